@@ -1,0 +1,12 @@
+//! Decides what to want. Pure: no I/O, no clock, no async, no randomness; every function here is a value of its arguments.
+//!
+//! Read `spine` first: it is the table of contents of a run. The five nouns (`Event`, `Intent`, `Decision`, `Permit`, `Receipt`)
+//! are explained in `docs/architecture.md`; `Permit` lives in `abide-gate`, because only the gate may make one.
+
+pub mod action;
+pub mod canonical;
+pub mod decision;
+pub mod facts;
+pub mod id;
+pub mod input;
+

@@ -1,0 +1,3 @@
+//! The `ab` binary.
+
+fn main() {}

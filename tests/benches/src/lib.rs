@@ -1,0 +1,1 @@
+//! Measurements; see `cargo xtask bench`.
