@@ -1,10 +1,21 @@
 //! What the host measured of a change (`abide.facts/1`). Judging is the policy's; counting is done here, from bytes.
+//!
+//! [`delta::TreeDelta`] goes in, [`Facts`] come out of [`Meter::measure`]; [`config::MeasureConfig`] says what to look for.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::Oid;
+
+pub mod config;
+pub mod delta;
+mod meter;
+mod paths;
+
+pub use config::{Limits, MeasureConfig, MeasureConfigError};
+pub use delta::{Content, DeltaEntry, DeltaError, Side, TreeDelta, TreePaths};
+pub use meter::Meter;
 
 /// What happened to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
