@@ -4,9 +4,13 @@
 //! are explained in `docs/architecture.md`; `Permit` lives in `abide-gate`, because only the gate may make one.
 
 pub mod action;
+pub mod canary;
 pub mod canonical;
 pub mod decision;
+pub mod event;
 pub mod facts;
 pub mod id;
 pub mod input;
+pub mod plan;
+pub mod spine;
 

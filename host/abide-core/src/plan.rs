@@ -1,0 +1,270 @@
+//! From a ticket to the units of work of a run. Deterministic: no model is asked here.
+//!
+//! A ticket is Markdown. Front matter between `---` lines may name recipes; without it, the first line is matched against the few phrases
+//! that a recipe answers to. What matches nothing is refused with the list of what would.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::canonical::{self, CanonicalError};
+use crate::id::Digest;
+
+/// Units of one plan at most.
+pub const UNITS_MAX: usize = 50;
+/// Bytes of a ticket at most.
+pub const TICKET_BYTES_MAX: usize = 256 * 1024;
+
+/// A recipe that a shipped worker knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recipe {
+    /// Its name.
+    pub name: &'static str,
+    /// The worker that does it.
+    pub worker: &'static str,
+    /// What it does, for people.
+    pub what: &'static str,
+    /// Parameters that must be given.
+    pub required: &'static [&'static str],
+    /// Lower-case phrases in a ticket's title that mean it.
+    phrases: &'static [&'static str],
+}
+
+/// Every recipe.
+pub const RECIPES: &[Recipe] = &[
+    Recipe {
+        name: "repair-links",
+        worker: "codegen",
+        what: "repair broken relative links in Markdown by finding the file that moved",
+        required: &[],
+        phrases: &["repair link", "repair broken link", "fix link", "fix broken link", "broken links", "dead links"],
+    },
+    Recipe {
+        name: "add-spdx",
+        worker: "codegen",
+        what: "add SPDX licence headers by language",
+        required: &["license"],
+        phrases: &["spdx", "licence header", "license header"],
+    },
+    Recipe { name: "rename", worker: "codegen", what: "rename an identifier, whole words, across the repository", required: &["from", "to"], phrases: &[] },
+    Recipe { name: "edit-file", worker: "codegen", what: "replace one exact text in one file, or create the file", required: &["path", "new"], phrases: &[] },
+    Recipe {
+        name: "draft-tests",
+        worker: "testgen",
+        what: "draft tests for public functions that have none",
+        required: &[],
+        phrases: &["draft tests", "missing tests", "add tests", "write tests"],
+    },
+];
+
+/// One unit of work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnitSpec {
+    /// `u1`, `u2`, …
+    pub id: String,
+    /// The recipe.
+    pub recipe: String,
+    /// The worker that does it.
+    pub worker: String,
+    /// One line for people.
+    pub title: String,
+    /// Folders or files that it may look at and change; empty means all.
+    pub scope: Vec<String>,
+    /// Parameters of the recipe.
+    pub params: BTreeMap<String, String>,
+}
+
+/// The plan of a run (`abide.plan/1`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Always `abide.plan/1`.
+    pub schema: String,
+    /// One line for people.
+    pub title: String,
+    /// Units, in order.
+    pub units: Vec<UnitSpec>,
+}
+
+/// A ticket that cannot be planned.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// Nothing in it.
+    #[error("the ticket is empty")]
+    Empty,
+    /// Over the limit.
+    #[error("the ticket has {bytes} bytes, more than {TICKET_BYTES_MAX}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// The front matter is not what is expected.
+    #[error("the ticket's front matter cannot be read: {why}")]
+    FrontMatter {
+        /// The parser's words, with the line.
+        why: String,
+    },
+    /// The front matter is never closed.
+    #[error("the ticket's front matter is not closed by a line `---`")]
+    Unclosed,
+    /// A recipe that no worker knows.
+    #[error("no worker knows the recipe `{recipe}`")]
+    UnknownRecipe {
+        /// The recipe.
+        recipe: String,
+    },
+    /// A parameter is missing.
+    #[error("recipe `{recipe}` needs the parameter `{parameter}`")]
+    MissingParameter {
+        /// The recipe.
+        recipe: String,
+        /// The parameter.
+        parameter: &'static str,
+    },
+    /// Too many units.
+    #[error("the ticket has {units} units, more than {UNITS_MAX}")]
+    TooManyUnits {
+        /// How many.
+        units: usize,
+    },
+    /// Nothing in the title says what to do.
+    #[error("no recipe answers to `{title}`")]
+    NoRecipe {
+        /// The title.
+        title: String,
+    },
+}
+
+impl PlanError {
+    /// The code for `ab explain`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Empty | Self::TooLarge { .. } => "AB0020",
+            Self::FrontMatter { .. } | Self::Unclosed => "AB0021",
+            Self::UnknownRecipe { .. } | Self::NoRecipe { .. } => "AB0022",
+            Self::MissingParameter { .. } => "AB0023",
+            Self::TooManyUnits { .. } => "AB0024",
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FrontMatter {
+    #[serde(default)]
+    title: Option<String>,
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    recipe: Option<String>,
+    #[serde(default)]
+    scope: Vec<String>,
+    #[serde(default)]
+    params: BTreeMap<String, String>,
+    #[serde(default)]
+    units: Vec<RawUnit>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawUnit {
+    recipe: String,
+    #[serde(default)]
+    title: Option<String>,
+    #[serde(default)]
+    scope: Vec<String>,
+    #[serde(default)]
+    params: BTreeMap<String, String>,
+}
+
+impl Plan {
+    /// The value of `schema`.
+    pub const SCHEMA: &'static str = "abide.plan/1";
+
+    /// Plans a ticket.
+    pub fn of_ticket(text: &str) -> Result<Self, PlanError> {
+        if text.len() > TICKET_BYTES_MAX {
+            return Err(PlanError::TooLarge { bytes: text.len() });
+        }
+        let (front, body) = split(text)?;
+        let heading = body.lines().map(|line| line.trim_start_matches('#').trim()).find(|line| !line.is_empty());
+        let title = front.title.clone().or_else(|| heading.map(str::to_owned)).or_else(|| front.id.clone()).ok_or(PlanError::Empty)?;
+        let title = one_line(&title);
+        let raw = match (front.recipe, front.units.is_empty()) {
+            (Some(recipe), true) => vec![RawUnit { recipe, title: None, scope: front.scope, params: front.params }],
+            (None, false) => front.units,
+            (Some(_), false) => return Err(PlanError::FrontMatter { why: "give `recipe` or `units`, not both".to_owned() }),
+            (None, true) => vec![guess(&title, front.scope, front.params)?],
+        };
+        if raw.len() > UNITS_MAX {
+            return Err(PlanError::TooManyUnits { units: raw.len() });
+        }
+        let units = raw.into_iter().zip(1..).map(|(unit, number)| resolve(unit, number, &title)).collect::<Result<_, _>>()?;
+        Ok(Self { schema: Self::SCHEMA.to_owned(), title, units })
+    }
+
+    /// Digest of the plan.
+    pub fn digest(&self) -> Result<Digest, CanonicalError> {
+        canonical::digest(self)
+    }
+}
+
+fn split(text: &str) -> Result<(FrontMatter, &str), PlanError> {
+    let text = text.trim_start_matches('\u{feff}');
+    if text.trim().is_empty() {
+        return Err(PlanError::Empty);
+    }
+    let Some(rest) = text.strip_prefix("---\n").or_else(|| text.strip_prefix("---\r\n")) else {
+        return Ok((FrontMatter::default(), text));
+    };
+    let mut offset: usize = 0;
+    for line in rest.split_inclusive('\n') {
+        let end = offset.saturating_add(line.len());
+        if line.trim_end() == "---" {
+            let front = serde_saphyr::from_str(rest.get(..offset).unwrap_or_default()).map_err(|error| PlanError::FrontMatter { why: error.to_string() })?;
+            return Ok((front, rest.get(end..).unwrap_or_default()));
+        }
+        offset = end;
+    }
+    Err(PlanError::Unclosed)
+}
+
+/// The recipe that a title without front matter means. `in docs/` or a word that ends in `/` names the scope.
+fn guess(title: &str, scope: Vec<String>, params: BTreeMap<String, String>) -> Result<RawUnit, PlanError> {
+    let lower = title.to_lowercase();
+    let recipe = RECIPES.iter().find(|recipe| recipe.phrases.iter().any(|phrase| lower.contains(phrase)));
+    let Some(recipe) = recipe else { return Err(PlanError::NoRecipe { title: title.to_owned() }) };
+    let named = title.split_whitespace().map(|word| word.trim_matches(['`', ',', '.', '"'])).filter(|word| word.ends_with('/') && word.len() > 1);
+    let scope = if scope.is_empty() { named.map(str::to_owned).collect() } else { scope };
+    Ok(RawUnit { recipe: recipe.name.to_owned(), title: None, scope, params })
+}
+
+fn resolve(unit: RawUnit, number: u32, plan_title: &str) -> Result<UnitSpec, PlanError> {
+    let Some(recipe) = RECIPES.iter().find(|recipe| recipe.name == unit.recipe) else {
+        return Err(PlanError::UnknownRecipe { recipe: unit.recipe });
+    };
+    if let Some(parameter) = recipe.required.iter().find(|name| !unit.params.contains_key(**name)) {
+        return Err(PlanError::MissingParameter { recipe: unit.recipe, parameter });
+    }
+    Ok(UnitSpec {
+        id: format!("u{number}"),
+        recipe: recipe.name.to_owned(),
+        worker: recipe.worker.to_owned(),
+        title: one_line(unit.title.as_deref().unwrap_or(plan_title)),
+        scope: unit.scope,
+        params: unit.params,
+    })
+}
+
+/// The first line, without control characters, at most 72 characters: it becomes a commit's title.
+fn one_line(text: &str) -> String {
+    let line: String = text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
+    match line.char_indices().nth(72) {
+        None => line,
+        Some(_) => line.chars().take(71).chain(['…']).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,44 @@
+use super::*;
+
+fn check(ticket: &str, expect: Result<&[(&str, &[&str])], &str>) {
+    let plan = Plan::of_ticket(ticket);
+    match (plan, expect) {
+        (Ok(plan), Ok(units)) => {
+            let found: Vec<_> = plan.units.iter().map(|unit| (unit.recipe.as_str(), unit.scope.iter().map(String::as_str).collect::<Vec<_>>())).collect();
+            let wanted: Vec<_> = units.iter().map(|(recipe, scope)| (*recipe, scope.to_vec())).collect();
+            assert_eq!(found, wanted, "{ticket}");
+        }
+        (Err(error), Err(code)) => assert_eq!(error.code(), code, "{ticket}: {error}"),
+        (plan, expect) => panic!("{ticket}: {plan:?} instead of {expect:?}"),
+    }
+}
+
+#[test]
+fn a_ticket_becomes_units_or_says_why_not() {
+    check("Repair links in docs/", Ok(&[("repair-links", &["docs/"])]));
+    check("# Fix broken links\n\nSince the move.", Ok(&[("repair-links", &[])]));
+    check("---\nrecipe: rename\nscope: [src]\nparams: {from: area, to: surface}\n---\n# Rename\n", Ok(&[("rename", &["src"])]));
+    check(
+        "---\nunits:\n  - recipe: repair-links\n  - recipe: edit-file\n    params: {path: a, new: b}\n---\nTwo",
+        Ok(&[("repair-links", &[]), ("edit-file", &[])]),
+    );
+    check("", Err("AB0020"));
+    check("---\n---\n", Err("AB0020"));
+    check("---\nrecipe: rename\n", Err("AB0021"));
+    check("---\nrecipe: [\n---\nx", Err("AB0021"));
+    check("---\nrecipee: rename\n---\nx", Err("AB0021"));
+    check("---\nrecipe: rename\nrecipe: rename\n---\nx", Err("AB0021"));
+    check("---\nrecipe: teleport\n---\nx", Err("AB0022"));
+    check("Make everything better", Err("AB0022"));
+    check("---\nrecipe: rename\nparams: {from: a}\n---\nx", Err("AB0023"));
+    let many = format!("---\nunits:\n{}---\nx", "  - recipe: repair-links\n".repeat(51));
+    check(&many, Err("AB0024"));
+    check(&"x".repeat(TICKET_BYTES_MAX + 1), Err("AB0020"));
+}
+
+#[test]
+fn a_title_fits_a_commit() {
+    let plan = Plan::of_ticket(&format!("Repair links {}\u{1b}[31m", "é".repeat(100))).unwrap();
+    assert_eq!(plan.title.chars().count(), 72);
+    assert!(!plan.title.contains('\u{1b}'));
+}
