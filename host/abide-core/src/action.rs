@@ -252,6 +252,35 @@ action!(
     tree = tree
 );
 
+/// Take a commit that someone else made into the repository, on a branch that the engine owns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdoptCommit {
+    /// The repository.
+    pub repo: RepoId,
+    /// The run that asks.
+    pub run: RunId,
+    /// The unit of work.
+    pub unit: String,
+    /// The work branch, under `refs/heads/ab/`.
+    pub branch: RefName,
+    /// What the branch must hold before: zero if it must not exist.
+    pub expected: Oid,
+    /// Where the target branch stands.
+    pub base: Oid,
+    /// The commit; it descends from `base`.
+    pub commit: Oid,
+    /// Its tree, which was measured and judged.
+    pub tree: Oid,
+}
+action!(
+    AdoptCommit,
+    Write,
+    "adopt-commit",
+    |this| Place { repo: Some(&this.repo), branch: Some(&this.branch), environment: None },
+    tree = tree
+);
+
 /// Move a protected branch to an exact commit, if it still stands where it was judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

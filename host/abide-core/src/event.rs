@@ -165,6 +165,7 @@ pub enum Body {
     PlanAdopted { decision: Cites, plan: Digest, units: Vec<PlannedUnit> },
     DecisionRecorded(Box<DecisionRecorded>),
     PatchProposed { unit: String, decision: Cites, base: Oid, component: Digest, patch: Digest, receipt: Digest },
+    CommitProposed { unit: String, base: Oid, commit: Oid, by: String },
     WorkerFailed { unit: String, component: Digest, code: String, why: String },
     PatchRefused { unit: String, code: String, why: String },
     PatchCommitted { unit: String, decision: Cites, branch: RefName, commit: Oid, base: Oid, tree: Oid, facts: Digest },

@@ -57,6 +57,13 @@ pub enum Progress {
         /// Commit that it was made for.
         base: Oid,
     },
+    /// Someone outside offers a commit.
+    Offered {
+        /// The commit.
+        commit: Oid,
+        /// Where the target branch stood.
+        base: Oid,
+    },
     /// The patch is on a work branch.
     Committed(Work),
     /// The checks ran.
@@ -248,6 +255,7 @@ impl Run {
                 self.apply_deployment(event);
             }
             Body::PatchProposed { .. }
+            | Body::CommitProposed { .. }
             | Body::WorkerFailed { .. }
             | Body::PatchRefused { .. }
             | Body::PatchCommitted { .. }
@@ -372,6 +380,7 @@ impl Run {
     fn apply_unit(&mut self, body: &Body) {
         match body {
             Body::PatchProposed { unit, patch, base, .. } => self.set(unit, Progress::Proposed { patch: patch.clone(), base: base.clone() }),
+            Body::CommitProposed { unit, commit, base, .. } => self.set(unit, Progress::Offered { commit: commit.clone(), base: base.clone() }),
             Body::WorkerFailed { unit, .. } | Body::PatchRefused { unit, .. } => self.set(unit, Progress::Failed),
             Body::UnitDenied { unit, .. } => self.set(unit, Progress::Denied),
             Body::PatchCommitted { unit, commit, base, tree, facts, .. } => {
@@ -447,7 +456,7 @@ impl Unit {
             Progress::Merged(_) | Progress::Denied | Progress::Failed => true,
             // A run that only plans stops where the merge would be asked for.
             Progress::Rehearsed(_) => mode == RunMode::Plan,
-            Progress::Ready | Progress::Proposed { .. } | Progress::Committed(_) | Progress::Checked(_) => false,
+            Progress::Ready | Progress::Proposed { .. } | Progress::Offered { .. } | Progress::Committed(_) | Progress::Checked(_) => false,
         }
     }
 
@@ -455,7 +464,7 @@ impl Unit {
         let id = self.plan.id.clone();
         match &self.progress {
             Progress::Ready => Intent::Generate(id),
-            Progress::Proposed { .. } => Intent::Write(id),
+            Progress::Proposed { .. } | Progress::Offered { .. } => Intent::Write(id),
             Progress::Committed(_) => Intent::Check(id),
             Progress::Checked(_) => Intent::Rehearse(id),
             Progress::Rehearsed(_) => Intent::Merge(id),
@@ -493,6 +502,7 @@ pub fn cites(body: &Body) -> Option<Cites> {
         Body::LogCreated { .. }
         | Body::RunStarted(_)
         | Body::DecisionRecorded(_)
+        | Body::CommitProposed { .. }
         | Body::WorkerFailed { .. }
         | Body::PatchRefused { .. }
         | Body::RollbackRehearsed { .. }
