@@ -13,11 +13,12 @@ use abide_core::input::{
 
 use crate::permit::Permit;
 use crate::ports::{Clock, DecisionLog, DecisionRecord, Halt, PortError};
+use crate::question::Question;
 
 /// Answers for one bundle generation. Pure: the same action and input give the same decision.
 pub trait Judge: std::fmt::Debug + Send + Sync {
     /// Judges an input. Every failure is a decision too: a denial with its own fault code.
-    fn decide(&self, input: &PolicyInput) -> Decision;
+    fn decide(&self, question: &Question) -> Decision;
 }
 
 /// Everything that a caller may say about an action. Time, class, kind, digest and place come from the gate and the action itself.
@@ -136,9 +137,9 @@ impl Gate {
         let action_bytes = action.canonical()?;
         let unit = ask.unit.clone();
         let run = ask.run.id.clone();
-        let input = compose(&action, Digest::of(&action_bytes), ask, at.0, state.halted && !A::SURVIVES_HALT);
-        let input_bytes = canonical::jcs(&input)?;
-        let decision = self.judge.decide(&input);
+        let input = compose(&action, Digest::of(&action_bytes), ask, at.0, state.halted);
+        let question = Question::new(input)?;
+        let decision = self.judge.decide(&question);
         let decision_bytes = canonical::jcs(&decision)?;
         let digest = Digest::of(&decision_bytes);
         let expires = at.plus_ms(ttl_ms(&decision));
@@ -148,7 +149,7 @@ impl Gate {
             class: A::CLASS,
             kind: A::KIND,
             action_bytes,
-            input_bytes,
+            input_bytes: question.bytes().to_vec(),
             decision_bytes,
             digest: digest.clone(),
             decision: decision.clone(),

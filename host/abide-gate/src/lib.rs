@@ -1,11 +1,20 @@
 //! Judges actions and mints permits: the only place where a [`Permit`] is born.
 //!
-//! Trusted base: small enough to read in an afternoon. Read `gate` first (decide, record, mint), then `permit`.
+//! Trusted base: small enough to read in an afternoon. Read `gate` first (decide, record, mint), then `permit`, then
+//! `engine` (how a policy answers) and `source` (how a policy folder becomes a bundle).
 
+mod engine;
 mod gate;
 mod permit;
 mod ports;
+mod question;
+pub mod source;
 
+pub use engine::{
+    Bundle, BundleError, ENTRYPOINT, Generations, INPUT_SCHEMA, JudgeLimits, NativeJudge, Place, RecomputeError, RegoTest,
+    SourceLimits, TestOutcome, recompute, run_tests,
+};
 pub use gate::{Admission, AdmitError, Ask, Gate, Judge};
 pub use permit::{Permit, Redeemed, Stale};
 pub use ports::{Clock, DecisionLog, DecisionRecord, Halt, HaltState, PortError};
+pub use question::{Question, QuestionError};

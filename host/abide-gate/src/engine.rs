@@ -1,0 +1,28 @@
+//! The native judge: Rego on regorus, interpreted, inspected at load, supervised while it decides.
+//!
+//! Not the gate: nothing here records or mints. Read `bundle` (what a generation is), then `judge` (how it answers), then
+//! `inspect` (what a policy may not say). `docs/guides/policy.md` is the same for those who write rules.
+
+mod answer;
+mod bundle;
+mod builtins;
+mod floor;
+mod generations;
+mod inspect;
+mod judge;
+mod limits;
+mod loader;
+mod schema;
+mod supervisor;
+mod testing;
+
+pub use bundle::{Bundle, ENTRYPOINT};
+pub use generations::Generations;
+pub use judge::{NativeJudge, RecomputeError, recompute};
+pub use limits::{JudgeLimits, SourceLimits};
+pub use loader::{BundleError, Place};
+pub use schema::INPUT_SCHEMA;
+pub use testing::{RegoTest, TestOutcome, run_tests};
+
+#[cfg(test)]
+mod tests;

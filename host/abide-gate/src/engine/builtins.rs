@@ -1,0 +1,213 @@
+//! Which builtin functions a policy may call. A list of those that are allowed: what a later regorus adds stays out until somebody looks.
+//!
+//! Left out on purpose: what reads the world (`http.send`, `time.now_ns`, `opa.runtime`), what is not the same twice (`rand.intn`,
+//! `uuid.rfc4122`), what says something on the side (`print`, `trace`), and what makes much out of little and cannot be bounded here
+//! (`numbers.range`, `sprintf` with a width, `strings.count`, `json.marshal`, `walk`, …). `concat`, `sprintf`, `replace` and
+//! `array.concat` are replaced by versions of our own that stop at a size.
+
+use regorus::Value;
+
+/// Allowed as regorus has them: their result is not larger than their arguments, or is a scalar.
+const ALLOWED: &[&str] = &[
+    "abs",
+    "all",
+    "any",
+    "array.reverse",
+    "array.slice",
+    "bits.and",
+    "bits.or",
+    "ceil",
+    "contains",
+    "count",
+    "endswith",
+    "floor",
+    "glob.match",
+    "indexof",
+    "intersection",
+    "is_array",
+    "is_boolean",
+    "is_null",
+    "is_number",
+    "is_object",
+    "is_set",
+    "is_string",
+    "lower",
+    "max",
+    "min",
+    "object.filter",
+    "object.get",
+    "object.keys",
+    "object.remove",
+    "object.subset",
+    "object.union",
+    "regex.match",
+    "round",
+    "semver.compare",
+    "semver.is_valid",
+    "sort",
+    "split",
+    "startswith",
+    "strings.any_prefix_match",
+    "strings.any_suffix_match",
+    "substring",
+    "sum",
+    "time.clock",
+    "time.date",
+    "time.parse_rfc3339_ns",
+    "time.weekday",
+    "to_number",
+    "trim",
+    "trim_left",
+    "trim_prefix",
+    "trim_right",
+    "trim_space",
+    "trim_suffix",
+    "type_name",
+    "union",
+    "upper",
+];
+
+/// Allowed because the engine overrides them with the bounded functions below: name and number of arguments.
+const BOUNDED: &[(&str, u8)] = &[("array.concat", 2), ("concat", 2), ("replace", 3), ("sprintf", 2)];
+
+/// Names that a policy author may know from elsewhere, with the reason why they are refused here.
+const REFUSED: &[(&str, &str)] = &[
+    ("http.send", "a policy cannot reach the network"),
+    ("time.now_ns", "a decision must come out the same in a year: use `input.now` (milliseconds)"),
+    ("rand.intn", "a decision must come out the same every time"),
+    ("uuid.rfc4122", "a decision must come out the same every time"),
+    ("opa.runtime", "a policy does not see the machine it runs on"),
+    ("print", "a policy says what it has to say in its findings"),
+    ("trace", "a policy says what it has to say in its findings"),
+    ("numbers.range", "its result has no bound"),
+    ("numbers.range_step", "its result has no bound"),
+    ("strings.count", "it does not end for an empty text"),
+    ("walk", "its work has no bound: name the path you mean"),
+    ("json.marshal", "its result grows without bound when nested"),
+    ("product", "its result grows without bound"),
+    ("bits.lsh", "its result grows without bound"),
+];
+
+/// Text bytes that one call may produce.
+const TEXT_BYTES_MAX: usize = 64 * 1024;
+/// Items that one call may produce.
+const ITEMS_MAX: usize = 20_000;
+
+/// Whether a policy may call `name`.
+pub(crate) fn is_allowed(name: &str) -> bool {
+    ALLOWED.contains(&name) || BOUNDED.iter().any(|(bounded, _)| *bounded == name)
+}
+
+/// Why `name` is refused, if it is a builtin that exists elsewhere.
+pub(crate) fn why_refused(name: &str) -> Option<&'static str> {
+    let listed = REFUSED.iter().find(|(refused, _)| *refused == name).map(|(_, why)| *why);
+    let known = regorus::unstable::BUILTINS.contains_key(name);
+    listed.or_else(|| known.then_some("it is not on the list of builtins that are known to be bounded and repeatable"))
+}
+
+/// Puts the bounded versions in place of regorus' own.
+pub(crate) fn install(engine: &mut regorus::Engine) -> Result<(), String> {
+    for (name, arity) in BOUNDED {
+        let bounded: Box<dyn regorus::Extension> = match *name {
+            "array.concat" => Box::new(array_concat),
+            "concat" => Box::new(concat),
+            "replace" => Box::new(replace),
+            _ => Box::new(sprintf),
+        };
+        engine.add_extension((*name).to_owned(), *arity, bounded).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that regorus calls")]
+fn array_concat(arguments: Vec<Value>) -> anyhow::Result<Value> {
+    let [Value::Array(first), Value::Array(second)] = arguments.as_slice() else {
+        anyhow::bail!("`array.concat` takes two arrays");
+    };
+    anyhow::ensure!(first.len().saturating_add(second.len()) <= ITEMS_MAX, "`array.concat` would give more than {ITEMS_MAX} items");
+    Ok(Value::from(first.iter().chain(second.iter()).cloned().collect::<Vec<_>>()))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that regorus calls")]
+fn concat(arguments: Vec<Value>) -> anyhow::Result<Value> {
+    let [Value::String(separator), list] = arguments.as_slice() else {
+        anyhow::bail!("`concat` takes a text and a list of texts");
+    };
+    let items: Vec<&Value> = match list {
+        Value::Array(items) => items.iter().collect(),
+        Value::Set(items) => items.iter().collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) | Value::Undefined => {
+            anyhow::bail!("`concat` takes a text and a list of texts");
+        }
+    };
+    let mut out = String::new();
+    for (index, item) in items.into_iter().enumerate() {
+        let Value::String(text) = item else { anyhow::bail!("`concat` takes a list of texts") };
+        if index > 0 {
+            push(&mut out, separator, "concat")?;
+        }
+        push(&mut out, text, "concat")?;
+    }
+    Ok(Value::from(out))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that regorus calls")]
+fn replace(arguments: Vec<Value>) -> anyhow::Result<Value> {
+    let [Value::String(text), Value::String(old), Value::String(new)] = arguments.as_slice() else {
+        anyhow::bail!("`replace` takes three texts");
+    };
+    anyhow::ensure!(!old.is_empty(), "`replace` of an empty text has no bound");
+    let mut out = String::new();
+    for (index, piece) in text.split(&**old).enumerate() {
+        if index > 0 {
+            push(&mut out, new, "replace")?;
+        }
+        push(&mut out, piece, "replace")?;
+    }
+    Ok(Value::from(out))
+}
+
+/// `%s`, `%d` and `%v` put the next argument in; `%%` is a percent sign. Widths and other verbs are refused.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that regorus calls")]
+fn sprintf(arguments: Vec<Value>) -> anyhow::Result<Value> {
+    let [Value::String(format), Value::Array(values)] = arguments.as_slice() else {
+        anyhow::bail!("`sprintf` takes a text and an array");
+    };
+    let mut out = String::new();
+    let mut values = values.iter();
+    let mut rest = &**format;
+    while let Some((before, after)) = rest.split_once('%') {
+        push(&mut out, before, "sprintf")?;
+        let mut letters = after.chars();
+        match letters.next() {
+            Some('%') => push(&mut out, "%", "sprintf")?,
+            Some('s' | 'd' | 'v') => {
+                let Some(value) = values.next() else { anyhow::bail!("`sprintf` has more verbs than arguments") };
+                push(&mut out, &shown(value)?, "sprintf")?;
+            }
+            _ => anyhow::bail!("`sprintf` knows %s, %d, %v and %% here, without widths"),
+        }
+        rest = letters.as_str();
+    }
+    push(&mut out, rest, "sprintf")?;
+    anyhow::ensure!(values.next().is_none(), "`sprintf` has more arguments than verbs");
+    Ok(Value::from(out))
+}
+
+fn shown(value: &Value) -> anyhow::Result<String> {
+    match value {
+        Value::String(text) => Ok(text.to_string()),
+        Value::Null => Ok("null".to_owned()),
+        Value::Bool(truth) => Ok(truth.to_string()),
+        Value::Number(number) => Ok(number.format_decimal()),
+        Value::Array(_) | Value::Set(_) | Value::Object(_) | Value::Undefined => {
+            anyhow::bail!("`sprintf` takes texts, numbers and truth values here: join lists with `concat`")
+        }
+    }
+}
+
+fn push(out: &mut String, piece: &str, name: &str) -> anyhow::Result<()> {
+    anyhow::ensure!(out.len().saturating_add(piece.len()) <= TEXT_BYTES_MAX, "`{name}` would give more than {TEXT_BYTES_MAX} bytes");
+    out.push_str(piece);
+    Ok(())
+}

@@ -1,0 +1,287 @@
+//! Reads a policy before it may run: what it calls, what it refers to, how deep it goes.
+//!
+//! An undefined path or an unknown function makes a rule silently false, and a `deny` that is silently false is an open door. So every
+//! call is resolved and every constant path under `input` and `data` is looked up while loading, in rules that nothing reaches, too.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regorus::unstable::{Expr, Literal, Module, Query, Ref, Rule, RuleAssign, RuleHead, Span};
+use serde_json::Value as Json;
+
+use crate::engine::loader::{BundleError, Place};
+use crate::engine::{builtins, schema};
+
+mod names;
+mod scan;
+
+use names::{Names, Scope};
+pub(crate) use scan::nesting;
+
+/// Whom the modules are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// They decide.
+    Live,
+    /// They are tests, or stand beside tests: `with input` and `with data` are allowed.
+    Tests,
+}
+
+/// Inspects all modules of a bundle.
+pub(crate) fn modules(
+    modules: &[Ref<Module>],
+    data: &Json,
+    depth_max: usize,
+    audience: Audience,
+) -> Result<(), BundleError> {
+    let names = Names::gather(modules);
+    if audience == Audience::Live && !names.has_rule(&["abide", "decision"]) {
+        return Err(BundleError::NoEntrypoint);
+    }
+    for module in modules {
+        if module.target.is_some() {
+            return Err(construct(&module.package.span, "`__target__` belongs to another product"));
+        }
+        let scope = Scope::of(module)?;
+        let mut walk = Walk { names: &names, scope: &scope, data, depth_max, audience, pending: Vec::new() };
+        for rule in &module.policy {
+            walk.rule(rule)?;
+        }
+    }
+    Ok(())
+}
+
+/// What is still to be looked at, with its depth.
+enum Pending<'a> {
+    Expr(&'a Expr, usize, Part),
+    Query(&'a Query, usize),
+}
+
+/// Whether an expression is a whole reference or the inner part of one that was looked up already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Whole,
+    Inner,
+}
+
+struct Walk<'a> {
+    names: &'a Names,
+    scope: &'a Scope,
+    data: &'a Json,
+    depth_max: usize,
+    audience: Audience,
+    pending: Vec<Pending<'a>>,
+}
+
+impl<'a> Walk<'a> {
+    fn rule(&mut self, rule: &'a Rule) -> Result<(), BundleError> {
+        match rule {
+            Rule::Default { refr, args, value, .. } => {
+                self.push(refr, 0, Part::Inner);
+                args.iter().chain([value]).for_each(|expr| self.push(expr, 0, Part::Whole));
+            }
+            Rule::Spec { head, bodies, .. } => {
+                self.head(head);
+                for body in bodies {
+                    self.assign(body.assign.as_ref());
+                    self.pending.push(Pending::Query(&body.query, 0));
+                }
+            }
+        }
+        while let Some(next) = self.pending.pop() {
+            match next {
+                Pending::Expr(expr, depth, part) => self.expr(expr, depth, part)?,
+                Pending::Query(query, depth) => self.query(query, depth)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn head(&mut self, head: &'a RuleHead) {
+        match head {
+            RuleHead::Compr { refr, assign, .. } => {
+                self.push(refr, 0, Part::Inner);
+                self.assign(assign.as_ref());
+            }
+            RuleHead::Set { refr, key, .. } => {
+                self.push(refr, 0, Part::Inner);
+                key.iter().for_each(|key| self.push(key, 0, Part::Whole));
+            }
+            RuleHead::Func { refr, args, assign, .. } => {
+                self.push(refr, 0, Part::Inner);
+                args.iter().for_each(|arg| self.push(arg, 0, Part::Whole));
+                self.assign(assign.as_ref());
+            }
+        }
+    }
+
+    fn assign(&mut self, assign: Option<&'a RuleAssign>) {
+        if let Some(assign) = assign {
+            self.push(&assign.value, 0, Part::Whole);
+        }
+    }
+
+    fn push(&mut self, expr: &'a Expr, depth: usize, part: Part) {
+        self.pending.push(Pending::Expr(expr, depth, part));
+    }
+
+    fn query(&mut self, query: &'a Query, depth: usize) -> Result<(), BundleError> {
+        let below = depth.saturating_add(1);
+        for statement in &query.stmts {
+            for with in &statement.with_mods {
+                if self.audience == Audience::Live {
+                    return Err(construct(&with.span, "`with` is for tests: a live rule judges what it is given"));
+                }
+                if !names::is_document(&with.refr) {
+                    return Err(construct(&with.span, "only `input` and `data` can be replaced by `with`"));
+                }
+                self.push(&with.r#as, below, Part::Whole);
+            }
+            match &statement.literal {
+                Literal::SomeVars { .. } => {}
+                Literal::SomeIn { key, value, collection, .. } => {
+                    key.iter().chain([value, collection]).for_each(|expr| self.push(expr, below, Part::Whole));
+                }
+                Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => self.push(expr, below, Part::Whole),
+                Literal::Every { domain, query, .. } => {
+                    self.push(domain, below, Part::Whole);
+                    self.pending.push(Pending::Query(query, below));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn expr(&mut self, expr: &'a Expr, depth: usize, part: Part) -> Result<(), BundleError> {
+        if depth > self.depth_max {
+            return Err(construct(expr.span(), "an expression is nested too deep: split it into rules"));
+        }
+        let below = depth.saturating_add(1);
+        match expr {
+            Expr::String { .. }
+            | Expr::RawString { .. }
+            | Expr::Number { .. }
+            | Expr::Bool { .. }
+            | Expr::Null { .. }
+            | Expr::Var { .. } => {}
+            Expr::Array { items, .. } | Expr::Set { items, .. } => {
+                items.iter().for_each(|item| self.push(item, below, Part::Whole));
+            }
+            Expr::Object { fields, .. } => {
+                fields.iter().flat_map(|(_, key, value)| [key, value]).for_each(|item| self.push(item, below, Part::Whole));
+            }
+            Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {
+                self.push(term, below, Part::Whole);
+                self.pending.push(Pending::Query(query, below));
+            }
+            Expr::ObjectCompr { key, value, query, .. } => {
+                [key, value].into_iter().for_each(|item| self.push(item, below, Part::Whole));
+                self.pending.push(Pending::Query(query, below));
+            }
+            Expr::Call { fcn, params, .. } => {
+                self.call(fcn)?;
+                params.iter().for_each(|param| self.push(param, below, Part::Whole));
+            }
+            Expr::UnaryExpr { expr, .. } => self.push(expr, below, Part::Whole),
+            Expr::RefDot { refr, .. } => {
+                self.reference(expr, part)?;
+                self.push(refr, below, Part::Inner);
+            }
+            Expr::RefBrack { refr, index, .. } => {
+                self.reference(expr, part)?;
+                self.push(refr, below, Part::Inner);
+                self.push(index, below, Part::Whole);
+            }
+            Expr::BinExpr { lhs, rhs, .. }
+            | Expr::BoolExpr { lhs, rhs, .. }
+            | Expr::ArithExpr { lhs, rhs, .. }
+            | Expr::AssignExpr { lhs, rhs, .. } => {
+                [lhs, rhs].into_iter().for_each(|side| self.push(side, below, Part::Whole));
+            }
+            Expr::Membership { key, value, collection, .. } => {
+                key.iter().chain([value, collection]).for_each(|item| self.push(item, below, Part::Whole));
+            }
+        }
+        Ok(())
+    }
+
+    fn call(&self, function: &Expr) -> Result<(), BundleError> {
+        let Some((root, parts)) = names::path_of(function) else {
+            return Err(construct(function.span(), "a function is called by its name"));
+        };
+        let parts: Option<Vec<&str>> = parts.into_iter().collect();
+        let Some(parts) = parts else {
+            return Err(construct(function.span(), "a function is called by its name"));
+        };
+        let full = self.scope.full(&root, &parts);
+        let local = self.scope.local(&root, &parts);
+        if full.is_some_and(|path| self.names.has_function(&path)) || self.names.has_function(&local) {
+            return Ok(());
+        }
+        let name = [root.as_str()].into_iter().chain(parts).collect::<Vec<_>>().join(".");
+        if builtins::is_allowed(&name) {
+            return Ok(());
+        }
+        let place = place(function.span());
+        Err(match builtins::why_refused(&name) {
+            Some(why) => BundleError::Builtin { place, name, why },
+            None => BundleError::Function { place, name },
+        })
+    }
+
+    /// Looks up a reference that starts at `input` or `data`, be it through an import.
+    fn reference(&self, expr: &Expr, part: Part) -> Result<(), BundleError> {
+        if part == Part::Inner {
+            return Ok(());
+        }
+        let Some((root, parts)) = names::path_of(expr) else { return Ok(()) };
+        let Some((document, before)) = self.scope.document(&root) else { return Ok(()) };
+        let path: Vec<Option<&str>> = before.iter().map(|part| Some(part.as_str())).chain(parts).collect();
+        if document == "input" {
+            return schema::look_up(&path).map_err(|missing| BundleError::Input {
+                place: place(expr.span()),
+                path: missing.path,
+                nearest: missing.nearest,
+            });
+        }
+        let known: Vec<&str> = path.into_iter().map_while(|part| part).collect();
+        if self.names.reaches(&known) || in_data(self.data, &known) {
+            return Ok(());
+        }
+        Err(BundleError::DataPath { place: place(expr.span()), path: format!("data.{}", known.join(".")) })
+    }
+}
+
+fn in_data(data: &Json, path: &[&str]) -> bool {
+    let mut node = data;
+    for part in path {
+        match node {
+            Json::Object(fields) => match fields.get(*part) {
+                Some(found) => node = found,
+                None => return false,
+            },
+            // A list is indexed by numbers, which are not constant parts: nothing more to say.
+            Json::Array(_) => return true,
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => return false,
+        }
+    }
+    true
+}
+
+fn place(span: &Span) -> Place {
+    Place { path: span.source.get_path().clone(), line: span.line, column: span.col }
+}
+
+fn construct(span: &Span, what: &'static str) -> BundleError {
+    BundleError::Construct { place: place(span), what }
+}
+
+/// Paths by their parts, for look-ups by slices.
+type Paths = BTreeSet<Vec<String>>;
+/// What an import brings in: a name in the module and the path it stands for.
+type Imports = BTreeMap<String, Vec<String>>;
+
+/// Package and name of a rule, each with dots.
+pub(crate) fn rule_name(module: &Module, rule: &Rule) -> (String, String) {
+    let (package, name) = names::name_of(module, rule);
+    (package.join("."), name.join("."))
+}

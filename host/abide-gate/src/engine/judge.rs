@@ -1,0 +1,194 @@
+//! Answers a question by the generation in force. Every failure is a denial with a code of its own.
+
+use std::sync::Arc;
+
+use abide_core::canonical::{self, CanonicalError};
+use abide_core::decision::{Decision, Finding, FindingLevel, Grants, Verdict};
+use regorus::Value;
+
+use crate::engine::answer::{self, Answer};
+use crate::engine::bundle::{Bundle, ENTRYPOINT};
+use crate::engine::floor;
+use crate::engine::generations::Generations;
+use crate::engine::limits::JudgeLimits;
+use crate::engine::loader::{self, BundleError};
+use crate::engine::supervisor::{Lost, Supervisor};
+use crate::question::{Question, QuestionError};
+
+/// What is written into a decision as its engine.
+const ENGINE: &str = "regorus 0.14.1";
+
+/// Why there was no clean answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Undefined,
+    Evaluation(String),
+    Shape(String),
+    Deadline,
+    Panicked,
+    Crowded,
+    Input(String),
+    NoThread,
+}
+
+impl Fault {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Undefined => "AB0110",
+            Self::Evaluation(_) => "AB0111",
+            Self::Shape(_) => "AB0112",
+            Self::Deadline => "AB0113",
+            Self::Panicked => "AB0114",
+            Self::Crowded => "AB0115",
+            Self::Input(_) => "AB0116",
+            Self::NoThread => "AB0119",
+        }
+    }
+
+    fn told(&self) -> String {
+        match self {
+            Self::Undefined => "no rule of the policy gave an answer".to_owned(),
+            Self::Evaluation(why) => format!("the policy failed: {why}"),
+            Self::Shape(why) => format!("the policy answered in a shape that is not a decision: {why}"),
+            Self::Deadline => "the policy did not answer in time".to_owned(),
+            Self::Panicked => "the policy engine panicked".to_owned(),
+            Self::Crowded => "too many policy evaluations ran past their deadline and still run".to_owned(),
+            Self::Input(why) => format!("the input cannot be judged: {why}"),
+            Self::NoThread => "no thread could be started to judge on".to_owned(),
+        }
+    }
+}
+
+/// The judge inside this process.
+#[derive(Debug)]
+pub struct NativeJudge {
+    generations: Arc<Generations>,
+    supervisor: Supervisor,
+    limits: JudgeLimits,
+}
+
+impl NativeJudge {
+    /// A judge that answers by the generation in force.
+    pub fn new(generations: Arc<Generations>, limits: JudgeLimits) -> Self {
+        Self { generations, supervisor: Supervisor::new(limits.abandoned_max), limits }
+    }
+
+    /// A judge over one generation, with the limits that ship.
+    pub fn over(bundle: Bundle) -> Self {
+        Self::new(Arc::new(Generations::new(bundle)), JudgeLimits::SHIPPED)
+    }
+
+    fn ask(&self, bundle: &Bundle, question: &Question) -> Result<Answer, Fault> {
+        if question.bytes().len() > self.limits.input_bytes_max {
+            return Err(Fault::Input(format!("{} bytes are more than {}", question.bytes().len(), self.limits.input_bytes_max)));
+        }
+        let (engine, bytes, limits) = (bundle.engine().clone(), question.shared(), self.limits);
+        let work = move || evaluate(engine, &bytes, &limits);
+        self.supervisor.call(self.limits.deadline(), work).unwrap_or_else(|lost| {
+            Err(match lost {
+                Lost::Deadline => Fault::Deadline,
+                Lost::Panicked => Fault::Panicked,
+                Lost::Crowded => Fault::Crowded,
+                Lost::NoThread => Fault::NoThread,
+            })
+        })
+    }
+}
+
+impl crate::gate::Judge for NativeJudge {
+    fn decide(&self, question: &Question) -> Decision {
+        let bundle = self.generations.current();
+        let answer = self.ask(&bundle, question);
+        compose(&bundle, question, answer)
+    }
+}
+
+fn evaluate(mut engine: regorus::Engine, bytes: &[u8], limits: &JudgeLimits) -> Result<Answer, Fault> {
+    let input: Value = serde_json::from_slice(bytes).map_err(|error| Fault::Input(error.to_string()))?;
+    engine.set_input(input);
+    let value = engine.eval_rule(ENTRYPOINT.to_owned()).map_err(|error| fault_of(&error.to_string()))?;
+    answer::read(&value, limits)
+}
+
+fn fault_of(printed: &str) -> Fault {
+    if printed.contains("execution exceeded time limit") {
+        return Fault::Deadline;
+    }
+    Fault::Evaluation(loader::told_error(printed))
+}
+
+fn compose(bundle: &Bundle, question: &Question, answer: Result<Answer, Fault>) -> Decision {
+    let input = question.input();
+    let mut fault = None;
+    let mut answer = answer.unwrap_or_else(|failed| {
+        fault = Some(failed.code().to_owned());
+        denial(&failed)
+    });
+    let verdict = floor::verdict(input, &mut answer);
+    let clean = fault.is_none();
+    Decision {
+        schema: Decision::SCHEMA.to_owned(),
+        verdict,
+        fault,
+        findings: answer.findings,
+        obligations: answer.obligations,
+        grants: if clean && verdict == Verdict::Allow { answer.grants } else { Grants::default() },
+        waived: answer.waived,
+        risk: answer.risk.max(input.risk.score.min(100)),
+        action: input.action.digest.clone(),
+        input: question.digest().clone(),
+        bundle: bundle.digest().clone(),
+        engine: ENGINE.to_owned(),
+    }
+}
+
+fn denial(fault: &Fault) -> Answer {
+    let finding = Finding {
+        rule: "no-clean-decision".to_owned(),
+        level: FindingLevel::Hard,
+        msg: answer::tidy(&fault.told()),
+        path: None,
+        help: Some(format!("`ab explain {}` says what to do", fault.code())),
+    };
+    Answer {
+        verdict: Verdict::Deny,
+        findings: vec![finding],
+        obligations: Vec::new(),
+        grants: Grants::default(),
+        waived: Vec::new(),
+        risk: 0,
+    }
+}
+
+/// A stored decision could not be computed again.
+#[derive(Debug, thiserror::Error)]
+pub enum RecomputeError {
+    /// The policy bytes.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The input bytes.
+    #[error(transparent)]
+    Question(#[from] QuestionError),
+    /// The decision has no canonical form.
+    #[error(transparent)]
+    Canonical(#[from] CanonicalError),
+}
+
+impl RecomputeError {
+    /// The code for `ab explain`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Bundle(error) => error.code(),
+            Self::Question(error) => error.code(),
+            Self::Canonical(_) => "AB0124",
+        }
+    }
+}
+
+/// Computes a decision again from the stored bytes of policy and input: the same bytes come out, or something was changed.
+pub fn recompute(bundle: &[u8], input: &[u8]) -> Result<Vec<u8>, RecomputeError> {
+    let bundle = Bundle::from_bytes(bundle)?;
+    let question = Question::from_bytes(input.to_vec())?;
+    let decision = crate::gate::Judge::decide(&NativeJudge::over(bundle), &question);
+    Ok(canonical::jcs(&decision)?)
+}
