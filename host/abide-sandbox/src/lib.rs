@@ -1,1 +1,27 @@
-//! Skeleton.
+//! Runs a worker component and returns data.
+//!
+//! A component holds no authority but the imports that its grants name; none of them writes. What comes back is a [`RunOutcome`]: a
+//! proposal that was checked for shape (not for truth: facts are measured from git trees elsewhere), or the reason why there is none, and
+//! the receipt of what was requested, granted and used.
+//!
+//! Not here: policy (grants arrive decided), applying a patch (`abide-core`), git and the network (`abide-effects`). Native checks in a jail
+//! will join this crate; the wire messages of [`message`] are what a runner process will speak.
+
+mod bindings;
+mod component;
+mod engine;
+mod host;
+pub mod message;
+mod proposal;
+mod run;
+mod text;
+pub mod workspace;
+
+pub use component::{ComponentInfo, LoadError};
+pub use engine::{EngineError, EngineLimits};
+pub use message::{
+    Capability, CapabilityReceipt, Failure, FailureKind, FileMode, FilePatch, FileStatus, Limits, LogLevel, LogLine, PatchDoc, Proposal,
+    Refusal, Rejection, RunOutcome, RunRequest, RunResult, Spent, Task, Trap, TrapKind,
+};
+pub use run::InProcess;
+pub use workspace::{DirWorkspace, Workspace, WorkspaceError};

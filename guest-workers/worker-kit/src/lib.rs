@@ -1,0 +1,73 @@
+//! What a worker is written with: the bindings of `wit/`, a view of the repository, and a builder that turns old and new
+//! text into correct hunks.
+//!
+//! A worker is a type that implements [`Worker`] and one line: `worker_kit::export!("codegen", MyWorker);`. Its recipes are
+//! plain functions over [`Files`], so that they are tested natively, over [`MemoryFiles`], without a host.
+//!
+//! Nothing here writes anything anywhere: there is no import that could.
+
+mod bindings;
+mod draft;
+mod files;
+mod hunks;
+mod task;
+
+pub use bindings::abide::worker::{log, progress, types, workspace};
+pub use draft::{Change, Draft, DraftError, Notes};
+pub use files::{Files, HostFiles, MemoryFiles, read_text};
+pub use hunks::unified;
+pub use task::Parameters;
+pub use types::{
+    ExpectedOutcome, Failure, FailureKind, FileMode, FilePatch, FileStatus, Parameter, Patch, PatchFormat, Proposal, RollbackRecipe,
+    Source, Task, TaskLimits,
+};
+pub use wit_bindgen;
+pub use workspace::{Entry, EntryKind, SearchOptions, TextMatch, WorkspaceError};
+
+/// A worker: one function from a task to a proposal.
+pub trait Worker {
+    /// Answers `task`. Called once per instance.
+    fn propose(task: Task, files: &dyn Files) -> Result<Proposal, Failure>;
+}
+
+/// Makes the crate a component of `$world` (a world of `wit/`) whose `propose` is `$worker`'s.
+///
+/// The crate is a `cdylib` two folders below the folder that holds `wit/`.
+#[macro_export]
+macro_rules! export {
+    ($world:tt, $worker:ident) => {
+        #[allow(missing_docs, clippy::pedantic)]
+        mod component {
+            $crate::wit_bindgen::generate!({
+                path: "../../wit",
+                world: $world,
+                runtime_path: "::worker_kit::wit_bindgen::rt",
+                with: {
+                    "abide:worker/types@0.1.0": ::worker_kit::types,
+                    "abide:worker/workspace@0.1.0": ::worker_kit::workspace,
+                    "abide:worker/log@0.1.0": ::worker_kit::log,
+                    "abide:worker/progress@0.1.0": ::worker_kit::progress,
+                },
+            });
+            struct Component;
+            impl Guest for Component {
+                fn propose(task: Task) -> Result<Proposal, Failure> {
+                    $crate::report_panics();
+                    <super::$worker as $crate::Worker>::propose(task, &$crate::HostFiles)
+                }
+            }
+            export!(Component);
+        }
+    };
+}
+
+/// Sends the message of a panic to the log before the instance traps. Called by [`export!`].
+#[doc(hidden)]
+pub fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| log::write(log::Level::Error, &panic.to_string())));
+}
+
+/// A failure of `kind`.
+pub fn failure(kind: FailureKind, message: impl Into<String>) -> Failure {
+    Failure { kind, message: message.into() }
+}

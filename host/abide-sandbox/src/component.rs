@@ -1,0 +1,123 @@
+//! What a component asks for, read before anything of it runs.
+
+use std::collections::BTreeSet;
+
+use abide_core::id::Digest;
+use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
+
+use crate::engine::Engine;
+use crate::message::{Capability, Refusal};
+
+/// The eight bytes that a component begins with, and a core module: magic, version, layer (Component Model, `Binary.md`).
+const COMPONENT_PREAMBLE: [u8; 8] = [0x00, b'a', b's', b'm', 0x0d, 0x00, 0x01, 0x00];
+const MODULE_PREAMBLE: [u8; 8] = [0x00, b'a', b's', b'm', 0x01, 0x00, 0x00, 0x00];
+
+/// Why some bytes are not a worker.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Not WebAssembly.
+    #[error("not a component: it does not begin with the preamble of one")]
+    NotWasm,
+    /// A core module: nobody made a component of it.
+    #[error("not a component but a core module; `cargo xtask guests` or `wasm-tools component new` makes a component of it")]
+    CoreModule,
+    /// Too large to compile.
+    #[error("the component has {bytes} bytes, and the limit is {limit}")]
+    TooLarge {
+        /// Its size.
+        bytes: u64,
+        /// `component_bytes_max`.
+        limit: u64,
+    },
+    /// Truncated, malformed, or using a feature that is off.
+    #[error("the component is malformed: {0}")]
+    Malformed(String),
+    /// It does not export `propose`.
+    #[error("the component exports no function `propose`; it exports: {}", if .exports.is_empty() { "nothing".to_owned() } else { .exports.join(", ") })]
+    NoPropose {
+        /// What it exports.
+        exports: Vec<String>,
+    },
+}
+
+impl LoadError {
+    /// The code that `ab explain` knows.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotWasm => "AB0801",
+            Self::CoreModule => "AB0802",
+            Self::TooLarge { .. } | Self::Malformed(_) => "AB0803",
+            Self::NoPropose { .. } => "AB0804",
+        }
+    }
+}
+
+/// A component as `ab worker inspect` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ComponentInfo {
+    /// Digest of its bytes.
+    pub digest: Digest,
+    /// Size of its file.
+    pub bytes: u64,
+    /// Interfaces with functions, as it names them. Types alone ask for nothing.
+    pub imports: BTreeSet<String>,
+    /// What it exports.
+    pub exports: BTreeSet<String>,
+}
+
+/// Compiles `bytes` and reads what they ask for.
+pub(crate) fn load(engine: &Engine, bytes: &[u8]) -> Result<(Component, ComponentInfo), LoadError> {
+    let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let limit = engine.limits.component_bytes_max;
+    if size > limit {
+        return Err(LoadError::TooLarge { bytes: size, limit });
+    }
+    if bytes.starts_with(&MODULE_PREAMBLE) {
+        return Err(LoadError::CoreModule);
+    }
+    // The engine would also take WebAssembly text and its own compiled form; only the binary format is a worker.
+    if !bytes.starts_with(&COMPONENT_PREAMBLE) {
+        return Err(LoadError::NotWasm);
+    }
+    let component =
+        Component::from_binary(&engine.inner, bytes).map_err(|error| LoadError::Malformed(format!("{error:#}").replace('\n', " ")))?;
+    let ty = component.component_type();
+    let imports = ty
+        .imports(&engine.inner)
+        .filter(|(_, item)| asks_for_something(&item.ty, &engine.inner))
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    let exports: BTreeSet<String> = ty.exports(&engine.inner).map(|(name, _)| name.to_owned()).collect();
+    let proposes = ty.exports(&engine.inner).any(|(name, item)| name == "propose" && matches!(item.ty, ComponentItem::ComponentFunc(_)));
+    if !proposes {
+        return Err(LoadError::NoPropose { exports: exports.into_iter().collect() });
+    }
+    Ok((component, ComponentInfo { digest: Digest::of(bytes), bytes: size, imports, exports }))
+}
+
+/// Whether an import is more than a name for plain data.
+#[expect(clippy::wildcard_enum_match_arm, reason = "an item that is new to the engine asks for something until proven otherwise")]
+fn asks_for_something(item: &ComponentItem, engine: &wasmtime::Engine) -> bool {
+    match item {
+        ComponentItem::Type(_) => false,
+        ComponentItem::ComponentInstance(instance) => {
+            instance.exports(engine).any(|(_, export)| asks_for_something(&export.ty, engine))
+        }
+        _ => true,
+    }
+}
+
+/// Refuses a component that imports more than `grants`.
+pub(crate) fn check_imports(info: &ComponentInfo, grants: &BTreeSet<Capability>) -> Result<(), Refusal> {
+    for interface in &info.imports {
+        match Capability::of_interface(interface) {
+            None => return Err(Refusal::UnknownImport { import: interface.clone() }),
+            Some(capability) if !grants.contains(&capability) => {
+                return Err(Refusal::UngrantedImport { interface: interface.clone(), capability });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}

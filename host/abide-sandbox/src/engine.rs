@@ -1,0 +1,219 @@
+//! The engine: one per process, shared by every run, with a thread that keeps its clock.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+/// Core instances, memories and tables of one component: componentize-py makes 38 core instances, a QuickJS component has 3 memories.
+const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
+const MEMORIES_PER_COMPONENT: u32 = 4;
+/// Unreadable space after each memory, so that most accesses need no check.
+const GUARD_BYTES: u64 = 32 << 20;
+/// Memory that a slot keeps between two runs; zeroing that much is cheaper than giving it back.
+const KEEP_RESIDENT_BYTES: usize = 64 << 10;
+
+/// What an engine is built for. From policy data; there is no default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EngineLimits {
+    /// Instances at the same time.
+    pub instances_max: u32,
+    /// Linear memory of one instance; address space is reserved for it.
+    pub memory_bytes_max: u64,
+    /// Elements of one table.
+    pub table_elements_max: u32,
+    /// Stack of one call.
+    pub stack_bytes_max: u64,
+    /// A component's file.
+    pub component_bytes_max: u64,
+    /// How often a running component is looked at, in milliseconds.
+    pub tick_ms: u64,
+}
+
+/// Why there is no engine.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// A number is zero or too large for this machine.
+    #[error("engine limit `{limit}` is out of range")]
+    OutOfRange {
+        /// Field of [`EngineLimits`].
+        limit: &'static str,
+    },
+    /// The engine refused the configuration, or the system the memory.
+    #[error("the component engine does not start: {0}")]
+    Start(String),
+    /// The system has no thread left.
+    #[error("no thread for the engine's clock")]
+    Clock(#[source] std::io::Error),
+}
+
+impl EngineError {
+    /// The code that `ab explain` knows.
+    pub fn code(&self) -> &'static str {
+        "AB0206"
+    }
+}
+
+/// An engine and its clock.
+pub(crate) struct Engine {
+    pub(crate) inner: wasmtime::Engine,
+    pub(crate) limits: EngineLimits,
+    clock: Arc<EngineClock>,
+    ticker: Option<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    pub(crate) fn start(limits: EngineLimits) -> Result<Self, EngineError> {
+        let config = config(&limits)?;
+        let inner = wasmtime::Engine::new(&config).map_err(|error| EngineError::Start(format!("{error:#}")))?;
+        let clock = Arc::new(EngineClock::default());
+        let ticker = std::thread::Builder::new()
+            .name("engine-clock".to_owned())
+            .spawn({
+                let (clock, engine, tick) = (Arc::clone(&clock), inner.clone(), Duration::from_millis(limits.tick_ms));
+                move || clock.run(&engine, tick)
+            })
+            .map_err(EngineError::Clock)?;
+        Ok(Self { inner, limits, clock, ticker: Some(ticker) })
+    }
+
+    /// Keeps the clock going until the guard is dropped.
+    pub(crate) fn running(&self) -> Running<'_> {
+        self.clock.change(|state| state.running = state.running.saturating_add(1));
+        Running { clock: &self.clock, began: self.clock.ticks.load(Ordering::Relaxed) }
+    }
+
+    /// Ticks that cover `ms`: one more than fit, since the current one may be nearly over.
+    pub(crate) fn ticks(&self, ms: u64) -> u64 {
+        ms.div_ceil(self.limits.tick_ms.max(1)).saturating_add(1)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.clock.change(|state| state.stop = true);
+        if let Some(ticker) = self.ticker.take() {
+            // A clock that panicked has nothing left to stop.
+            drop(ticker.join());
+        }
+    }
+}
+
+/// A run in progress.
+pub(crate) struct Running<'a> {
+    clock: &'a EngineClock,
+    began: u64,
+}
+
+impl Running<'_> {
+    /// Ticks since it began.
+    pub(crate) fn elapsed_ticks(&self) -> u64 {
+        self.clock.ticks.load(Ordering::Relaxed).saturating_sub(self.began)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.clock.change(|state| state.running = state.running.saturating_sub(1));
+    }
+}
+
+/// Counts ticks while something runs, and rests otherwise.
+#[derive(Default)]
+struct EngineClock {
+    state: Mutex<ClockState>,
+    changed: Condvar,
+    ticks: AtomicU64,
+}
+
+#[derive(Default)]
+struct ClockState {
+    running: u32,
+    stop: bool,
+}
+
+impl EngineClock {
+    fn change(&self, change: impl FnOnce(&mut ClockState)) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let rested = state.running == 0;
+        change(&mut state);
+        if rested || state.stop {
+            self.changed.notify_all();
+        }
+    }
+
+    fn run(&self, engine: &wasmtime::Engine, tick: Duration) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while !state.stop {
+            if state.running == 0 {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let (next, timeout) = self.changed.wait_timeout(state, tick).unwrap_or_else(PoisonError::into_inner);
+            state = next;
+            if timeout.timed_out() {
+                self.ticks.fetch_add(1, Ordering::Relaxed);
+                engine.increment_epoch();
+            }
+        }
+    }
+}
+
+fn config(limits: &EngineLimits) -> Result<Config, EngineError> {
+    let in_range = |limit, value: u64| match usize::try_from(value) {
+        Ok(value) if value > 0 => Ok(value),
+        _ => Err(EngineError::OutOfRange { limit }),
+    };
+    let memory = in_range("memory_bytes_max", limits.memory_bytes_max)?;
+    let stack = in_range("stack_bytes_max", limits.stack_bytes_max)?;
+    let tables = in_range("table_elements_max", limits.table_elements_max.into())?;
+    in_range("instances_max", limits.instances_max.into())?;
+    in_range("tick_ms", limits.tick_ms)?;
+    let total = |per_component: u32| {
+        limits.instances_max.checked_mul(per_component).ok_or(EngineError::OutOfRange { limit: "instances_max" })
+    };
+
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(limits.instances_max)
+        .total_core_instances(total(CORE_INSTANCES_PER_COMPONENT)?)
+        .total_memories(total(MEMORIES_PER_COMPONENT)?)
+        .total_tables(total(CORE_INSTANCES_PER_COMPONENT)?)
+        .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
+        .max_memories_per_component(MEMORIES_PER_COMPONENT)
+        .max_tables_per_component(CORE_INSTANCES_PER_COMPONENT)
+        .max_memory_size(memory)
+        .table_elements(tables)
+        .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+        .table_keep_resident(KEEP_RESIDENT_BYTES)
+        .max_unused_warm_slots(limits.instances_max);
+
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .wasm_memory64(false)
+        .wasm_relaxed_simd(false)
+        .wasm_multi_memory(true)
+        .wasm_tail_call(false)
+        .wasm_wide_arithmetic(false)
+        .wasm_custom_page_sizes(false)
+        .cranelift_nan_canonicalization(true)
+        .epoch_interruption(true)
+        .memory_init_cow(true)
+        .max_wasm_stack(stack)
+        .memory_reservation(limits.memory_bytes_max)
+        .memory_guard_size(GUARD_BYTES)
+        .wasm_backtrace_max_frames(NonZeroUsize::new(16))
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    Ok(config)
+}

@@ -1,0 +1,240 @@
+//! The host side of the interfaces: serves what was granted, counts it, stops at the limits.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use abide_core::id::RepoPath;
+use wasmtime::ResourceLimiter;
+
+use crate::bindings::abide::worker::{log, progress, types, workspace as wit};
+use crate::message::{Capability, Limits, LogLevel, LogLine, Usage};
+use crate::text::clean_line;
+use crate::workspace::{EntryKind, SearchOptions, Workspace, WorkspaceError};
+
+/// Most entries, bytes and matches of one call, as `wit/workspace.wit` says.
+const LIST_ENTRIES_MAX: u32 = 5_000;
+const READ_BYTES_MAX: u32 = 4 << 20;
+const SEARCH_MATCHES_MAX: u32 = 10_000;
+const QUERY_BYTES_MAX: usize = 1_024;
+/// Bytes of one line of the log.
+const LOG_LINE_BYTES_MAX: usize = 2_000;
+
+/// What one instance carries.
+pub(crate) struct State {
+    workspace: Arc<dyn Workspace>,
+    limits: Limits,
+    pub(crate) used: BTreeMap<Capability, Usage>,
+    pub(crate) log: Vec<LogLine>,
+    pub(crate) memory: MemoryMeter,
+}
+
+impl State {
+    pub(crate) fn new(workspace: Arc<dyn Workspace>, limits: Limits) -> Self {
+        let memory = MemoryMeter {
+            bytes_max: usize::try_from(limits.memory_bytes_max).unwrap_or(usize::MAX),
+            elements_max: usize::try_from(limits.table_elements_max).unwrap_or(usize::MAX),
+            ..MemoryMeter::default()
+        };
+        Self { workspace, limits, used: BTreeMap::new(), log: Vec::new(), memory }
+    }
+
+    fn usage(&mut self, capability: Capability) -> &mut Usage {
+        self.used.entry(capability).or_default()
+    }
+
+    /// Counts a call of `workspace`; fails when there is none left.
+    fn begin(&mut self) -> Result<(), WorkspaceError> {
+        let (calls_max, bytes_max) = (self.limits.workspace_calls_max, self.limits.workspace_bytes_max);
+        let usage = self.usage(Capability::Workspace);
+        if usage.calls >= u64::from(calls_max) || usage.bytes >= bytes_max {
+            return Err(WorkspaceError::Exhausted);
+        }
+        usage.calls = usage.calls.saturating_add(1);
+        Ok(())
+    }
+
+    /// Charges bytes that are about to be given out; fails instead of giving more than there are left.
+    fn charge(&mut self, bytes: usize) -> Result<(), WorkspaceError> {
+        let bytes_max = self.limits.workspace_bytes_max;
+        let usage = self.usage(Capability::Workspace);
+        let total = usage.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        if total > bytes_max {
+            // The rest is gone too: a worker must not probe for what still fits.
+            usage.bytes = bytes_max;
+            return Err(WorkspaceError::Exhausted);
+        }
+        usage.bytes = total;
+        Ok(())
+    }
+
+    fn answer<T>(&mut self, result: Result<T, WorkspaceError>) -> Result<T, wit::WorkspaceError> {
+        result.map_err(|error| {
+            let usage = self.usage(Capability::Workspace);
+            usage.denied = usage.denied.saturating_add(u64::from(error.is_denial()));
+            error.into()
+        })
+    }
+
+    fn list_files(&mut self, prefix: &str, after: Option<&str>, limit: u32) -> Result<wit::Listing, WorkspaceError> {
+        self.begin()?;
+        let listing = self.workspace.list(prefix, after, limit.min(LIST_ENTRIES_MAX))?;
+        self.charge(listing.entries.iter().map(|entry| entry.path.as_str().len()).sum())?;
+        let entries = listing
+            .entries
+            .into_iter()
+            .map(|entry| wit::Entry { path: entry.path.into(), kind: entry.kind.into(), size: entry.bytes })
+            .collect();
+        Ok(wit::Listing { entries, truncated: listing.truncated })
+    }
+
+    fn read_file(&mut self, path: &str, offset: u64, limit: u32) -> Result<Vec<u8>, WorkspaceError> {
+        self.begin()?;
+        let path: RepoPath = path.parse().map_err(|_| WorkspaceError::InvalidPath)?;
+        let bytes = self.workspace.read(&path, offset, limit.min(READ_BYTES_MAX))?;
+        self.charge(bytes.len())?;
+        Ok(bytes)
+    }
+
+    fn search_files(&mut self, query: &str, options: wit::SearchOptions) -> Result<wit::SearchResult, WorkspaceError> {
+        self.begin()?;
+        if query.is_empty() || query.len() > QUERY_BYTES_MAX || query.contains('\n') {
+            return Err(WorkspaceError::InvalidQuery);
+        }
+        let options = SearchOptions {
+            prefix: options.prefix,
+            suffixes: options.suffixes,
+            ignore_case: options.ignore_case,
+            whole_word: options.whole_word,
+            limit: options.limit.min(SEARCH_MATCHES_MAX),
+        };
+        let result = self.workspace.search(query, &options)?;
+        self.charge(result.matches.iter().map(|found| found.path.as_str().len().saturating_add(found.text.len())).sum())?;
+        let matches = result
+            .matches
+            .into_iter()
+            .map(|found| wit::TextMatch { path: found.path.into(), line: found.line, column: found.column, text: found.text })
+            .collect();
+        Ok(wit::SearchResult { matches, truncated: result.truncated })
+    }
+}
+
+impl types::Host for State {}
+
+impl wit::Host for State {
+    fn list(&mut self, prefix: String, after: Option<String>, limit: u32) -> Result<wit::Listing, wit::WorkspaceError> {
+        let result = self.list_files(&prefix, after.as_deref(), limit);
+        self.answer(result)
+    }
+
+    fn read(&mut self, path: String, offset: u64, limit: u32) -> Result<Vec<u8>, wit::WorkspaceError> {
+        let result = self.read_file(&path, offset, limit);
+        self.answer(result)
+    }
+
+    fn search(&mut self, query: String, options: wit::SearchOptions) -> Result<wit::SearchResult, wit::WorkspaceError> {
+        let result = self.search_files(&query, options);
+        self.answer(result)
+    }
+}
+
+impl log::Host for State {
+    fn write(&mut self, level: log::Level, message: String) {
+        let (calls_max, bytes_max) = (self.limits.log_calls_max, self.limits.log_bytes_max);
+        let text = clean_line(&message, LOG_LINE_BYTES_MAX);
+        let usage = self.usage(Capability::Log);
+        let bytes = usage.bytes.saturating_add(u64::try_from(text.len()).unwrap_or(u64::MAX));
+        if usage.calls >= u64::from(calls_max) || bytes > bytes_max {
+            usage.denied = usage.denied.saturating_add(1);
+            return;
+        }
+        usage.calls = usage.calls.saturating_add(1);
+        usage.bytes = bytes;
+        self.log.push(LogLine { level: level.into(), text });
+    }
+}
+
+impl progress::Host for State {
+    fn report(&mut self, done: u32, total: u32, what: String) {
+        let calls_max = self.limits.progress_calls_max;
+        let usage = self.usage(Capability::Progress);
+        if usage.calls >= u64::from(calls_max) {
+            usage.denied = usage.denied.saturating_add(1);
+            return;
+        }
+        usage.calls = usage.calls.saturating_add(1);
+        tracing::debug!(done, total, what = clean_line(&what, 120), "progress");
+    }
+}
+
+impl From<log::Level> for LogLevel {
+    fn from(level: log::Level) -> Self {
+        match level {
+            log::Level::Debug => Self::Debug,
+            log::Level::Info => Self::Info,
+            log::Level::Warn => Self::Warn,
+            log::Level::Error => Self::Error,
+        }
+    }
+}
+
+impl From<EntryKind> for wit::EntryKind {
+    fn from(kind: EntryKind) -> Self {
+        match kind {
+            EntryKind::File => Self::File,
+            EntryKind::Executable => Self::Executable,
+            EntryKind::Symlink => Self::Symlink,
+        }
+    }
+}
+
+impl From<WorkspaceError> for wit::WorkspaceError {
+    fn from(error: WorkspaceError) -> Self {
+        match error {
+            WorkspaceError::NotFound => Self::NotFound,
+            WorkspaceError::NotAFile => Self::NotAFile,
+            WorkspaceError::InvalidPath => Self::InvalidPath,
+            WorkspaceError::InvalidQuery => Self::InvalidQuery,
+            WorkspaceError::Exhausted => Self::Exhausted,
+            WorkspaceError::Unavailable(why) => {
+                tracing::warn!(why, "the workspace could not be read");
+                Self::Unavailable
+            }
+        }
+    }
+}
+
+/// Watches memory and tables grow, refuses what is too much, and remembers that it did.
+#[derive(Debug, Default)]
+pub(crate) struct MemoryMeter {
+    bytes_max: usize,
+    elements_max: usize,
+    bytes: usize,
+    elements: usize,
+    /// The most that was in use.
+    pub(crate) bytes_peak: usize,
+    /// Growth that was refused.
+    pub(crate) refused: u32,
+}
+
+impl ResourceLimiter for MemoryMeter {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.bytes.saturating_sub(current).saturating_add(desired);
+        if total > self.bytes_max || maximum.is_some_and(|maximum| desired > maximum) {
+            self.refused = self.refused.saturating_add(1);
+            return Ok(false);
+        }
+        self.bytes = total;
+        self.bytes_peak = self.bytes_peak.max(total);
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.elements.saturating_sub(current).saturating_add(desired);
+        if total > self.elements_max || maximum.is_some_and(|maximum| desired > maximum) {
+            self.refused = self.refused.saturating_add(1);
+            return Ok(false);
+        }
+        self.elements = total;
+        Ok(true)
+    }
+}

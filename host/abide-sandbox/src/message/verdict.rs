@@ -1,0 +1,259 @@
+//! How a run ends.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Capability, Proposal};
+
+/// How a run ended. Everything but `Proposed` leaves the repository as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "outcome", content = "detail")]
+pub enum RunResult {
+    /// The worker proposes a change.
+    Proposed(Box<Proposal>),
+    /// The worker says why it has none.
+    Failed(Failure),
+    /// The host did not start it.
+    Refused(Refusal),
+    /// The host stopped it.
+    Trapped(Trap),
+    /// It answered with something that is not a proposal.
+    Rejected(Rejection),
+}
+
+impl RunResult {
+    /// The code of what went wrong, if something did. A worker with nothing to do is no fault.
+    pub fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::Proposed(_) => None,
+            Self::Failed(failure) => failure.code(),
+            Self::Refused(refusal) => Some(refusal.code()),
+            Self::Trapped(trap) => Some(trap.kind.code()),
+            Self::Rejected(rejection) => Some(rejection.code()),
+        }
+    }
+}
+
+/// Why the worker has no proposal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Which kind of reason.
+    pub kind: FailureKind,
+    /// The worker's words, cleaned.
+    pub message: String,
+}
+
+impl Failure {
+    /// `AB0811`, unless there was nothing to do.
+    pub fn code(&self) -> Option<&'static str> {
+        match self.kind {
+            FailureKind::NothingToDo => None,
+            FailureKind::UnknownRecipe
+            | FailureKind::BadParameter
+            | FailureKind::Workspace
+            | FailureKind::TooLarge
+            | FailureKind::Unsupported => Some("AB0811"),
+        }
+    }
+}
+
+/// The kinds of `wit/types.wit`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// It looked, and there is nothing to change.
+    NothingToDo,
+    /// No such recipe.
+    UnknownRecipe,
+    /// A setting is missing, unknown or malformed.
+    BadParameter,
+    /// The workspace refused something.
+    Workspace,
+    /// Over the task's limits.
+    TooLarge,
+    /// Outside of what the recipe can handle.
+    Unsupported,
+}
+
+/// Why the host did not start a component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case", tag = "reason")]
+pub enum Refusal {
+    /// The digest was never loaded.
+    #[error("component `{component}` is not loaded")]
+    UnknownComponent {
+        /// The digest asked for.
+        component: String,
+    },
+    /// It imports what the decision did not grant.
+    #[error("the component imports `{interface}`, and this task was not granted `{capability}`")]
+    UngrantedImport {
+        /// As the component names it.
+        interface: String,
+        /// What a policy would have to grant.
+        capability: Capability,
+    },
+    /// It imports what this host does not have.
+    #[error("the component imports `{import}`, which this host does not offer to any worker")]
+    UnknownImport {
+        /// As the component names it.
+        import: String,
+    },
+    /// It imports or exports a known name with another type.
+    #[error("the component does not fit `abide:worker@0.1.0`: {why}")]
+    Incompatible {
+        /// The engine's words.
+        why: String,
+    },
+    /// A limit is above what the engine was built for.
+    #[error("limit `{limit}` is {asked}, and this engine was built for {most}")]
+    LimitTooHigh {
+        /// Field of `Limits`.
+        limit: String,
+        /// What was asked for.
+        asked: u64,
+        /// What there is.
+        most: u64,
+    },
+    /// As many instances run as the engine holds.
+    #[error("all instances of the engine are in use")]
+    Busy,
+    /// The engine could not make an instance.
+    #[error("the engine could not make an instance: {why}")]
+    Instantiation {
+        /// The engine's words.
+        why: String,
+    },
+}
+
+impl Refusal {
+    /// The code that `ab explain` knows.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UngrantedImport { .. } => "AB0201",
+            Self::UnknownImport { .. } => "AB0202",
+            Self::LimitTooHigh { .. } => "AB0203",
+            Self::Busy => "AB0204",
+            Self::Instantiation { .. } => "AB0205",
+            Self::UnknownComponent { .. } => "AB0805",
+            Self::Incompatible { .. } => "AB0806",
+        }
+    }
+}
+
+/// The host stopped the component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trap {
+    /// Why.
+    pub kind: TrapKind,
+    /// The engine's words, cut at 500 bytes.
+    pub message: String,
+}
+
+/// Why a component was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrapKind {
+    /// It ran longer than `wall_ms_max`.
+    Deadline,
+    /// It failed after it was refused memory or table elements.
+    Memory,
+    /// Its stack ran over.
+    Stack,
+    /// It handed the host more than `hostcall_bytes_max` in one call.
+    HostcallBytes,
+    /// It broke off: a panic, an `unreachable`, an access out of bounds.
+    Fault,
+}
+
+impl TrapKind {
+    /// The code that `ab explain` knows.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Deadline => "AB0211",
+            Self::Memory => "AB0212",
+            Self::Stack => "AB0213",
+            Self::HostcallBytes => "AB0214",
+            Self::Fault => "AB0812",
+        }
+    }
+}
+
+/// What the component returned is not a proposal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case", tag = "reason")]
+pub enum Rejection {
+    /// It changes nothing, or one of its files does not.
+    #[error("the patch changes nothing{}", .path.as_ref().map(|path| format!(" in `{}`", path.escape_default())).unwrap_or_default())]
+    NoChange {
+        /// The file, unless it is the whole patch.
+        path: Option<String>,
+    },
+    /// A path is not inside the repository.
+    #[error("`{}` is not a path inside the repository: {why}", .path.escape_default())]
+    Escape {
+        /// As the component gave it.
+        path: String,
+        /// Which rule it breaks.
+        why: String,
+    },
+    /// A path is outside of the task's scope.
+    #[error("`{path}` is outside of the task's scope")]
+    OutOfScope {
+        /// The path.
+        path: String,
+    },
+    /// Two files have the same path, or they are not in order.
+    #[error("`{path}` appears twice, or out of order")]
+    Order {
+        /// The path.
+        path: String,
+    },
+    /// A hunk is not one.
+    #[error("hunk {hunk} of `{path}` is malformed: {why}")]
+    MalformedHunk {
+        /// The file.
+        path: String,
+        /// From 1.
+        hunk: u64,
+        /// Which rule it breaks.
+        why: String,
+    },
+    /// Status, old path, mode and hunks do not go together.
+    #[error("the change of `{path}` contradicts itself: {why}")]
+    Contradiction {
+        /// The file.
+        path: String,
+        /// How.
+        why: String,
+    },
+    /// Too many files or bytes.
+    #[error("the proposal has {amount} {unit}, and the limit is {limit}")]
+    TooLarge {
+        /// How much it is.
+        amount: u64,
+        /// How much may be.
+        limit: u64,
+        /// Of what.
+        unit: String,
+    },
+    /// A person could not judge it: no rationale, or an expectation that is not one.
+    #[error("the proposal has no {field}")]
+    Missing {
+        /// Which field is empty.
+        field: String,
+    },
+}
+
+impl Rejection {
+    /// The code that `ab explain` knows.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoChange { .. } => "AB0821",
+            Self::Escape { .. } => "AB0822",
+            Self::OutOfScope { .. } => "AB0823",
+            Self::Order { .. } | Self::MalformedHunk { .. } | Self::Contradiction { .. } => "AB0824",
+            Self::TooLarge { .. } => "AB0825",
+            Self::Missing { .. } => "AB0826",
+        }
+    }
+}

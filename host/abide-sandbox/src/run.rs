@@ -1,0 +1,224 @@
+//! Runs components in this process. The walls around the process are another matter; the messages stay the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use abide_core::id::Digest;
+use wasmtime::Store;
+use wasmtime::component::{Component, HasSelf, Linker};
+
+use crate::bindings::abide::worker::{log, progress, types as wit, workspace};
+use crate::bindings::{Any, AnyPre};
+use crate::component::{self, ComponentInfo, LoadError};
+use crate::engine::{Engine, EngineError, EngineLimits};
+use crate::host::State;
+use crate::message::{
+    Capability, CapabilityReceipt, Failure, Limits, LogLine, Refusal, RunOutcome, RunRequest, RunResult, Spent, Task, Trap, TrapKind, Usage,
+};
+use crate::proposal;
+use crate::text::clean_line;
+use crate::workspace::Workspace;
+
+/// Bytes of a trap's or a failure's message.
+const MESSAGE_BYTES_MAX: usize = 500;
+
+/// A runner in this process: one engine, and the components that were loaded into it.
+#[derive(Debug)]
+pub struct InProcess {
+    engine: Engine,
+    loaded: Mutex<BTreeMap<Digest, Loaded>>,
+}
+
+/// A compiled component, and what it becomes with each set of grants.
+struct Loaded {
+    component: Component,
+    info: ComponentInfo,
+    ready: BTreeMap<BTreeSet<Capability>, AnyPre<State>>,
+}
+
+impl std::fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loaded").field("info", &self.info).finish_non_exhaustive()
+    }
+}
+
+impl InProcess {
+    /// Starts an engine.
+    pub fn start(limits: EngineLimits) -> Result<Self, EngineError> {
+        Ok(Self { engine: Engine::start(limits)?, loaded: Mutex::default() })
+    }
+
+    /// Compiles a component, once per digest. Loading grants nothing and runs nothing.
+    pub fn load(&self, bytes: &[u8]) -> Result<ComponentInfo, LoadError> {
+        let digest = Digest::of(bytes);
+        if let Some(info) = self.info(&digest) {
+            return Ok(info);
+        }
+        let (component, info) = component::load(&self.engine, bytes)?;
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.entry(digest).or_insert_with(|| Loaded { component, info: info.clone(), ready: BTreeMap::new() });
+        Ok(info)
+    }
+
+    /// What is known of a loaded component.
+    pub fn info(&self, digest: &Digest) -> Option<ComponentInfo> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(digest).map(|loaded| loaded.info.clone())
+    }
+
+    /// Runs one task in a fresh instance.
+    #[tracing::instrument(name = "task", skip_all, fields(task.id = %request.task.id, component = request.component.short()))]
+    pub fn run(&self, request: &RunRequest, workspace: Arc<dyn Workspace>) -> RunOutcome {
+        let requested = self.info(&request.component).map(|info| info.imports).unwrap_or_default();
+        let receipt = CapabilityReceipt { requested, granted: request.grants.clone(), used: BTreeMap::new() };
+        let end = match self.prepare(request) {
+            Ok(ready) => self.call(&ready, request, workspace),
+            Err(refusal) => End::refused(refusal),
+        };
+        RunOutcome { result: end.result, receipt: CapabilityReceipt { used: end.used, ..receipt }, log: end.log, spent: end.spent }
+    }
+
+    /// Everything that can be refused before an instance exists.
+    fn prepare(&self, request: &RunRequest) -> Result<AnyPre<State>, Refusal> {
+        check_limits(&request.limits, &self.engine.limits)?;
+        let mut all = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = all
+            .get_mut(&request.component)
+            .ok_or_else(|| Refusal::UnknownComponent { component: request.component.to_string() })?;
+        component::check_imports(&loaded.info, &request.grants)?;
+        if let Some(ready) = loaded.ready.get(&request.grants) {
+            return Ok(ready.clone());
+        }
+        let incompatible = |error: wasmtime::Error| Refusal::Incompatible { why: shorten(&error) };
+        let linker = linker(&self.engine.inner, &request.grants).map_err(incompatible)?;
+        let ready = AnyPre::new(linker.instantiate_pre(&loaded.component).map_err(incompatible)?).map_err(incompatible)?;
+        loaded.ready.insert(request.grants.clone(), ready.clone());
+        Ok(ready)
+    }
+
+    fn call(&self, ready: &AnyPre<State>, request: &RunRequest, workspace: Arc<dyn Workspace>) -> End {
+        let limits = &request.limits;
+        let running = self.engine.running();
+        let mut store = Store::new(&self.engine.inner, State::new(workspace, limits.clone()));
+        store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(usize::try_from(limits.hostcall_bytes_max).unwrap_or(usize::MAX));
+        store.epoch_deadline_trap();
+        store.set_epoch_deadline(self.engine.ticks(limits.wall_ms_max));
+
+        let answer = match ready.instantiate(&mut store) {
+            Ok(instance) => propose(&instance, &mut store, request),
+            Err(error) => Err(error),
+        };
+        let mut spent = Spent {
+            wall_ms: running.elapsed_ticks().saturating_mul(self.engine.limits.tick_ms),
+            memory_bytes: u64::try_from(store.data().memory.bytes_peak).unwrap_or(u64::MAX),
+            output_bytes: 0,
+        };
+        let result = match answer {
+            Ok(Ok(given)) => {
+                spent.output_bytes = proposal::bytes(&given);
+                match proposal::check(given, &request.task.scope, limits) {
+                    Ok(proposal) => RunResult::Proposed(Box::new(proposal)),
+                    Err(rejection) => RunResult::Rejected(rejection),
+                }
+            }
+            Ok(Err(failure)) => RunResult::Failed(Failure {
+                kind: failure.kind.into(),
+                message: clean_line(&failure.message, MESSAGE_BYTES_MAX),
+            }),
+            Err(error) => stopped(&error, store.data().memory.refused > 0),
+        };
+        let state = store.into_data();
+        End { result, used: state.used, log: state.log, spent }
+    }
+}
+
+fn propose(
+    instance: &Any,
+    store: &mut Store<State>,
+    request: &RunRequest,
+) -> wasmtime::Result<Result<wit::Proposal, wit::Failure>> {
+    instance.call_propose(store, &task(&request.task, &request.limits))
+}
+
+/// What a run leaves behind.
+struct End {
+    result: RunResult,
+    used: BTreeMap<Capability, Usage>,
+    log: Vec<LogLine>,
+    spent: Spent,
+}
+
+impl End {
+    fn refused(refusal: Refusal) -> Self {
+        Self { result: RunResult::Refused(refusal), used: BTreeMap::new(), log: Vec::new(), spent: Spent::default() }
+    }
+}
+
+fn check_limits(limits: &Limits, engine: &EngineLimits) -> Result<(), Refusal> {
+    let pairs = [
+        ("memory_bytes_max", limits.memory_bytes_max, engine.memory_bytes_max),
+        ("table_elements_max", limits.table_elements_max.into(), engine.table_elements_max.into()),
+    ];
+    match pairs.into_iter().find(|(_, asked, most)| asked > most) {
+        Some((limit, asked, most)) => Err(Refusal::LimitTooHigh { limit: limit.to_owned(), asked, most }),
+        None => Ok(()),
+    }
+}
+
+/// A linker that holds the granted interfaces and nothing else.
+fn linker(engine: &wasmtime::Engine, grants: &BTreeSet<Capability>) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    for grant in grants {
+        match grant {
+            Capability::Workspace => workspace::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?,
+            Capability::Log => log::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?,
+            Capability::Progress => progress::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?,
+        }
+    }
+    Ok(linker)
+}
+
+fn task(task: &Task, limits: &Limits) -> wit::Task {
+    wit::Task {
+        id: task.id.clone(),
+        recipe: task.recipe.clone(),
+        parameters: task
+            .parameters
+            .iter()
+            .map(|(key, value)| wit::Parameter { key: key.clone(), value: value.clone() })
+            .collect(),
+        scope: task.scope.clone(),
+        base: task.base.to_string(),
+        limits: wit::TaskLimits {
+            files_max: limits.files_max,
+            output_bytes_max: u32::try_from(limits.output_bytes_max).unwrap_or(u32::MAX),
+            workspace_bytes_max: limits.workspace_bytes_max,
+            workspace_calls_max: limits.workspace_calls_max,
+        },
+    }
+}
+
+/// Tells why an instance did not answer.
+fn stopped(error: &wasmtime::Error, was_refused_memory: bool) -> RunResult {
+    if error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>().is_some() {
+        return RunResult::Refused(Refusal::Busy);
+    }
+    let trap = error.downcast_ref::<wasmtime::Trap>().copied();
+    let hostcall = error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls has been exhausted"));
+    let kind = if trap == Some(wasmtime::Trap::Interrupt) {
+        TrapKind::Deadline
+    } else if trap == Some(wasmtime::Trap::StackOverflow) {
+        TrapKind::Stack
+    } else if hostcall {
+        TrapKind::HostcallBytes
+    } else if was_refused_memory {
+        TrapKind::Memory
+    } else {
+        TrapKind::Fault
+    };
+    RunResult::Trapped(Trap { kind, message: shorten(error) })
+}
+
+fn shorten(error: &wasmtime::Error) -> String {
+    clean_line(&format!("{error:#}"), MESSAGE_BYTES_MAX)
+}

@@ -1,0 +1,112 @@
+//! Components, a workspace, a runner and the limits that most tests share.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use abide_sandbox::workspace::DirWorkspaceLimits;
+use abide_sandbox::{Capability, DirWorkspace, EngineLimits, InProcess, Limits, RunOutcome, RunRequest, Task};
+
+/// The file of a component, or `None` (after saying so) when it is not built and need not be.
+#[expect(clippy::disallowed_methods, reason = "tests are told where the components are")]
+pub(crate) fn guest(name: &str) -> Option<Vec<u8>> {
+    let folder = std::env::var_os("ABIDE_GUESTS").map_or_else(default_folder, PathBuf::from);
+    let file = folder.join(format!("{name}.wasm"));
+    match std::fs::read(&file) {
+        Ok(bytes) => Some(bytes),
+        Err(error) if std::env::var_os("ABIDE_REQUIRE_GUESTS").is_some_and(|value| value == "1") => {
+            panic!("{} must be there: {error}", file.display());
+        }
+        Err(_) => {
+            eprintln!("skipped: {} is not built (`cargo xtask guests`)", file.display());
+            None
+        }
+    }
+}
+
+/// `<target>/guests`: this binary is `<target>/<profile>/deps/it-…`.
+fn default_folder() -> PathBuf {
+    let binary = std::env::current_exe().unwrap();
+    binary.ancestors().nth(3).unwrap_or(Path::new(".")).join("guests")
+}
+
+pub(crate) fn engine_limits() -> EngineLimits {
+    EngineLimits {
+        instances_max: 8,
+        memory_bytes_max: 64 << 20,
+        table_elements_max: 20_000,
+        stack_bytes_max: 512 << 10,
+        component_bytes_max: 16 << 20,
+        tick_ms: 5,
+    }
+}
+
+pub(crate) fn limits() -> Limits {
+    Limits {
+        memory_bytes_max: 32 << 20,
+        table_elements_max: 20_000,
+        wall_ms_max: 20_000,
+        hostcall_bytes_max: 8 << 20,
+        workspace_calls_max: 1_000,
+        workspace_bytes_max: 8 << 20,
+        log_calls_max: 20,
+        log_bytes_max: 4_096,
+        progress_calls_max: 20,
+        files_max: 50,
+        output_bytes_max: 1 << 20,
+    }
+}
+
+/// A folder of files, opened as a workspace.
+pub(crate) struct Repository {
+    _folder: tempfile::TempDir,
+    pub(crate) workspace: Arc<DirWorkspace>,
+}
+
+pub(crate) fn repository(files: &[(&str, &str)]) -> Repository {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let file = folder.path().join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    }
+    let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
+    let limits = DirWorkspaceLimits { entries_max: 1_000, search_file_bytes_max: 1 << 20, search_bytes_max: 16 << 20 };
+    Repository { workspace: Arc::new(DirWorkspace::open(dir, limits).unwrap()), _folder: folder }
+}
+
+pub(crate) fn task(recipe: &str, parameters: &[(&str, &str)]) -> Task {
+    Task {
+        id: "t1".to_owned(),
+        recipe: recipe.to_owned(),
+        parameters: parameters.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<BTreeMap<_, _>>(),
+        scope: Vec::new(),
+        base: "5b1c000000000000000000000000000000000000".parse().unwrap(),
+    }
+}
+
+/// A component in an engine of its own.
+pub(crate) struct Bench {
+    pub(crate) runner: InProcess,
+    pub(crate) request: RunRequest,
+}
+
+impl Bench {
+    /// `None` when the component is not built.
+    pub(crate) fn of(component: &str) -> Option<Self> {
+        let bytes = guest(component)?;
+        let runner = InProcess::start(engine_limits()).unwrap();
+        let info = runner.load(&bytes).unwrap();
+        let request = RunRequest {
+            component: info.digest,
+            task: task("", &[]),
+            grants: BTreeSet::from(Capability::ALL),
+            limits: limits(),
+        };
+        Some(Self { runner, request })
+    }
+
+    pub(crate) fn run(&self, task: Task, repository: &Repository) -> RunOutcome {
+        self.runner.run(&RunRequest { task, ..self.request.clone() }, Arc::clone(&repository.workspace) as _)
+    }
+}
