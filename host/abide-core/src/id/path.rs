@@ -29,6 +29,11 @@ impl RepoPath {
         &self.0
     }
 
+    /// Whether some file system takes the single component `name` for git's own folder.
+    pub fn enters_git_folder(name: &str) -> bool {
+        folds_to_dot_git(name)
+    }
+
     /// The last component.
     pub fn file_name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or(&self.0)
