@@ -1,0 +1,41 @@
+# METADATA
+# title: GENERATE
+# description: A component gets what the policy grants, and nothing because it asks.
+package abide.generate
+
+import data.abide.levels
+
+findings contains finding if some finding in levels.findings
+
+findings contains {
+	"rule": "not-grantable",
+	"level": "deny",
+	"msg": sprintf("capability `%s` cannot be granted to this component", [wanted]),
+	"help": "use a worker that does without, or have the policy grant it (`policies/data/grants.yaml`)",
+} if {
+	some wanted in input.action.requests
+	not wanted in grantable
+}
+
+own := data.grants.components[input.subject.component]
+
+# A component that is listed gets what its entry says; any other what the level allows.
+grantable := {name | some name in own.capabilities} if own
+
+grantable := {name |
+	some name, level in data.grants.grantable
+	level <= levels.level
+} if {
+	not own
+}
+
+default limits := ""
+
+limits := own.limits if own
+
+limits := data.grants.limits if not own
+
+grants := {
+	"capabilities": [name | some name in input.action.requests; name in grantable],
+	"limits": limits,
+}

@@ -1,0 +1,131 @@
+# METADATA
+# title: The decision
+# description: >
+#   Puts together what the hard rules and the rules of the class found, applies the safety mode and the approvals, and answers.
+#   To add a rule, add it to the file of its class, or to `hard.rego` if nothing may soften it.
+package abide
+
+import data.abide.approvals
+import data.abide.deploy
+import data.abide.execute
+import data.abide.fetch
+import data.abide.generate
+import data.abide.hard
+import data.abide.levels
+import data.abide.merge
+import data.abide.plan
+import data.abide.rollback
+import data.abide.write
+
+decision := {
+	"verdict": verdict,
+	"findings": findings,
+	"obligations": obligations,
+	"grants": grants,
+	"waived": [],
+	"risk": input.risk.score,
+} if {
+	input.schema == "abide.input/1"
+}
+
+# What the class has to say. A class without a line here has no answer, and no answer is a denial.
+found contains finding if {
+	input.action.class == "PLAN"
+	some finding in plan.findings
+}
+
+found contains finding if {
+	input.action.class == "FETCH"
+	some finding in fetch.findings
+}
+
+found contains finding if {
+	input.action.class == "GENERATE"
+	some finding in generate.findings
+}
+
+found contains finding if {
+	input.action.class == "EXECUTE"
+	some finding in execute.findings
+}
+
+found contains finding if {
+	input.action.class == "WRITE"
+	some finding in write.findings
+}
+
+found contains finding if {
+	input.action.class == "MERGE"
+	some finding in merge.findings
+}
+
+found contains finding if {
+	input.action.class == "DEPLOY"
+	some finding in deploy.findings
+}
+
+found contains finding if {
+	input.action.class == "ROLLBACK"
+	some finding in rollback.findings
+}
+
+# Hard findings as they are.
+findings contains finding if some finding in hard.findings
+
+# Others by the mode in force, and by the approvals that are there.
+findings contains shown if {
+	some finding in found
+	level := levels.by_mode(finding.level)
+	not approvals.settles(finding.rule, level)
+	shown := object.union(finding, {"level": level})
+}
+
+findings contains shown if {
+	some finding in found
+	level := levels.by_mode(finding.level)
+	approvals.settles(finding.rule, level)
+	shown := object.union(finding, {
+		"level": "warn",
+		"msg": sprintf("%s (approved by %s)", [finding.msg, approvals.names(finding.rule)]),
+	})
+}
+
+# A mode that softens is never silent.
+findings contains {
+	"rule": "safety-mode",
+	"level": "warn",
+	"msg": sprintf("safety mode `%s`: findings of level deny count as review", [input.run.safety_mode]),
+	"help": "set the mode back to `deny-by-default` to have them count in full",
+} if {
+	input.run.safety_mode != "deny-by-default"
+}
+
+levels_found := {finding.level | some finding in findings}
+
+default verdict := "deny"
+
+verdict := "allow" if {
+	not "hard" in levels_found
+	not "deny" in levels_found
+	not "review" in levels_found
+}
+
+verdict := "review" if {
+	not "hard" in levels_found
+	not "deny" in levels_found
+	"review" in levels_found
+}
+
+obligations contains approvals.obligation(finding.rule) if {
+	some finding in found
+	approvals.may_settle(finding.rule, levels.by_mode(finding.level))
+}
+
+obligations contains deploy.canary if input.action.kind == "deploy"
+
+default grants := {"capabilities": [], "limits": ""}
+
+grants := generate.grants if input.action.class == "GENERATE"
+
+# L0 to L5, computed from the profile's vector: `label` for any change, `upto` for the narrowest that an override raises.
+level_label := levels.label
