@@ -128,7 +128,7 @@ impl Draft {
 }
 
 /// Whether `path` is inside one of `scope`'s files and folders.
-pub(crate) fn in_scope(scope: &[String], path: &str) -> bool {
+pub fn in_scope(scope: &[String], path: &str) -> bool {
     scope.is_empty() || scope.iter().any(|part| path == part || (part.ends_with('/') && path.starts_with(part.as_str())))
 }
 

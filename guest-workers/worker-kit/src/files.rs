@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::workspace::{self, Entry, EntryKind, SearchOptions, TextMatch, WorkspaceError};
+use crate::workspace::{self, Entry, EntryKind, SearchOptions, SearchResult, TextMatch, WorkspaceError};
+use crate::{Failure, FailureKind, failure};
 
 /// Entries asked for in one call.
 const PAGE: u32 = 5_000;
@@ -16,7 +17,7 @@ pub trait Files {
     /// The whole content.
     fn read(&self, path: &str) -> Result<Vec<u8>, WorkspaceError>;
     /// Lines that contain `query`; see the WIT.
-    fn search(&self, query: &str, options: &SearchOptions) -> Result<Vec<TextMatch>, WorkspaceError>;
+    fn search(&self, query: &str, options: &SearchOptions) -> Result<SearchResult, WorkspaceError>;
 }
 
 /// The files that the host shows.
@@ -49,8 +50,8 @@ impl Files for HostFiles {
         }
     }
 
-    fn search(&self, query: &str, options: &SearchOptions) -> Result<Vec<TextMatch>, WorkspaceError> {
-        workspace::search(query, options).map(|result| result.matches)
+    fn search(&self, query: &str, options: &SearchOptions) -> Result<SearchResult, WorkspaceError> {
+        workspace::search(query, options)
     }
 }
 
@@ -80,7 +81,7 @@ impl Files for MemoryFiles {
     }
 
     /// Only what the recipes here use: prefix, suffixes, whole lines; a word boundary is left to the recipe.
-    fn search(&self, query: &str, options: &SearchOptions) -> Result<Vec<TextMatch>, WorkspaceError> {
+    fn search(&self, query: &str, options: &SearchOptions) -> Result<SearchResult, WorkspaceError> {
         let wanted = |path: &str| {
             path.starts_with(&options.prefix)
                 && (options.suffixes.is_empty() || options.suffixes.iter().any(|suffix| path.ends_with(suffix.as_str())))
@@ -94,7 +95,7 @@ impl Files for MemoryFiles {
                 }
             }
         }
-        Ok(found)
+        Ok(SearchResult { matches: found, truncated: false })
     }
 }
 
@@ -102,4 +103,17 @@ impl Files for MemoryFiles {
 pub fn read_text(files: &dyn Files, path: &str) -> Result<Option<String>, WorkspaceError> {
     let bytes = files.read(path)?;
     Ok(if bytes.contains(&0) { None } else { String::from_utf8(bytes).ok() })
+}
+
+/// What a refusal of the workspace about `subject` means for the task.
+pub fn explain(subject: &str, error: WorkspaceError) -> Failure {
+    let (kind, why) = match error {
+        WorkspaceError::NotFound => (FailureKind::BadParameter, "is not in the repository"),
+        WorkspaceError::NotAFile => (FailureKind::BadParameter, "is not a file"),
+        WorkspaceError::InvalidPath => (FailureKind::BadParameter, "is not a path inside the repository"),
+        WorkspaceError::InvalidQuery => (FailureKind::BadParameter, "cannot be searched for"),
+        WorkspaceError::Exhausted => (FailureKind::TooLarge, "would need more of the workspace than this task allows"),
+        WorkspaceError::Unavailable => (FailureKind::Workspace, "cannot be read"),
+    };
+    failure(kind, format!("`{subject}` {why}"))
 }

@@ -10,19 +10,22 @@ mod bindings;
 mod draft;
 mod files;
 mod hunks;
+pub mod lex;
+mod origin;
 mod task;
 
 pub use bindings::abide::worker::{log, progress, types, workspace};
-pub use draft::{Change, Draft, DraftError, Notes};
-pub use files::{Files, HostFiles, MemoryFiles, read_text};
+pub use draft::{Change, Draft, DraftError, Notes, in_scope};
+pub use files::{Files, HostFiles, MemoryFiles, explain, read_text};
 pub use hunks::unified;
+pub use origin::{is_generated, is_vendored};
 pub use task::Parameters;
 pub use types::{
     ExpectedOutcome, Failure, FailureKind, FileMode, FilePatch, FileStatus, Parameter, Patch, PatchFormat, Proposal, RollbackRecipe,
     Source, Task, TaskLimits,
 };
 pub use wit_bindgen;
-pub use workspace::{Entry, EntryKind, SearchOptions, TextMatch, WorkspaceError};
+pub use workspace::{Entry, EntryKind, SearchOptions, SearchResult, TextMatch, WorkspaceError};
 
 /// A worker: one function from a task to a proposal.
 pub trait Worker {
@@ -65,6 +68,13 @@ macro_rules! export {
 #[doc(hidden)]
 pub fn report_panics() {
     std::panic::set_hook(Box::new(|panic| log::write(log::Level::Error, &panic.to_string())));
+}
+
+/// Says how far the work is; natively, in tests, to nobody.
+#[cfg_attr(not(target_arch = "wasm32"), expect(unused_variables, reason = "there is no host"))]
+pub fn report(done: usize, total: usize, what: &str) {
+    #[cfg(target_arch = "wasm32")]
+    progress::report(u32::try_from(done).unwrap_or(u32::MAX), u32::try_from(total).unwrap_or(u32::MAX), what);
 }
 
 /// A failure of `kind`.
