@@ -1,1 +1,3 @@
 //! One binary for every suite that crosses crates.
+
+mod golden;

@@ -1,1 +1,3 @@
 //! Harness shared by the suites in `it/`.
+
+pub mod gate;

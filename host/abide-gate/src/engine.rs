@@ -18,7 +18,7 @@ mod testing;
 
 pub use bundle::{Bundle, ENTRYPOINT};
 pub use generations::Generations;
-pub use judge::{NativeJudge, RecomputeError, recompute};
+pub use judge::{LevelLabel, NativeJudge, RecomputeError, level_label, recompute};
 pub use limits::{JudgeLimits, SourceLimits};
 pub use loader::{BundleError, Place};
 pub use schema::INPUT_SCHEMA;

@@ -160,6 +160,30 @@ fn denial(fault: &Fault) -> Answer {
     }
 }
 
+/// How autonomous a profile is, L0 to L5, as the policy computes it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LevelLabel {
+    /// For any change.
+    pub label: String,
+    /// For the narrowest change that an override raises.
+    pub upto: String,
+    /// The levels that it follows from.
+    pub reason: String,
+}
+
+/// Asks the rule `data.abide.level_label` about a profile. `None` if the bundle does not say.
+pub fn level_label(bundle: &Bundle, profile: &str) -> Option<LevelLabel> {
+    let (mut engine, profile) = (bundle.engine().clone(), profile.to_owned());
+    let work = move || {
+        let input = serde_json::json!({"run": {"profile": profile}});
+        engine.set_input(serde_json::from_value(input).ok()?);
+        let value = engine.eval_rule("data.abide.level_label".to_owned()).ok()?;
+        serde_json::from_str(&value.to_json_str().ok()?).ok()
+    };
+    Supervisor::new(1).call(JudgeLimits::SHIPPED.deadline(), work).ok().flatten()
+}
+
 /// A stored decision could not be computed again.
 #[derive(Debug, thiserror::Error)]
 pub enum RecomputeError {
