@@ -1,0 +1,91 @@
+//! Spending the record that allows one ref move. It happens in the transaction of the event that says so.
+
+use abide_core::decision::Verdict;
+use abide_core::id::{Seq, Timestamp};
+use rusqlite::{Connection, params};
+use serde_json::json;
+
+use super::fault::{fault, unstored};
+use super::{append, read, view};
+use crate::leaf::{Draft, Leaf};
+use crate::merkle::Frontier;
+use crate::store::{DecisionRow, Guard, RefMove, RefMoveRefusal, StoreError};
+
+/// Finds an unused, unexpired allow of class MERGE for exactly this move and spends it; or says why there is none, and writes nothing.
+pub(super) fn spend(db: &Connection, edge: &mut Frontier, claim: &RefMove, now: Timestamp) -> Result<Result<Seq, RefMoveRefusal>, StoreError> {
+    if let Some(freeze) = view::freezes(db)?.into_iter().find(|freeze| freeze.repo == claim.repo.as_str()) {
+        return Ok(Err(RefMoveRefusal::Frozen { since: freeze.seq }));
+    }
+    let mut refusal = no_decision(db, claim)?;
+    for decision in matching(db, claim)? {
+        match judge(db, &decision, now)? {
+            Ok(()) => return allow(db, edge, claim, &decision, now).map(Ok),
+            Err(why) => refusal = why,
+        }
+    }
+    Ok(Err(refusal))
+}
+
+/// Decisions on exactly this move, oldest first, so that the newest has the last word on why.
+fn matching(db: &Connection, claim: &RefMove) -> Result<Vec<DecisionRow>, StoreError> {
+    let values = params![claim.repo.as_str(), claim.reference.as_str(), claim.old.as_str(), claim.new.as_str()];
+    view::decisions(db, "WHERE repo = ?1 AND ref = ?2 AND old = ?3 AND new = ?4 AND class = 'MERGE' ORDER BY seq", values)
+}
+
+fn judge(db: &Connection, decision: &DecisionRow, now: Timestamp) -> Result<Result<(), RefMoveRefusal>, StoreError> {
+    let seq = decision.seq;
+    if decision.judged.verdict != Verdict::Allow {
+        return Ok(Err(RefMoveRefusal::NotAllowed { seq, verdict: decision.judged.verdict }));
+    }
+    if let Some(by) = decision.consumed_by {
+        return Ok(Err(RefMoveRefusal::AlreadyUsed { seq, by }));
+    }
+    // A decision without a run is under the switch of the whole system alone, which every run's switch includes.
+    let halt = read::halt_of(db, decision.run.as_ref().map(|run| run.as_str()))?;
+    if halt.halted {
+        return Ok(Err(RefMoveRefusal::Halted));
+    }
+    if halt.epoch != decision.epoch {
+        return Ok(Err(RefMoveRefusal::WrongEpoch { seq }));
+    }
+    if now >= decision.expires {
+        return Ok(Err(RefMoveRefusal::Expired { seq }));
+    }
+    Ok(Ok(()))
+}
+
+fn allow(db: &Connection, edge: &mut Frontier, claim: &RefMove, decision: &DecisionRow, now: Timestamp) -> Result<Seq, StoreError> {
+    let data = json!({
+        "decision": decision.seq.0.to_string(),
+        "repo": claim.repo.as_str(),
+        "ref": claim.reference.as_str(),
+        "old": claim.old.as_str(),
+        "new": claim.new.as_str(),
+    });
+    let leaf = Leaf::new(decision.run.clone(), "RefMoveAllowed", now, data)?;
+    append::append(db, edge, &[Draft::from(leaf)], &Guard::Free)?;
+    Ok(decision.seq)
+}
+
+/// What to say when no decision is about exactly this move: a halt comes first, then a work branch that is taken for a merge.
+fn no_decision(db: &Connection, claim: &RefMove) -> Result<RefMoveRefusal, StoreError> {
+    if read::halt_of(db, None)?.halted {
+        return Ok(RefMoveRefusal::Halted);
+    }
+    let values = params![claim.repo.as_str(), claim.reference.as_str(), claim.new.as_str()];
+    let written = "SELECT max(decision) FROM ref_moves WHERE repo = ?1 AND kind = 'PatchCommitted' AND (ref = ?2 OR new = ?3)";
+    let found: Option<i64> = db.query_row(written, values, |row| row.get(0)).map_err(fault("be read", 0))?;
+    let found = match found {
+        Some(seq) => Some(seq),
+        None => {
+            let values = params![claim.repo.as_str(), claim.reference.as_str()];
+            let allowed = "SELECT max(seq) FROM decisions WHERE repo = ?1 AND ref = ?2 AND class = 'WRITE' AND verdict = 'allow'";
+            db.query_row(allowed, values, |row| row.get(0)).map_err(fault("be read", 0))?
+        }
+    };
+    Ok(match found {
+        Some(seq) => RefMoveRefusal::OnlyWrite { seq: Seq(unstored(seq)?) },
+        None => RefMoveRefusal::NoDecision,
+    })
+}
+
