@@ -27,7 +27,7 @@ pub(crate) fn run(recipe: &str, parameters: &[(&str, &str)], files: &[(&str, &st
 /// What `path` becomes, by applying the hunks to `old` in the plainest way.
 pub(crate) fn after(proposal: &Proposal, path: &str, old: &str) -> String {
     let Some(file) = proposal.patch.files.iter().find(|file| file.path == path) else { return old.to_owned() };
-    if file.status == FileStatus::Deleted {
+    if file.status == FileStatus::Delete {
         return String::new();
     }
     let old: Vec<&str> = old.split_inclusive('\n').collect();

@@ -134,9 +134,9 @@ pub fn in_scope(scope: &[String], path: &str) -> bool {
 
 fn file_patch(path: String, change: Change) -> FilePatch {
     let (status, mode, hunks) = match change {
-        Change::Edit { old, new } => (FileStatus::Modified, None, unified(&old, &new)),
-        Change::Add { text, mode } => (FileStatus::Added, Some(mode), unified("", &text)),
-        Change::Delete { old } => (FileStatus::Deleted, None, unified(&old, "")),
+        Change::Edit { old, new } => (FileStatus::Modify, None, unified(&old, &new)),
+        Change::Add { text, mode } => (FileStatus::Add, Some(mode), unified("", &text)),
+        Change::Delete { old } => (FileStatus::Delete, None, unified(&old, "")),
     };
-    FilePatch { path, status, old_path: None, mode, hunks }
+    FilePatch { path, status, old_path: None, new_mode: mode, hunks }
 }

@@ -20,7 +20,7 @@ pub mod workspace;
 pub use component::{ComponentInfo, LoadError};
 pub use engine::{EngineError, EngineLimits};
 pub use message::{
-    Capability, CapabilityReceipt, Failure, FailureKind, FileMode, FilePatch, FileStatus, Limits, LogLevel, LogLine, PatchDoc, Proposal,
+    Capability, CapabilityReceipt, Failure, FailureKind, FilePatch, Limits, LogLevel, LogLine, PatchDoc, Proposal,
     Refusal, Rejection, RunOutcome, RunRequest, RunResult, Spent, Task, Trap, TrapKind,
 };
 pub use run::InProcess;

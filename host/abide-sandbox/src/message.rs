@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 mod patch;
 mod verdict;
 
-pub use patch::{ExpectedOutcome, FileMode, FilePatch, FileStatus, PatchDoc, PatchFormat, Proposal, RollbackRecipe, Source};
+pub use patch::{ExpectedOutcome, FilePatch, PatchDoc, PatchFormat, Proposal, RollbackRecipe, Source};
 pub use verdict::{Failure, FailureKind, Refusal, Rejection, RunResult, Trap, TrapKind};
 
 /// One call of one component.

@@ -1,15 +1,16 @@
-//! From what a component returned to a proposal: shape, paths, sizes. Whether the hunks apply is the core's question, and what they do
-//! is measured from git trees.
+//! From what a component returned to a proposal: sizes, words, scope, and whether the patch applies to the base, exactly.
+//!
+//! What the patch then does is measured from git trees, elsewhere; nothing that the worker says of it is a fact.
 
 use abide_core::id::RepoPath;
+use abide_core::patch::{self, Before, FileMode, PatchError, PatchLimits, PatchStatus};
 
 use crate::bindings::abide::worker::types as wit;
 use crate::message::{
-    ExpectedOutcome, FailureKind, FileMode, FilePatch, FileStatus, Limits, PatchDoc, PatchFormat, Proposal, Rejection, RollbackRecipe, Source,
+    ExpectedOutcome, FailureKind, FilePatch, Limits, PatchDoc, PatchFormat, Proposal, Rejection, RollbackRecipe, Source,
 };
 use crate::text::clean_text;
-
-mod hunk;
+use crate::workspace::{EntryKind, Workspace, WorkspaceError};
 
 /// Bytes of all texts of a proposal.
 pub(crate) fn bytes(proposal: &wit::Proposal) -> u64 {
@@ -32,112 +33,128 @@ pub(crate) fn bytes(proposal: &wit::Proposal) -> u64 {
     u64::try_from(total).unwrap_or(u64::MAX)
 }
 
-/// Checks the shape of `given` against `scope` and `limits`.
-pub(crate) fn check(given: wit::Proposal, scope: &[String], limits: &Limits) -> Result<Proposal, Rejection> {
-    let too_large = |amount: u64, limit: u64, unit: &str| Rejection::TooLarge { amount, limit, unit: unit.to_owned() };
+/// Checks `given` against `scope`, `limits` and the base that `workspace` shows.
+pub(crate) fn check(
+    given: wit::Proposal,
+    scope: &[String],
+    limits: &Limits,
+    workspace: &dyn Workspace,
+) -> Result<Proposal, Rejection> {
     let size = bytes(&given);
     if size > limits.output_bytes_max {
         return Err(too_large(size, limits.output_bytes_max, "bytes"));
     }
-    let count = u64::try_from(given.patch.files.len()).unwrap_or(u64::MAX);
-    if count > limits.files_max.into() {
-        return Err(too_large(count, limits.files_max.into(), "files"));
+    let files = u64::try_from(given.patch.files.len()).unwrap_or(u64::MAX);
+    if files > limits.files_max.into() {
+        return Err(too_large(files, limits.files_max.into(), "files"));
     }
-    if count == 0 {
-        return Err(Rejection::NoChange { path: None });
+    let patch = document(given.patch);
+    // The texts were counted above; their JSON form is longer, and has a ceiling of its own.
+    let parsed = patch.parse(&PatchLimits::CEILING).map_err(|error| refused(&error))?;
+    let touched = parsed.files().iter().flat_map(|file| [Some(&file.path), file.old_path.as_ref()]).flatten();
+    if let Some(path) = touched.into_iter().find(|path| !in_scope(scope, path)) {
+        return Err(Rejection::OutOfScope { path: path.to_string() });
     }
-    let mut files: Vec<FilePatch> = Vec::with_capacity(given.patch.files.len());
-    for file in given.patch.files {
-        let file = file_patch(file, scope)?;
-        if files.last().is_some_and(|last| last.path >= file.path) {
-            return Err(Rejection::Order { path: file.path.into() });
-        }
-        files.push(file);
-    }
-    let limit = usize::try_from(limits.output_bytes_max).unwrap_or(usize::MAX);
-    let text = |text: String| clean_text(&text, limit);
-    let rationale = text(given.rationale);
-    if rationale.trim().is_empty() {
-        return Err(Rejection::Missing { field: "rationale".to_owned() });
-    }
-    let summary = text(given.expected.summary);
-    if summary.trim().is_empty() {
-        return Err(Rejection::Missing { field: "expected outcome".to_owned() });
-    }
-    Ok(Proposal {
-        patch: PatchDoc {
-            patch_format: match given.patch.patch_format {
-                wit::PatchFormat::Unified => PatchFormat::Unified,
-            },
-            files,
-        },
+    applies(&parsed, workspace)?;
+    words(&given.rationale, &given.expected).map(|(rationale, expected)| Proposal {
+        patch,
         rationale,
-        sources: given.sources.into_iter().map(|source| Source { location: text(source.location), note: text(source.note) }).collect(),
-        tests: given.tests.into_iter().map(text).collect(),
+        sources: given.sources.into_iter().map(|source| Source { location: text(&source.location), note: text(&source.note) }).collect(),
+        tests: given.tests.iter().map(|test| text(test)).collect(),
         rollback: match given.rollback {
             wit::RollbackRecipe::RevertCommit => RollbackRecipe::RevertCommit,
-            wit::RollbackRecipe::RevertCommitAnd(steps) => RollbackRecipe::RevertCommitAnd(steps.into_iter().map(text).collect()),
+            wit::RollbackRecipe::RevertCommitAnd(steps) => {
+                RollbackRecipe::RevertCommitAnd(steps.iter().map(|step| text(step)).collect())
+            }
         },
-        expected: ExpectedOutcome {
-            summary,
-            files: given.expected.files,
-            lines_added: given.expected.lines_added,
-            lines_removed: given.expected.lines_removed,
-        },
+        expected,
     })
 }
 
-fn repo_path(path: String) -> Result<RepoPath, Rejection> {
-    path.parse::<RepoPath>().map_err(|error| Rejection::Escape { path, why: error.why.to_owned() })
+fn too_large(amount: u64, limit: u64, unit: &str) -> Rejection {
+    Rejection::TooLarge { amount, limit, unit: unit.to_owned() }
 }
 
-fn file_patch(file: wit::FilePatch, scope: &[String]) -> Result<FilePatch, Rejection> {
-    let path = repo_path(file.path)?;
-    let old_path = file.old_path.map(repo_path).transpose()?;
-    for touched in [Some(&path), old_path.as_ref()].into_iter().flatten() {
-        if !in_scope(scope, touched) {
-            return Err(Rejection::OutOfScope { path: touched.to_string() });
+fn refused(error: &PatchError) -> Rejection {
+    Rejection::Patch { code: error.code().to_owned(), message: error.to_string() }
+}
+
+/// Text to be shown; its size was checked with the whole.
+fn text(given: &str) -> String {
+    clean_text(given, usize::MAX)
+}
+
+/// Rationale and expectation, which a proposal must have.
+fn words(rationale: &str, expected: &wit::ExpectedOutcome) -> Result<(String, ExpectedOutcome), Rejection> {
+    let (rationale, summary) = (text(rationale), text(&expected.summary));
+    for (field, said) in [("rationale", &rationale), ("expected outcome", &summary)] {
+        if said.trim().is_empty() {
+            return Err(Rejection::Missing { field: field.to_owned() });
         }
     }
-    let status = match file.status {
-        wit::FileStatus::Modified => FileStatus::Modified,
-        wit::FileStatus::Added => FileStatus::Added,
-        wit::FileStatus::Deleted => FileStatus::Deleted,
-        wit::FileStatus::Renamed => FileStatus::Renamed,
+    let expected = ExpectedOutcome {
+        summary,
+        files: expected.files,
+        lines_added: expected.lines_added,
+        lines_removed: expected.lines_removed,
     };
-    let mode = file.mode.map(|mode| match mode {
-        wit::FileMode::Regular => FileMode::Regular,
-        wit::FileMode::Executable => FileMode::Executable,
-    });
-    let file = FilePatch { path, status, old_path, mode, hunks: file.hunks };
-    hunk::check(&file)?;
-    consistent(&file)?;
-    Ok(file)
+    Ok((rationale, expected))
 }
 
-/// Refuses a file whose parts do not go together.
-fn consistent(file: &FilePatch) -> Result<(), Rejection> {
-    let contradiction = |why: &str| Err(Rejection::Contradiction { path: file.path.to_string(), why: why.to_owned() });
-    match (file.status, &file.old_path) {
-        (FileStatus::Renamed, None) => return contradiction("it is renamed, and has no old path"),
-        (FileStatus::Renamed, Some(old)) if *old == file.path => return contradiction("it is renamed to itself"),
-        (FileStatus::Modified | FileStatus::Added | FileStatus::Deleted, Some(_)) => {
-            return contradiction("it has an old path, and is not renamed");
-        }
-        _ => {}
-    }
-    match (file.status, file.mode) {
-        (FileStatus::Added, None) => contradiction("it is added, and has no mode"),
-        (FileStatus::Deleted, Some(_)) => contradiction("it is deleted, and has a mode"),
-        (FileStatus::Added | FileStatus::Deleted, _) if file.hunks.len() > 1 => contradiction("a whole file is one hunk"),
-        (FileStatus::Modified, None) if file.hunks.is_empty() => Err(Rejection::NoChange { path: Some(file.path.to_string()) }),
-        _ => Ok(()),
-    }
+fn document(given: wit::Patch) -> PatchDoc {
+    let files = given.files.into_iter().map(|file| FilePatch {
+        path: file.path,
+        old_path: file.old_path,
+        status: match file.status {
+            wit::FileStatus::Modify => PatchStatus::Modify,
+            wit::FileStatus::Add => PatchStatus::Add,
+            wit::FileStatus::Delete => PatchStatus::Delete,
+            wit::FileStatus::Rename => PatchStatus::Rename,
+        },
+        new_mode: file.new_mode.map(|mode| match mode {
+            wit::FileMode::Regular => FileMode::Plain,
+            wit::FileMode::Executable => FileMode::Executable,
+        }),
+        hunks: file.hunks,
+    });
+    let patch_format = match given.patch_format {
+        wit::PatchFormat::Unified => PatchFormat::Unified,
+    };
+    PatchDoc { patch_format, files: files.collect() }
 }
 
 fn in_scope(scope: &[String], path: &RepoPath) -> bool {
     let path = path.as_str();
     scope.is_empty() || scope.iter().any(|part| path == part || (part.ends_with('/') && path.starts_with(part.as_str())))
+}
+
+/// Tries the patch on the base: no fuzz, no part of it, no effect is refused.
+fn applies(patch: &patch::PatchDoc, workspace: &dyn Workspace) -> Result<(), Rejection> {
+    let tried = patch.apply(&PatchLimits::CEILING, |path| before(workspace, path));
+    match tried {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(refused(&error)),
+        Err(error) => Err(Rejection::Untried { why: error.to_string() }),
+    }
+}
+
+/// What stands at `path`. A submodule is an empty folder here, and is refused where the patch is applied to git trees.
+fn before(workspace: &dyn Workspace, path: &RepoPath) -> Result<Before, WorkspaceError> {
+    let Some(entry) = workspace.entry(path)? else {
+        let below = workspace.list(&format!("{path}/"), None, 1)?;
+        return Ok(if below.entries.is_empty() { Before::Absent } else { Before::Folder });
+    };
+    let mode = match entry.kind {
+        EntryKind::Symlink => return Ok(Before::Symlink),
+        EntryKind::File => FileMode::Plain,
+        EntryKind::Executable => FileMode::Executable,
+    };
+    let limit = u32::try_from(PatchLimits::CEILING.file_bytes_max).unwrap_or(u32::MAX);
+    if entry.bytes > limit.into() {
+        return Ok(Before::TooLarge);
+    }
+    let bytes = workspace.read(path, 0, limit)?;
+    Ok(Before::File { mode, bytes: bytes.into() })
 }
 
 impl From<wit::FailureKind> for FailureKind {
@@ -152,6 +169,3 @@ impl From<wit::FailureKind> for FailureKind {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -98,7 +98,7 @@ impl InProcess {
     fn call(&self, ready: &AnyPre<State>, request: &RunRequest, workspace: Arc<dyn Workspace>) -> End {
         let limits = &request.limits;
         let running = self.engine.running();
-        let mut store = Store::new(&self.engine.inner, State::new(workspace, limits.clone()));
+        let mut store = Store::new(&self.engine.inner, State::new(Arc::clone(&workspace), limits.clone()));
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(usize::try_from(limits.hostcall_bytes_max).unwrap_or(usize::MAX));
         store.epoch_deadline_trap();
@@ -116,7 +116,7 @@ impl InProcess {
         let result = match answer {
             Ok(Ok(given)) => {
                 spent.output_bytes = proposal::bytes(&given);
-                match proposal::check(given, &request.task.scope, limits) {
+                match proposal::check(given, &request.task.scope, limits, &*workspace) {
                     Ok(proposal) => RunResult::Proposed(Box::new(proposal)),
                     Err(rejection) => RunResult::Rejected(rejection),
                 }
@@ -219,6 +219,7 @@ fn stopped(error: &wasmtime::Error, was_refused_memory: bool) -> RunResult {
     RunResult::Trapped(Trap { kind, message: shorten(error) })
 }
 
+/// The cause; what is around it is a backtrace of offsets.
 fn shorten(error: &wasmtime::Error) -> String {
-    clean_line(&format!("{error:#}"), MESSAGE_BYTES_MAX)
+    clean_line(&error.root_cause().to_string(), MESSAGE_BYTES_MAX)
 }

@@ -12,6 +12,8 @@ pub use dir::{DirWorkspace, DirWorkspaceLimits, OpenError};
 pub trait Workspace: std::fmt::Debug + Send + Sync {
     /// Files whose path begins with `prefix` and sorts after `after`, ascending by bytes, at most `limit`.
     fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Listing, WorkspaceError>;
+    /// What stands at a path, if a file or link does.
+    fn entry(&self, path: &RepoPath) -> Result<Option<Entry>, WorkspaceError>;
     /// Up to `limit` bytes of a file from `offset`.
     fn read(&self, path: &RepoPath, offset: u64, limit: u32) -> Result<Vec<u8>, WorkspaceError>;
     /// Lines that contain `query` literally; by path, line, column.

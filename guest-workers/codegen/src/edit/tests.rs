@@ -29,10 +29,10 @@ fn what_cannot_be_done_says_why() {
 fn a_file_is_added_rewritten_and_deleted() {
     let added = run("edit-file", &[("path", "bin/x"), ("text", "#!/bin/sh\n"), ("executable", "true")], &FILES).unwrap();
     let file = &added.patch.files[0];
-    assert_eq!((file.status, file.mode), (FileStatus::Added, Some(FileMode::Executable)));
+    assert_eq!((file.status, file.new_mode), (FileStatus::Add, Some(FileMode::Executable)));
     assert_eq!(file.hunks, ["@@ -0,0 +1 @@\n+#!/bin/sh\n"]);
     let rewritten = run("edit-file", &[("path", "a.txt"), ("text", "new\n")], &FILES).unwrap();
     assert_eq!(after(&rewritten, "a.txt", FILES[0].1), "new\n");
     let deleted = run("edit-file", &[("path", "a.txt"), ("delete", "true")], &FILES).unwrap();
-    assert_eq!(deleted.patch.files[0].status, FileStatus::Deleted);
+    assert_eq!(deleted.patch.files[0].status, FileStatus::Delete);
 }

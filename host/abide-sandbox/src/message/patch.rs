@@ -1,6 +1,6 @@
 //! A proposal, as data. The patch has the field names of the seed contract.
 
-use abide_core::id::RepoPath;
+use abide_core::patch::{self, FileMode, PatchError, PatchLimits, PatchStatus};
 use serde::{Deserialize, Serialize};
 
 /// A change and the reasons for it. Its shape was checked; what it says about itself is not a fact.
@@ -22,13 +22,24 @@ pub struct Proposal {
 }
 
 /// A patch: `{"patch_format":"unified","files":[{"path":"src/foo.ts","hunks":["@@ -12,6 +12,7 @@ ..."]}]}`.
+///
+/// The wire form of [`abide_core::patch::PatchDoc`], which alone says what such a document means; see [`PatchDoc::parse`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PatchDoc {
     /// How hunks are written.
     pub patch_format: PatchFormat,
-    /// Ascending by path, each path once.
+    /// Each path once.
     pub files: Vec<FilePatch>,
+}
+
+impl PatchDoc {
+    /// The document, checked.
+    pub fn parse(&self, limits: &PatchLimits) -> Result<patch::PatchDoc, PatchError> {
+        // A struct of strings and lists always has a JSON form; the empty text is refused like any other that is not a document.
+        let json = serde_json::to_vec(self).unwrap_or_default();
+        patch::PatchDoc::parse(&json, limits)
+    }
 }
 
 /// How hunks are written.
@@ -44,51 +55,17 @@ pub enum PatchFormat {
 #[serde(deny_unknown_fields)]
 pub struct FilePatch {
     /// Where.
-    pub path: RepoPath,
+    pub path: String,
+    /// Where it was; set for a rename only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_path: Option<String>,
     /// What happens to it.
-    #[serde(default, skip_serializing_if = "FileStatus::is_modified")]
-    pub status: FileStatus,
-    /// Where it was; set for `renamed` only.
+    pub status: PatchStatus,
+    /// Its mode, when that changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub old_path: Option<RepoPath>,
-    /// Its mode, when that is new.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mode: Option<FileMode>,
+    pub new_mode: Option<FileMode>,
     /// Unified hunks, each with its `@@` line.
     pub hunks: Vec<String>,
-}
-
-/// What happens to a file.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FileStatus {
-    /// Its content or mode changes. What the seed contract means when it says nothing.
-    #[default]
-    Modified,
-    /// It is new.
-    Added,
-    /// It goes away.
-    Deleted,
-    /// It moves, and may change.
-    Renamed,
-}
-
-impl FileStatus {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it by reference")]
-    fn is_modified(&self) -> bool {
-        *self == Self::Modified
-    }
-}
-
-/// The modes that a worker may ask for, written as git writes them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum FileMode {
-    /// A plain file.
-    #[serde(rename = "100644")]
-    Regular,
-    /// A file that may be executed.
-    #[serde(rename = "100755")]
-    Executable,
 }
 
 /// Something that a proposal rests on.

@@ -22,7 +22,7 @@ pub enum RunResult {
 
 impl RunResult {
     /// The code of what went wrong, if something did. A worker with nothing to do is no fault.
-    pub fn code(&self) -> Option<&'static str> {
+    pub fn code(&self) -> Option<&str> {
         match self {
             Self::Proposed(_) => None,
             Self::Failed(failure) => failure.code(),
@@ -178,53 +178,23 @@ impl TrapKind {
     }
 }
 
-/// What the component returned is not a proposal.
+/// What the component returned is not a proposal that can be judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case", tag = "reason")]
 pub enum Rejection {
-    /// It changes nothing, or one of its files does not.
-    #[error("the patch changes nothing{}", .path.as_ref().map(|path| format!(" in `{}`", path.escape_default())).unwrap_or_default())]
-    NoChange {
-        /// The file, unless it is the whole patch.
-        path: Option<String>,
-    },
-    /// A path is not inside the repository.
-    #[error("`{}` is not a path inside the repository: {why}", .path.escape_default())]
-    Escape {
-        /// As the component gave it.
-        path: String,
-        /// Which rule it breaks.
-        why: String,
+    /// The patch is malformed, leaves the repository, changes nothing, or does not apply to the base.
+    #[error("{message}")]
+    Patch {
+        /// The core's code for it, `AB07xx`.
+        code: String,
+        /// The core's words.
+        message: String,
     },
     /// A path is outside of the task's scope.
     #[error("`{path}` is outside of the task's scope")]
     OutOfScope {
         /// The path.
         path: String,
-    },
-    /// Two files have the same path, or they are not in order.
-    #[error("`{path}` appears twice, or out of order")]
-    Order {
-        /// The path.
-        path: String,
-    },
-    /// A hunk is not one.
-    #[error("hunk {hunk} of `{path}` is malformed: {why}")]
-    MalformedHunk {
-        /// The file.
-        path: String,
-        /// From 1.
-        hunk: u64,
-        /// Which rule it breaks.
-        why: String,
-    },
-    /// Status, old path, mode and hunks do not go together.
-    #[error("the change of `{path}` contradicts itself: {why}")]
-    Contradiction {
-        /// The file.
-        path: String,
-        /// How.
-        why: String,
     },
     /// Too many files or bytes.
     #[error("the proposal has {amount} {unit}, and the limit is {limit}")]
@@ -236,24 +206,29 @@ pub enum Rejection {
         /// Of what.
         unit: String,
     },
-    /// A person could not judge it: no rationale, or an expectation that is not one.
+    /// A person could not judge it: no rationale, or no expected outcome.
     #[error("the proposal has no {field}")]
     Missing {
         /// Which field is empty.
         field: String,
     },
+    /// The base could not be read to try the patch on it.
+    #[error("the patch could not be tried on the base commit: {why}")]
+    Untried {
+        /// What the workspace said.
+        why: String,
+    },
 }
 
 impl Rejection {
     /// The code that `ab explain` knows.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> &str {
         match self {
-            Self::NoChange { .. } => "AB0821",
-            Self::Escape { .. } => "AB0822",
-            Self::OutOfScope { .. } => "AB0823",
-            Self::Order { .. } | Self::MalformedHunk { .. } | Self::Contradiction { .. } => "AB0824",
-            Self::TooLarge { .. } => "AB0825",
-            Self::Missing { .. } => "AB0826",
+            Self::Patch { code, .. } => code,
+            Self::OutOfScope { .. } => "AB0821",
+            Self::TooLarge { .. } => "AB0822",
+            Self::Missing { .. } => "AB0823",
+            Self::Untried { .. } => "AB0824",
         }
     }
 }

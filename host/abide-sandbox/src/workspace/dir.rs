@@ -145,6 +145,10 @@ impl Workspace for DirWorkspace {
         Ok(Listing { entries, truncated: wanted.next().is_some() })
     }
 
+    fn entry(&self, path: &RepoPath) -> Result<Option<Entry>, WorkspaceError> {
+        Ok(self.entries.get(path).map(|(kind, bytes)| Entry { path: path.clone(), kind: *kind, bytes: *bytes }))
+    }
+
     fn read(&self, path: &RepoPath, offset: u64, limit: u32) -> Result<Vec<u8>, WorkspaceError> {
         match self.entries.get(path) {
             Some((EntryKind::File | EntryKind::Executable, _)) => {}

@@ -14,7 +14,7 @@ fn a_recipe_becomes_a_patch_in_the_seed_contract() {
         serde_json::to_value(&proposal.patch).unwrap(),
         serde_json::json!({
             "patch_format": "unified",
-            "files": [{"path": "src/foo.ts", "hunks": ["@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n"]}],
+            "files": [{"path": "src/foo.ts", "status": "modify", "hunks": ["@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n"]}],
         })
     );
     assert_eq!(outcome.receipt.used.get(&Capability::Workspace).map(|used| (used.calls, used.bytes)), Some((1, 14)));

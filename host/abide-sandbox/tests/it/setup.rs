@@ -59,8 +59,15 @@ pub(crate) fn limits() -> Limits {
 
 /// A folder of files, opened as a workspace.
 pub(crate) struct Repository {
-    _folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
     pub(crate) workspace: Arc<DirWorkspace>,
+}
+
+impl Repository {
+    /// The same folder, listed again.
+    pub(crate) fn reopened(self) -> Self {
+        Self { workspace: open(self.folder.path()), folder: self.folder }
+    }
 }
 
 pub(crate) fn repository(files: &[(&str, &str)]) -> Repository {
@@ -70,9 +77,13 @@ pub(crate) fn repository(files: &[(&str, &str)]) -> Repository {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, text).unwrap();
     }
-    let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
+    Repository { workspace: open(folder.path()), folder }
+}
+
+fn open(folder: &Path) -> Arc<DirWorkspace> {
+    let dir = cap_std::fs::Dir::open_ambient_dir(folder, cap_std::ambient_authority()).unwrap();
     let limits = DirWorkspaceLimits { entries_max: 1_000, search_file_bytes_max: 1 << 20, search_bytes_max: 16 << 20 };
-    Repository { workspace: Arc::new(DirWorkspace::open(dir, limits).unwrap()), _folder: folder }
+    Arc::new(DirWorkspace::open(dir, limits).unwrap())
 }
 
 pub(crate) fn task(recipe: &str, parameters: &[(&str, &str)]) -> Task {
