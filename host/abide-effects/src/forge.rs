@@ -24,4 +24,5 @@ pub use read::{Ancestry, CommitInfo, ListedEntry, ReadError, Walk};
 pub use repo::{Note, Repo, RepoError};
 pub use revert::{RevertError, RevertHand, Reverted};
 pub use scratch::{Rehearsal, Scratch, ScratchError};
+pub(crate) use workspace::export_tree;
 pub use workspace::{Links, Workspace, WorkspaceError, WorkspaceLimits};

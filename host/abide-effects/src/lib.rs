@@ -7,6 +7,7 @@ pub mod checks;
 pub mod deploy;
 pub mod forge;
 pub mod hook;
+pub mod process;
 mod receipt;
 
 pub use receipt::{Landing, Receipt};

@@ -198,20 +198,31 @@ impl Repo {
         Ok(None)
     }
 
+    /// The tree of the folder at `path` in `commit`, `None` if there is no folder there.
+    pub fn subtree_at(&self, commit: &Oid, path: &RepoPath) -> Result<Option<Oid>, ReadError> {
+        let mut tree = find_commit(&self.git, commit)?.tree_id();
+        for step in path.as_str().split('/') {
+            match tree::level(&self.git, tree, path.parent().as_bytes())?.get(step.as_bytes()) {
+                Some(leaf) if leaf.is_folder() => tree = leaf.oid,
+                Some(_) | None => return Ok(None),
+            }
+        }
+        Ok(Some(ours(tree)))
+    }
+
     /// Every file, link and submodule of `commit` below `folder` (all of them for `None`), by raw path.
     pub fn list_tree_at(
         &self,
         commit: &Oid,
         folder: Option<&RepoPath>,
     ) -> Result<Vec<ListedEntry>, ReadError> {
-        let mut tree = find_commit(&self.git, commit)?.tree_id();
         let prefix = folder.map_or("", RepoPath::as_str);
-        for step in prefix.split('/').filter(|step| !step.is_empty()) {
-            match tree::level(&self.git, tree, prefix.as_bytes())?.get(step.as_bytes()) {
-                Some(leaf) if leaf.is_folder() => tree = leaf.oid,
-                Some(_) | None => return Ok(Vec::new()),
-            }
-        }
+        let tree = match folder {
+            Some(folder) => self.subtree_at(commit, folder)?,
+            None => Some(ours(find_commit(&self.git, commit)?.tree_id())),
+        };
+        let Some(tree) = tree else { return Ok(Vec::new()) };
+        let tree = theirs(&tree)?;
         let mut entries = Vec::new();
         tree::walk(&self.git, tree, prefix.as_bytes(), &mut |path, leaf| {
             entries.push(ListedEntry { path, mode: leaf.mode, oid: ours(leaf.oid) });

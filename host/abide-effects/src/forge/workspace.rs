@@ -113,8 +113,18 @@ impl Workspace {
     }
 }
 
+/// Writes `tree` into the existing, empty folder `to`, refusing links that lead out. Only a hand with a permit calls this.
+pub(crate) fn export_tree(
+    repo: &Repo,
+    tree: &Oid,
+    to: &Path,
+    limits: &WorkspaceLimits,
+) -> Result<(), WorkspaceError> {
+    export(&repo.git, tree, to, Links::Inside, limits)
+}
+
 /// Writes `tree` into the existing, empty folder `to`.
-pub(crate) fn export(
+fn export(
     git: &git2::Repository,
     tree: &Oid,
     to: &Path,

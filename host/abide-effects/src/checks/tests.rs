@@ -1,0 +1,155 @@
+use super::*;
+use crate::process::Containment;
+use crate::process::tests::monotonic;
+use crate::trial::{Sandpit, Trial, repo_id, run};
+
+const LIMITS: CheckLimits = CheckLimits {
+    wall_ms_max: 10_000,
+    grace_ms: 50,
+    cpu_s_max: 10,
+    file_bytes_max: 1 << 20,
+    output_bytes_max: 4096,
+    workspace: WorkspaceLimits { files_max: 100, bytes_max: 1 << 20, file_bytes_max: 1 << 20 },
+};
+
+fn shell(name: &str, script: &str) -> CheckSpec {
+    CheckSpec {
+        name: name.to_owned(),
+        command: ["sh", "-c", script].map(str::to_owned).to_vec(),
+        timeout_ms: 5_000,
+        env: vec!["TOKEN".to_owned()],
+        required: true,
+        workdir: None,
+    }
+}
+
+fn action(pit: &Sandpit, specs: &[CheckSpec], names: &[&str]) -> RunChecks {
+    RunChecks {
+        repo: repo_id(),
+        run: run(),
+        unit: "u1".to_owned(),
+        commit: pit.oid("HEAD"),
+        checks: names.iter().map(|name| (*name).to_owned()).collect(),
+        definitions: definitions_digest(specs).unwrap(),
+    }
+}
+
+fn apply(
+    pit: &Sandpit,
+    trial: &Trial,
+    specs: &[CheckSpec],
+    action: RunChecks,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Receipt<ChecksRan>, CheckError> {
+    let (repo, root, clock) = (pit.open(), pit.spare(), monotonic());
+    let host =
+        Host { path: "/usr/bin:/bin".to_owned(), monotonic_ms: &clock, containment: Containment::probe() };
+    let environment =
+        BTreeMap::from([("TOKEN", "t"), ("OTHER", "o")].map(|(k, v)| (k.to_owned(), v.to_owned())));
+    let hand = CheckHand { repo: &repo, root: &root, limits: LIMITS, host: &host, environment: &environment };
+    assert_eq!(hand.probe(&action).unwrap(), None);
+    let result = hand.apply(trial.permit(action), specs, cancelled);
+    assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0, "nothing is left in the scratch folder");
+    result
+}
+
+fn never() -> bool {
+    false
+}
+
+#[test]
+fn checks_run_in_order_in_fresh_checkouts_of_the_commit() {
+    let pit = Sandpit::seeded();
+    pit.write("docs/a.md", "not committed");
+    let specs = [
+        shell("spoil", "echo spoilt > docs/a.md; ls | tr '\\n' ' '"),
+        shell("look", "cat docs/a.md; echo ${TOKEN-none} ${OTHER-none}"),
+        CheckSpec { required: false, ..shell("fail", "exit 7") },
+        CheckSpec {
+            workdir: Some("docs".parse().unwrap()),
+            ..shell("inner", "test -f a.md && test ! -e ../.git")
+        },
+    ];
+    let action = action(&pit, &specs, &["spoil", "look", "fail", "inner"]);
+    let receipt = apply(&pit, &Trial::new(), &specs, action, &never).unwrap();
+    let ran = &receipt.outcome;
+    let seen: Vec<_> =
+        ran.results.iter().map(|check| (check.outcome.as_str(), check.exit.as_deref())).collect();
+    assert_eq!(
+        seen,
+        [("passed", Some("0")), ("passed", Some("0")), ("failed", Some("7")), ("passed", Some("0"))]
+    );
+    assert_eq!(ran.results[0].output.as_ref().unwrap().text(), "README.md docs run.sh src ");
+    assert_eq!(ran.results[1].output.as_ref().unwrap().text(), "one\ntwo\nthree\nt none\n");
+    assert!(ran.passed(), "the one that failed is not required");
+    assert_eq!(pit.read("docs/a.md").as_deref(), Some("not committed"), "the user's tree is not touched");
+}
+
+#[test]
+fn what_is_not_defined_is_missing_and_does_not_pass() {
+    let pit = Sandpit::seeded();
+    let specs = [shell("there", "true")];
+    let receipt =
+        apply(&pit, &Trial::new(), &specs, action(&pit, &specs, &["there", "gone"]), &never).unwrap();
+    assert_eq!(receipt.outcome.results[1].outcome, CheckOutcome::Missing);
+    assert!(!receipt.outcome.passed());
+}
+
+#[test]
+fn a_check_that_hangs_times_out() {
+    let pit = Sandpit::seeded();
+    let specs = [CheckSpec { timeout_ms: 100, ..shell("hang", "sleep 600") }];
+    let receipt = apply(&pit, &Trial::new(), &specs, action(&pit, &specs, &["hang"]), &never).unwrap();
+    assert_eq!(
+        (receipt.outcome.results[0].outcome, receipt.outcome.passed()),
+        (CheckOutcome::Timeout, false)
+    );
+}
+
+#[test]
+fn only_the_judged_definitions_run() {
+    let pit = Sandpit::seeded();
+    let judged = [shell("test", "true")];
+    let swapped = [shell("test", "echo swapped")];
+    let error = apply(&pit, &Trial::new(), &swapped, action(&pit, &judged, &["test"]), &never).unwrap_err();
+    assert_eq!(error.code(), "AB0501");
+    let twice = [shell("test", "true"), shell("test", "false")];
+    let error = apply(&pit, &Trial::new(), &twice, action(&pit, &twice, &["test"]), &never).unwrap_err();
+    assert_eq!(error.code(), "AB0502");
+    let elsewhere = RunChecks { repo: "other".parse().unwrap(), ..action(&pit, &judged, &["test"]) };
+    assert_eq!(apply(&pit, &Trial::new(), &judged, elsewhere, &never).unwrap_err().code(), "AB0329");
+}
+
+#[test]
+fn the_kill_switch_stops_a_running_check_and_those_after_it() {
+    let pit = Sandpit::seeded();
+    let specs = [shell("long", "sleep 600"), shell("next", "true")];
+    let polled = std::cell::Cell::new(0);
+    let soon = || {
+        polled.set(polled.get() + 1);
+        polled.get() > 3
+    };
+    let error =
+        apply(&pit, &Trial::new(), &specs, action(&pit, &specs, &["long", "next"]), &soon).unwrap_err();
+    assert_eq!(error.code(), "AB0504");
+    let trial = Trial::new();
+    let kill_unseen = || {
+        trial.world.kill();
+        false
+    };
+    let error = apply(&pit, &trial, &specs[1..], action(&pit, &specs[1..], &["next", "next"]), &kill_unseen)
+        .unwrap_err();
+    assert_eq!(error.code(), "AB0121");
+}
+
+#[test]
+fn a_folder_that_leads_out_is_none() {
+    let pit = Sandpit::seeded();
+    std::os::unix::fs::symlink("/tmp", pit.work().join("out")).unwrap();
+    pit.commit("link");
+    for folder in ["out", "gone", "README.md"] {
+        let specs = [CheckSpec { workdir: Some(folder.parse().unwrap()), ..shell("test", "true") }];
+        let error = apply(&pit, &Trial::new(), &specs, action(&pit, &specs, &["test"]), &never).unwrap_err();
+        assert_eq!(error.code(), "AB0503", "{folder}");
+    }
+}
