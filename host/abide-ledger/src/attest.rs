@@ -1,17 +1,134 @@
-//! Statements about a run: in-toto v1 in a DSSE envelope, signed by a sibling of the log's key.
+//! Statements about a run: in-toto v1 in a DSSE envelope and a sigstore v0.3 bundle, signed by a sibling of the log's key.
+//!
+//! Formats: in-toto Statement v1, DSSE v1 (`PAE`), sigstore bundle v0.3 with a bare public key. Every text here has one spelling, so that a
+//! verifier makes it anew and compares bytes.
 
-use ed25519_dalek::VerifyingKey;
+use std::collections::BTreeMap;
+
+use abide_core::canonical::{self, CanonicalError};
+use abide_core::id::Digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::{Signature, Signer as _, VerifyingKey};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::note::NoteKey;
 
 /// What the sibling key is for.
 const PURPOSE: &str = "attest";
 
-/// The public half of the sibling, as 64 hex digits.
+/// Media type of the payload.
+const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+
+/// Media type of the bundle.
+const BUNDLE_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+
+/// What the statement says about its subjects.
+const PREDICATE_TYPE: &str = "urn:abide:run-evidence:1";
+
+/// What an Ed25519 public key begins with in DER (RFC 8410).
+const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
+/// The public half of the sibling, as the log's first event names it.
 pub(crate) fn key_text(key: &NoteKey) -> String {
-    hex(key.sibling(PURPOSE).verifying_key())
+    STANDARD.encode(key.sibling(PURPOSE).verifying_key().as_bytes())
 }
 
-fn hex(key: VerifyingKey) -> String {
-    key.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+/// Reads what [`key_text`] wrote.
+pub(crate) fn key_from_text(text: &str) -> Option<VerifyingKey> {
+    let bytes: [u8; 32] = STANDARD.decode(text).ok()?.try_into().ok()?;
+    VerifyingKey::from_bytes(&bytes).ok()
+}
+
+fn spki(key: &VerifyingKey) -> Vec<u8> {
+    [SPKI.as_slice(), key.as_bytes()].concat()
+}
+
+/// SHA-256 of the key in DER: what sigstore calls its hint.
+fn key_id(key: &VerifyingKey) -> String {
+    Digest::of(&spki(key)).hex().to_owned()
+}
+
+/// The key as other tools read it.
+pub(crate) fn pem(key: &VerifyingKey) -> String {
+    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(spki(key)))
+}
+
+/// The statement: `subjects` maps file names to digests.
+pub(crate) fn statement(subjects: &BTreeMap<String, Digest>, predicate: Value) -> Result<Vec<u8>, CanonicalError> {
+    let subjects: Vec<Value> = subjects.iter().map(|(name, digest)| json!({ "name": name, "digest": { "sha256": digest.hex() } })).collect();
+    canonical::jcs(&json!({
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": subjects,
+        "predicateType": PREDICATE_TYPE,
+        "predicate": predicate,
+    }))
+}
+
+/// What is signed: DSSE's pre-authentication encoding.
+pub(crate) fn pae(payload: &[u8]) -> Vec<u8> {
+    let head = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), payload.len());
+    [head.as_bytes(), payload].concat()
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Envelope {
+    payload: String,
+    payload_type: String,
+    signatures: Vec<Signed>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Signed {
+    keyid: String,
+    sig: String,
+}
+
+/// A signed statement in every spelling that verifiers ask for.
+pub(crate) struct Attestation {
+    /// `evidence.dsse.json`.
+    pub(crate) envelope: Vec<u8>,
+    /// `evidence.sigstore.json`.
+    pub(crate) bundle: Vec<u8>,
+    /// `evidence.pae`.
+    pub(crate) pae: Vec<u8>,
+    /// `evidence.sig`.
+    pub(crate) signature: Vec<u8>,
+}
+
+/// Signs a statement.
+pub(crate) fn sign(key: &NoteKey, statement: &[u8]) -> Result<Attestation, CanonicalError> {
+    let signing = key.sibling(PURPOSE);
+    attestation(&signing.verifying_key(), statement, &signing.sign(&pae(statement)))
+}
+
+fn attestation(key: &VerifyingKey, statement: &[u8], signature: &Signature) -> Result<Attestation, CanonicalError> {
+    let signed = Signed { keyid: key_id(key), sig: STANDARD.encode(signature.to_bytes()) };
+    let envelope = Envelope { payload: STANDARD.encode(statement), payload_type: PAYLOAD_TYPE.to_owned(), signatures: vec![signed] };
+    let bundle = json!({
+        "mediaType": BUNDLE_TYPE,
+        "verificationMaterial": { "publicKey": { "hint": key_id(key) }, "tlogEntries": [] },
+        "dsseEnvelope": envelope,
+    });
+    Ok(Attestation {
+        envelope: canonical::jcs(&envelope)?,
+        bundle: canonical::jcs(&bundle)?,
+        pae: pae(statement),
+        signature: signature.to_bytes().to_vec(),
+    })
+}
+
+/// Opens an envelope that `key` signed: its statement, and everything that it must look like.
+pub(crate) fn open(key: &VerifyingKey, envelope: &[u8]) -> Result<(Vec<u8>, Attestation), &'static str> {
+    let parsed: Envelope = serde_json::from_slice(envelope).map_err(|_| "the envelope is malformed")?;
+    let statement = STANDARD.decode(&parsed.payload).map_err(|_| "the payload of the envelope is malformed")?;
+    let [signed] = parsed.signatures.as_slice() else { return Err("the envelope has not exactly one signature") };
+    let bytes = STANDARD.decode(&signed.sig).map_err(|_| "the signature is malformed")?;
+    let signature = Signature::from_slice(&bytes).map_err(|_| "the signature is malformed")?;
+    key.verify_strict(&pae(&statement), &signature).map_err(|_| "the signature does not match the statement")?;
+    let expected = attestation(key, &statement, &signature).map_err(|_| "the envelope has no canonical form")?;
+    if expected.envelope == envelope { Ok((statement, expected)) } else { Err("the envelope is not spelled as it was signed") }
 }

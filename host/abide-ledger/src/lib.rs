@@ -4,20 +4,26 @@
 //! backend must do) and `sqlite` (the first one); `merkle`, `note` and `checkpoint` are the published formats it speaks.
 
 mod attest;
+pub mod audit;
 pub mod checkpoint;
 pub mod leaf;
 mod ledger;
 pub mod merkle;
 pub mod note;
+pub mod packet;
 mod ports;
+pub mod report;
 pub mod sqlite;
 pub mod store;
 
 #[cfg(test)]
 mod testing;
 
+pub use audit::verify_log;
 pub use checkpoint::Checkpoint;
 pub use leaf::{Blob, Draft, Leaf, LeafError, Record};
 pub use ledger::{Ledger, LedgerError, Opening};
+pub use packet::{export, verify_packet};
+pub use report::{Check, Outcome, Report};
 pub use note::{NoteError, NoteKey, Origin, Vkey};
 pub use store::{Guard, Limits, QueueState, RefMove, RefMoveRefusal, Store, StoreError};

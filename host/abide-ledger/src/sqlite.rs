@@ -23,6 +23,7 @@ use crate::store::{
 };
 
 mod append;
+mod check;
 mod fault;
 mod moves;
 mod projection;
@@ -95,21 +96,6 @@ impl SqliteStore {
 
     fn reader(&self) -> MutexGuard<'_, Connection> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Checks every page of the file.
-    pub fn check_pages(&self) -> Result<(), StoreError> {
-        quick_check(&self.reader(), self.limits)
-    }
-
-    /// Every projection as it would be if it were made anew from the log now; nothing is changed.
-    pub fn rebuilt_tables(&self) -> Result<Tables, StoreError> {
-        let scratch = Connection::open_in_memory().map_err(fault("open a scratch database", 0))?;
-        // The view reads the leaves, so its table must exist even where it stays empty.
-        let tables = [include_str!("sqlite/schema.sql"), include_str!("sqlite/projections.sql")].concat();
-        scratch.execute_batch(&tables).map_err(fault("make scratch tables", 0))?;
-        append::replay(&self.reader(), &scratch)?;
-        view::tables(&scratch)
     }
 }
 
@@ -242,6 +228,21 @@ impl Store for SqliteStore {
 
     fn checkpoint_at(&self, size: u64) -> Result<Option<CheckpointRow>, StoreError> {
         read::checkpoint_at(&self.reader(), size)
+    }
+
+    fn checkpoints(&self) -> Result<Vec<CheckpointRow>, StoreError> {
+        read::checkpoints(&self.reader())
+    }
+
+    fn check_storage(&self) -> Result<(), StoreError> {
+        let db = self.reader();
+        quick_check(&db, self.limits)?;
+        check::columns(&db)?;
+        check::blobs(&db)
+    }
+
+    fn projections_agree(&self) -> Result<(), StoreError> {
+        check::projections(&self.reader())
     }
 
     fn halt(&self, run: &RunId) -> Result<HaltState, StoreError> {

@@ -221,6 +221,13 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// The signed root of one size.
     fn checkpoint_at(&self, size: u64) -> Result<Option<CheckpointRow>, StoreError>;
 
+    /// Every signed root, smallest size first.
+    fn checkpoints(&self) -> Result<Vec<CheckpointRow>, StoreError>;
+    /// Checks what the backend keeps beside the bytes of events: pages, columns, and blobs against their digests.
+    fn check_storage(&self) -> Result<(), StoreError>;
+    /// Makes every projection anew, aside, and compares.
+    fn projections_agree(&self) -> Result<(), StoreError>;
+
     /// The kill switch for the whole system and for `run`, as it stands in the log at this moment.
     fn halt(&self, run: &RunId) -> Result<HaltState, StoreError>;
     /// Every run, oldest first.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use abide_core::action::{Action, AdoptPlan, CommitPatch, Deploy, Merge, Rollback, RollbackPlan, WayBack};
+use abide_core::action::{Action, AdoptPlan, CommitPatch, Deploy, Merge, Rollback, RollbackPlan, RunWorker, WayBack};
 use abide_core::canonical;
 use abide_core::decision::{Decision, Grants, Verdict};
 use abide_core::id::{Digest, Epoch, Oid, RefName, ReleaseId, RunId, Seq, Timestamp};
@@ -71,7 +71,7 @@ pub(crate) fn record<A: Action>(run: &RunId, action: &A, verdict: Verdict, at: u
         "run": { "id": run.as_str(), "halted": false },
         "action": {
             "class": A::CLASS.as_str(), "kind": A::KIND, "digest": Digest::of(&action_bytes).as_str(),
-            "target": { "repo": place.repo.map(|repo| repo.as_str()), "branch": place.branch.map(|branch| branch.as_str()) },
+            "target": { "repo": place.repo.map(|repo| repo.as_str()), "branch": place.branch.map(|branch| branch.as_str()), "environment": place.environment.map(|environment| environment.as_str()) },
         },
         "approvals": [],
     });
@@ -145,7 +145,9 @@ pub(crate) fn story(append: &dyn Fn(Vec<Draft>) -> Seq) {
     append(vec![own("PlanAdopted", 12, json!({ "decision": plan, "plan": Digest::of(b"plan").as_str(), "units": units }))]);
     append(vec![own("BudgetReserved", 13, json!({ "provider": "local", "tokens": "500", "usd_micro": "1500000", "reservation": "r1" }))]);
     append(vec![own("BudgetSettled", 14, json!({ "provider": "local", "tokens": "400", "usd_micro": "1250000", "reservation": "r1" }))]);
-    append(vec![own("PatchProposed", 15, json!({ "unit": "u1", "component": Digest::of(b"c").as_str(), "patch": Digest::of(b"p").as_str(), "receipt": Digest::of(b"r").as_str() }))]);
+    let worker = RunWorker { run: run.clone(), unit: "u1".to_owned(), component: Digest::of(b"c"), task: Digest::of(b"t"), base: a.clone(), requests: Vec::new() };
+    let seq = decide(&|at| recorded(&record(&run, &worker, Verdict::Allow, at, 0)), 15);
+    append(vec![own("PatchProposed", 15, json!({ "unit": "u1", "decision": seq, "base": a.as_str(), "component": Digest::of(b"c").as_str(), "patch": Digest::of(b"p").as_str(), "receipt": Digest::of(b"r").as_str() }))]);
     append(vec![own("WorkerFailed", 15, json!({ "unit": "u2", "component": Digest::of(b"c").as_str(), "code": "AB0801", "why": "it trapped" }))]);
     let write = CommitPatch {
         repo: "demo".parse().unwrap(),
@@ -168,7 +170,7 @@ pub(crate) fn story(append: &dyn Fn(Vec<Draft>) -> Seq) {
     let seq = decide(&|at| recorded(&record(&run, &merge('a', 'b'), Verdict::Allow, at, 0)), 21);
     let moved = json!({ "decision": seq, "repo": "demo", "ref": "refs/heads/main", "old": a.as_str(), "new": b.as_str() });
     append(vec![own("RefMoveAllowed", 22, moved)]);
-    append(vec![own("Merged", 23, json!({ "unit": "u1", "decision": seq, "ref": "refs/heads/main", "old": a.as_str(), "new": b.as_str(), "item": "i1" }))]);
+    append(vec![own("Merged", 23, json!({ "unit": "u1", "decision": seq, "ref": "refs/heads/main", "old": a.as_str(), "new": b.as_str() }))]);
     let plan = RollbackPlan { environment: "production".parse().unwrap(), from: ReleaseId::of(&b), way: WayBack::Nothing };
     let deploy = Deploy { repo: "demo".parse().unwrap(), run: run.clone(), environment: "production".parse().unwrap(), release: ReleaseId::of(&b), commit: b.clone(), tree: oid('e'), rollback: plan.clone() };
     let seq = decide(&|at| recorded(&record(&run, &deploy, Verdict::Allow, at, 0)), 24);

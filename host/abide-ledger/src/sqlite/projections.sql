@@ -39,7 +39,7 @@ CREATE VIEW events (id, run_id, task_id, ts, level, message, payload) AS
   SELECT seq, run, run || '/' || json_extract(CAST(bytes AS TEXT), '$.data.unit'), at,
     CASE
       WHEN kind IN ('Frozen', 'Killed', 'RefMoveRefused', 'RolledBack', 'WorkerFailed') THEN 'error'
-      WHEN kind IN ('PatchRefused', 'Refused', 'UnitDenied') THEN 'warn'
+      WHEN kind IN ('DeployDenied', 'PatchRefused', 'Refused', 'TargetMoved', 'UnitDenied') THEN 'warn'
       ELSE 'info'
     END,
     kind, json_extract(CAST(bytes AS TEXT), '$.data')
@@ -96,7 +96,7 @@ CREATE TABLE queue (
   action TEXT NOT NULL,
   expires INTEGER NOT NULL,
   why TEXT NOT NULL,
-  status TEXT NOT NULL CHECK (status IN ('waiting', 'approved', 'refused', 'merged')),
+  status TEXT NOT NULL CHECK (status IN ('waiting', 'approved', 'refused', 'superseded', 'done')),
   asked_at INTEGER NOT NULL,
   closed_by INTEGER
 ) STRICT;

@@ -95,11 +95,23 @@ pub(super) fn checkpoint_at(db: &Connection, size: u64) -> Result<Option<Checkpo
     checkpoint(db, "SELECT size, origin, root, note FROM checkpoints WHERE size = ?1", [stored(size)?])
 }
 
+pub(super) fn checkpoints(db: &Connection) -> Result<Vec<CheckpointRow>, StoreError> {
+    all(db, "SELECT size, origin, root, note FROM checkpoints ORDER BY size", [], note)?.into_iter().map(signed).collect()
+}
+
 fn checkpoint(db: &Connection, sql: &str, values: impl Params) -> Result<Option<CheckpointRow>, StoreError> {
-    let found: Option<(i64, String, Vec<u8>, String)> = one(db, sql, values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
-    let Some((size, origin, root, note)) = found else { return Ok(None) };
+    one(db, sql, values, note)?.map(signed).transpose()
+}
+
+type Note = (i64, String, Vec<u8>, String);
+
+fn note(row: &Row<'_>) -> rusqlite::Result<Note> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+}
+
+fn signed((size, origin, root, note): Note) -> Result<CheckpointRow, StoreError> {
     let root = NodeHash::from_slice(&root).ok_or_else(|| damaged("a signed root is malformed"))?;
-    Ok(Some(CheckpointRow { origin, size: unstored(size)?, root, note }))
+    Ok(CheckpointRow { origin, size: unstored(size)?, root, note })
 }
 
 pub(super) fn halt(db: &Connection, run: &RunId) -> Result<HaltState, StoreError> {

@@ -124,7 +124,7 @@ pub struct QueueItem {
     pub expires: Timestamp,
     /// The rule that stopped it.
     pub why: String,
-    /// `waiting`, `approved`, `refused` or `merged`.
+    /// `waiting`, `approved`, `refused`, `superseded` or `done`.
     pub status: String,
     /// When it was asked.
     pub asked_at: Timestamp,

@@ -26,9 +26,6 @@ pub(super) fn refused(event: &Event<'_>) -> Result<(), StoreError> {
 pub(super) fn moved(event: &Event<'_>) -> Result<(), StoreError> {
     let decision = law::spend(event, "MERGE")?;
     record(event, Some(decision), event.text("ref")?, event.text("old")?, event.text("new")?)?;
-    if let Some(item) = event.optional("item")? {
-        event.write("UPDATE queue SET status = 'merged', closed_by = ?2 WHERE item = ?1", params![item, event.seq], "the item cannot be closed")?;
-    }
     run::task(event, "merged", None)
 }
 

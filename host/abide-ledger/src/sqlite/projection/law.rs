@@ -64,14 +64,35 @@ pub(super) fn spend(event: &Event<'_>, class: &str) -> Result<i64, StoreError> {
         "the decision that it cites was used before",
     )?;
     event.write("UPDATE decisions SET consumed_by = coalesce(consumed_by, ?2) WHERE seq = ?1", params![decision, event.seq], "the decision cannot be spent")?;
+    if event.kind != "RefMoveAllowed" {
+        event.write(
+            "UPDATE queue SET status = 'done', closed_by = ?2 WHERE status IN ('waiting', 'approved')
+             AND action = (SELECT action_digest FROM decisions WHERE seq = ?1)",
+            params![decision, event.seq],
+            "the item cannot be closed",
+        )?;
+    }
     Ok(decision)
 }
 
+/// What was asked about this unit is not what will happen any more.
+pub(super) fn overtaken(event: &Event<'_>) -> Result<(), StoreError> {
+    event.write(
+        "UPDATE queue SET status = 'superseded', closed_by = ?3 WHERE run = ?1 AND unit = ?2 AND status IN ('waiting', 'approved')",
+        params![event.own_run()?, event.text("unit")?, event.seq],
+        "the item cannot be closed",
+    )?;
+    Ok(())
+}
+
+/// A new question about the same unit and class takes the place of an older one.
 pub(super) fn asked(event: &Event<'_>) -> Result<(), StoreError> {
-    let why = match event.data.get("why") {
-        Some(Value::String(why)) => why.clone(),
-        _ => return Err(event.malformed("why", "is missing")),
-    };
+    event.write(
+        "UPDATE queue SET status = 'superseded', closed_by = ?5
+         WHERE run = ?1 AND unit IS ?2 AND class = ?3 AND item <> ?4 AND status IN ('waiting', 'approved')",
+        params![event.own_run()?, event.optional("unit")?, event.text("class")?, event.text("item")?, event.seq],
+        "the older question cannot be closed",
+    )?;
     event.write(
         "INSERT INTO queue (item, run, unit, decision, class, action, expires, why, status, asked_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'waiting', ?9)
@@ -85,7 +106,7 @@ pub(super) fn asked(event: &Event<'_>) -> Result<(), StoreError> {
             event.text("class")?,
             event.text("action")?,
             event.number("expires")?,
-            why,
+            event.text("why")?,
             event.at,
         ],
         "the item cannot wait",
@@ -102,7 +123,7 @@ pub(super) fn approved(event: &Event<'_>) -> Result<(), StoreError> {
     match asked {
         None => return Err(event.conflict("nobody asked for this approval")),
         Some((wanted, _)) if wanted != action => return Err(event.conflict("another action than the approved one waits under this name")),
-        Some((_, status)) if status == "refused" || status == "merged" => return Err(event.conflict("the item does not wait any more")),
+        Some((_, status)) if status != "waiting" && status != "approved" => return Err(event.conflict("the item does not wait any more")),
         Some(_) => {}
     }
     event.write(
