@@ -254,7 +254,7 @@ impl CheckHand<'_> {
     ) -> Result<CheckRan, CheckError> {
         let disk = |source| CheckError::Disk { path: self.root.to_owned(), source };
         let workspace =
-            Workspace::of_commit(self.repo, commit, self.root, Links::AsLinks, &self.limits.workspace)?;
+            Workspace::of_commit(self.repo, commit, self.root, Links::AsLinks, self.limits.workspace)?;
         let private = tempfile::Builder::new().prefix("check-").tempdir_in(self.root).map_err(disk)?;
         let private_path = private.path().canonicalize().map_err(disk)?;
         let folder = start_folder(spec, workspace.path())?;

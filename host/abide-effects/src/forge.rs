@@ -3,6 +3,7 @@
 //! Everything is filterless: no smudge, no hook, no submodule fetch, no `refs/replace`, so judged bytes are built bytes. libgit2 runs no
 //! program for us. What git itself enforces against others is in `crate::hook`.
 
+mod adopt;
 mod checkout;
 mod commit;
 mod fault;
@@ -13,9 +14,11 @@ mod repo;
 mod revert;
 mod scratch;
 mod sink;
+mod transfer;
 mod tree;
 mod workspace;
 
+pub use adopt::{Adopt, Intake, IntakeError};
 pub use checkout::{Checkout, CheckoutError};
 pub use commit::{Commit, CommitError, CommitText, Committed};
 pub use fault::GitFault;

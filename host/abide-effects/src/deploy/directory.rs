@@ -209,7 +209,7 @@ impl Directory {
         let disk = |source| DeployError::Disk { path: layout.releases(), doing: "written", source };
         let folder =
             tempfile::Builder::new().prefix(".build-").tempdir_in(layout.releases()).map_err(disk)?;
-        export_tree(repo, tree, folder.path(), &self.limits.release)?;
+        export_tree(repo, tree, folder.path(), self.limits.release)?;
         layout.seal(release, tree, folder)
     }
 

@@ -37,6 +37,18 @@ pub enum Checkout {
     },
 }
 
+impl Checkout {
+    /// What a person should be told of it, if anything.
+    pub fn note(&self) -> Option<String> {
+        match self {
+            Self::Untouched | Self::Updated { .. } => None,
+            Self::Behind { path, why } => {
+                Some(format!("the branch moved, but the work tree `{}` is behind it: {why}", path.display()))
+            }
+        }
+    }
+}
+
 /// Why a work tree stands in the way of a move.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckoutError {

@@ -1,7 +1,7 @@
 //! The hand that writes a judged tree to a work branch. It can create and move `refs/heads/ab/<run>/<unit>`, and nothing else.
 
 use abide_core::action::CommitPatch;
-use abide_core::id::{Oid, RefName, RepoId, Timestamp};
+use abide_core::id::{Oid, RefName, RepoId, RunId, Timestamp};
 use abide_gate::{Permit, Redeemed, Stale};
 use serde::Serialize;
 
@@ -10,6 +10,7 @@ use super::read::{ReadError, find_commit, info};
 use super::repo::{Repo, RepoError};
 use super::scratch::Scratch;
 use super::sink::{Move, MoveError, engine, seconds};
+use super::transfer;
 use crate::receipt::{Landing, Receipt};
 
 /// Writes judged trees to work branches.
@@ -74,6 +75,24 @@ pub enum CommitError {
         /// Where it stands; zero for absent.
         found: Oid,
     },
+    /// The commit does not hold the tree that was judged.
+    #[error("commit {} holds tree {}, not the judged {}", .commit.short(), .found.short(), .judged.short())]
+    WrongTree {
+        /// The commit.
+        commit: Oid,
+        /// The judged tree.
+        judged: Oid,
+        /// The tree that it holds.
+        found: Oid,
+    },
+    /// The offered commit is not a change to what the target branch holds.
+    #[error("commit {} does not descend from {}, where the target branch stands", .commit.short(), .base.short())]
+    NotDescended {
+        /// The commit.
+        commit: Oid,
+        /// Where the target branch stands.
+        base: Oid,
+    },
     /// Another process holds the branch.
     #[error("work branch `{}` is locked by another process", .0.short())]
     Locked(RefName),
@@ -97,6 +116,8 @@ impl CommitError {
             Self::NotWorkBranch { .. } => "AB0330",
             Self::BranchMoved { .. } => "AB0331",
             Self::Locked(_) => "AB0332",
+            Self::NotDescended { .. } => "AB0334",
+            Self::WrongTree { .. } => "AB0342",
             Self::Repo(error) => error.code(),
             Self::Read(error) => error.code(),
             Self::Git(_) => GitFault::CODE,
@@ -118,13 +139,14 @@ impl<'r> Commit<'r> {
         text: &CommitText,
     ) -> Result<Receipt<Committed>, CommitError> {
         let redeemed = permit.redeem()?;
-        self.check_place(&redeemed.action)?;
+        let place = &redeemed.action;
+        check_place(self.repo, &place.repo, &place.run, &place.unit, &place.branch)?;
         if let Some(outcome) = self.probe(&redeemed.action)? {
             return Ok(Receipt::of(&redeemed, Landing::Already, outcome));
         }
         let git = &self.repo.git;
         find_commit(git, &redeemed.action.base)?;
-        scratch.copy_tree(&redeemed.action.tree, git)?;
+        transfer::copy_tree(&scratch.git, git, &redeemed.action.tree)?;
         let commit = self.write(&redeemed, text)?;
         let action = &redeemed.action;
         let message = format!("ab commit: run {} decision {}", redeemed.run(), redeemed.decision());
@@ -136,7 +158,8 @@ impl<'r> Commit<'r> {
             by: &by,
             message: &message,
         };
-        step.perform(git, || redeemed.still_stands()).map_err(|error| refusal(error, action))?;
+        step.perform(git, || redeemed.still_stands())
+            .map_err(|error| refusal(error, &action.branch, &action.expected))?;
         let outcome = Committed {
             branch: action.branch.clone(),
             commit,
@@ -163,20 +186,6 @@ impl<'r> Commit<'r> {
         Ok(same.then_some(outcome))
     }
 
-    fn check_place(&self, action: &CommitPatch) -> Result<(), CommitError> {
-        if action.repo != *self.repo.id() {
-            return Err(CommitError::WrongRepository {
-                permitted: action.repo.clone(),
-                found: self.repo.id().clone(),
-            });
-        }
-        let expected = format!("refs/heads/ab/{}/{}", action.run, action.unit);
-        if action.branch.as_str() != expected {
-            return Err(CommitError::NotWorkBranch { branch: action.branch.clone(), expected });
-        }
-        Ok(())
-    }
-
     fn write(&self, redeemed: &Redeemed<CommitPatch>, text: &CommitText) -> Result<Oid, CommitError> {
         let git = &self.repo.git;
         let action = &redeemed.action;
@@ -199,17 +208,30 @@ impl<'r> Commit<'r> {
     }
 }
 
-fn refusal(error: MoveError<Stale>, action: &CommitPatch) -> CommitError {
+/// Whether `branch` is the unit's own work branch in this repository: the only reference that these hands touch.
+pub(super) fn check_place(
+    repo: &Repo,
+    permitted: &RepoId,
+    run: &RunId,
+    unit: &str,
+    branch: &RefName,
+) -> Result<(), CommitError> {
+    if permitted != repo.id() {
+        return Err(CommitError::WrongRepository { permitted: permitted.clone(), found: repo.id().clone() });
+    }
+    let expected = format!("refs/heads/ab/{run}/{unit}");
+    if branch.as_str() != expected {
+        return Err(CommitError::NotWorkBranch { branch: branch.clone(), expected });
+    }
+    Ok(())
+}
+
+pub(super) fn refusal(error: MoveError<Stale>, branch: &RefName, expected: &Oid) -> CommitError {
+    let branch = branch.clone();
     match error {
-        MoveError::Moved { found } => CommitError::BranchMoved {
-            branch: action.branch.clone(),
-            expected: action.expected.clone(),
-            found,
-        },
-        MoveError::Symbolic => {
-            RepoError::Symbolic(action.branch.clone(), "another reference".to_owned()).into()
-        }
-        MoveError::Locked => CommitError::Locked(action.branch.clone()),
+        MoveError::Moved { found } => CommitError::BranchMoved { branch, expected: expected.clone(), found },
+        MoveError::Symbolic => RepoError::Symbolic(branch, "another reference".to_owned()).into(),
+        MoveError::Locked => CommitError::Locked(branch),
         MoveError::Refused(stale) => stale.into(),
         MoveError::Git(fault) => fault.into(),
     }

@@ -49,6 +49,12 @@ pub enum ReadError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// More commits than are copied at once.
+    #[error("more than {commits} commits would have to be copied")]
+    TooMany {
+        /// The limit.
+        commits: usize,
+    },
     /// The difference cannot be expressed.
     #[error(transparent)]
     Delta(#[from] DeltaError),
@@ -65,7 +71,7 @@ impl ReadError {
             Self::Missing { .. } => "AB0321",
             Self::Kind { .. } => "AB0322",
             Self::HostileName { .. } | Self::TooDeep { .. } => "AB0323",
-            Self::TooLarge { .. } => "AB0324",
+            Self::TooLarge { .. } | Self::TooMany { .. } => "AB0324",
             Self::Delta(error) => error.code(),
         }
     }
@@ -327,9 +333,12 @@ fn side(git: &git2::Repository, leaf: Leaf, path: &[u8], blob_bytes_max: u64) ->
         Err(ReadError::Missing { .. } | ReadError::Kind { .. } | ReadError::Git(_)) => {
             Ok(Side::unreadable(oid, leaf.mode))
         }
-        Err(error @ (ReadError::HostileName { .. } | ReadError::TooDeep { .. } | ReadError::Delta(_))) => {
-            Err(error)
-        }
+        Err(
+            error @ (ReadError::HostileName { .. }
+            | ReadError::TooDeep { .. }
+            | ReadError::TooMany { .. }
+            | ReadError::Delta(_)),
+        ) => Err(error),
     }
 }
 

@@ -12,6 +12,7 @@ use super::read::{CommitInfo, ReadError, Walk, find_commit};
 use super::repo::Repo;
 use super::scratch::{Rehearsal, Scratch, ScratchError};
 use super::sink::{Move, engine, seconds};
+use super::transfer;
 use crate::receipt::{Landing, Receipt};
 
 /// LIMIT: commits looked at to find an earlier revert that landed.
@@ -149,7 +150,7 @@ impl<'r> RevertHand<'r> {
     ) -> Result<Oid, MergeError> {
         let git = &self.repo.git;
         let action = &redeemed.action;
-        scratch.copy_tree(&action.tree, git)?;
+        transfer::copy_tree(&scratch.git, git, &action.tree)?;
         let parent = find_commit(git, &action.expected)?;
         let tree = git
             .find_tree(theirs(&action.tree)?)

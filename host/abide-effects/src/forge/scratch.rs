@@ -13,7 +13,7 @@ use abide_core::patch::{Before, FileChange, FileMode, PatchDoc, PatchError, Patc
 
 use super::fault::{GitFault, ours, theirs};
 use super::names::shown;
-use super::read::{self, ReadError, find_commit};
+use super::read::{self, CommitInfo, ReadError, find_commit, info};
 use super::repo::Repo;
 use super::tree::{self, EMPTY_TREE, Leaf};
 
@@ -107,20 +107,27 @@ impl fmt::Debug for Scratch {
 impl Scratch {
     /// A store on top of `repo`, in a new folder below `root`.
     pub fn new(repo: &Repo, root: &Path) -> Result<Self, ScratchError> {
+        Self::over(&[repo.common_dir()], root)
+    }
+
+    /// The same, that also sees what [`super::Intake`] put into the store at `incoming`.
+    pub fn with_incoming(repo: &Repo, root: &Path, incoming: &Path) -> Result<Self, ScratchError> {
+        Self::over(&[repo.common_dir(), incoming], root)
+    }
+
+    fn over(stores: &[&Path], root: &Path) -> Result<Self, ScratchError> {
         let fault = |source| ScratchError::Folder { root: root.to_owned(), source };
         let folder = tempfile::Builder::new().prefix("scratch-").tempdir_in(root).map_err(fault)?;
-        let objects = std::fs::canonicalize(repo.common_dir().join("objects")).map_err(fault)?;
-        let mut options = git2::RepositoryInitOptions::new();
-        options.bare(true).no_reinit(true).external_template(false).initial_head("none");
-        let at = folder.path().join("store.git");
-        git2::Repository::init_opts(&at, &options).map_err(GitFault::of("make a temporary object store"))?;
-        let mut line = std::os::unix::ffi::OsStrExt::as_bytes(objects.as_os_str()).to_vec();
-        line.push(b'\n');
-        std::fs::create_dir_all(at.join("objects/info")).map_err(fault)?;
-        std::fs::write(at.join("objects/info/alternates"), line).map_err(fault)?;
-        let git =
-            git2::Repository::open_bare(&at).map_err(GitFault::of("open the temporary object store"))?;
+        let git = store(&folder.path().join("store.git"), stores).map_err(|error| match error {
+            StoreError::Disk(source) => fault(source),
+            StoreError::Git(fault) => fault.into(),
+        })?;
         Ok(Self { git, _folder: folder })
+    }
+
+    /// One commit, of the repository or handed in.
+    pub fn commit(&self, oid: &Oid) -> Result<CommitInfo, ReadError> {
+        Ok(info(&find_commit(&self.git, oid)?))
     }
 
     /// The tree that `doc` makes of the tree of commit `base`. All of it fits, or nothing is made.
@@ -244,39 +251,30 @@ impl Scratch {
             Err(error) => Err(error),
         }
     }
-
-    /// Copies `tree` and what it holds into `to`, leaving out what is there. Only a hand with a permit calls this.
-    pub(super) fn copy_tree(&self, tree: &Oid, to: &git2::Repository) -> Result<(), ReadError> {
-        let from = self.git.odb().map_err(GitFault::of("open the object store"))?;
-        let into = to.odb().map_err(GitFault::of("open the object store"))?;
-        self.copy_level(theirs(tree)?, &from, &into)
-    }
-
-    fn copy_level(
-        &self,
-        tree: git2::Oid,
-        from: &git2::Odb<'_>,
-        into: &git2::Odb<'_>,
-    ) -> Result<(), ReadError> {
-        if into.exists(tree) {
-            return Ok(());
-        }
-        for leaf in tree::level(&self.git, tree, &[])?.into_values() {
-            if leaf.is_folder() {
-                self.copy_level(leaf.oid, from, into)?;
-            } else if !leaf.is_submodule() && !into.exists(leaf.oid) {
-                copy_object(leaf.oid, from, into)?;
-            }
-        }
-        // Last, so that a tree that is there never lacks what it names.
-        copy_object(tree, from, into)
-    }
 }
 
-fn copy_object(oid: git2::Oid, from: &git2::Odb<'_>, into: &git2::Odb<'_>) -> Result<(), ReadError> {
-    let object = from.read(oid).map_err(|_| ReadError::Missing { oid: ours(oid) })?;
-    into.write(object.kind(), object.data()).map_err(GitFault::of("store an object"))?;
-    Ok(())
+/// Why no store could be made.
+#[derive(Debug)]
+pub(super) enum StoreError {
+    Disk(std::io::Error),
+    Git(GitFault),
+}
+
+/// A new bare store at `at` that borrows the objects of the git folders `borrows`.
+pub(super) fn store(at: &Path, borrows: &[&Path]) -> Result<git2::Repository, StoreError> {
+    let git = |doing| move |source| StoreError::Git(GitFault { doing, source });
+    let mut options = git2::RepositoryInitOptions::new();
+    options.bare(true).mkpath(true).external_template(false).initial_head("none");
+    git2::Repository::init_opts(at, &options).map_err(git("make a temporary object store"))?;
+    let mut lines = Vec::new();
+    for borrowed in borrows {
+        let objects = std::fs::canonicalize(borrowed.join("objects")).map_err(StoreError::Disk)?;
+        lines.extend_from_slice(std::os::unix::ffi::OsStrExt::as_bytes(objects.as_os_str()));
+        lines.push(b'\n');
+    }
+    std::fs::create_dir_all(at.join("objects/info")).map_err(StoreError::Disk)?;
+    std::fs::write(at.join("objects/info/alternates"), lines).map_err(StoreError::Disk)?;
+    git2::Repository::open_bare(at).map_err(git("open the temporary object store"))
 }
 
 /// No rename guessing: what a merge does must follow from the three trees alone.

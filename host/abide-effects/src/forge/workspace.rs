@@ -92,7 +92,7 @@ impl Workspace {
         commit: &Oid,
         root: &Path,
         links: Links,
-        limits: &WorkspaceLimits,
+        limits: WorkspaceLimits,
     ) -> Result<Self, WorkspaceError> {
         let disk = |source| WorkspaceError::Disk { path: root.to_owned(), source };
         let folder = tempfile::Builder::new().prefix("tree-").tempdir_in(root).map_err(disk)?;
@@ -118,7 +118,7 @@ pub(crate) fn export_tree(
     repo: &Repo,
     tree: &Oid,
     to: &Path,
-    limits: &WorkspaceLimits,
+    limits: WorkspaceLimits,
 ) -> Result<(), WorkspaceError> {
     export(&repo.git, tree, to, Links::Inside, limits)
 }
@@ -129,7 +129,7 @@ fn export(
     tree: &Oid,
     to: &Path,
     links: Links,
-    limits: &WorkspaceLimits,
+    limits: WorkspaceLimits,
 ) -> Result<(), WorkspaceError> {
     let disk = |path: &Path, source| WorkspaceError::Disk { path: to.join(path), source };
     let dir = Dir::open_ambient_dir(to, ambient_authority()).map_err(|source| disk(Path::new(""), source))?;

@@ -138,7 +138,7 @@ fn hostile_configuration_runs_nothing() {
     let limits =
         super::super::WorkspaceLimits { files_max: 100, bytes_max: 1 << 20, file_bytes_max: 1 << 20 };
     drop(
-        super::super::Workspace::of_commit(&repo, &main, &pit.spare(), super::super::Links::AsLinks, &limits)
+        super::super::Workspace::of_commit(&repo, &main, &pit.spare(), super::super::Links::AsLinks, limits)
             .unwrap(),
     );
     assert!(!mark.exists(), "a configured program ran");
