@@ -56,8 +56,14 @@ pub(crate) fn pem(key: &VerifyingKey) -> String {
 }
 
 /// The statement: `subjects` maps file names to digests.
-pub(crate) fn statement(subjects: &BTreeMap<String, Digest>, predicate: Value) -> Result<Vec<u8>, CanonicalError> {
-    let subjects: Vec<Value> = subjects.iter().map(|(name, digest)| json!({ "name": name, "digest": { "sha256": digest.hex() } })).collect();
+pub(crate) fn statement(
+    subjects: &BTreeMap<String, Digest>,
+    predicate: &Value,
+) -> Result<Vec<u8>, CanonicalError> {
+    let subjects: Vec<Value> = subjects
+        .iter()
+        .map(|(name, digest)| json!({ "name": name, "digest": { "sha256": digest.hex() } }))
+        .collect();
     canonical::jcs(&json!({
         "_type": "https://in-toto.io/Statement/v1",
         "subject": subjects,
@@ -105,9 +111,17 @@ pub(crate) fn sign(key: &NoteKey, statement: &[u8]) -> Result<Attestation, Canon
     attestation(&signing.verifying_key(), statement, &signing.sign(&pae(statement)))
 }
 
-fn attestation(key: &VerifyingKey, statement: &[u8], signature: &Signature) -> Result<Attestation, CanonicalError> {
+fn attestation(
+    key: &VerifyingKey,
+    statement: &[u8],
+    signature: &Signature,
+) -> Result<Attestation, CanonicalError> {
     let signed = Signed { keyid: key_id(key), sig: STANDARD.encode(signature.to_bytes()) };
-    let envelope = Envelope { payload: STANDARD.encode(statement), payload_type: PAYLOAD_TYPE.to_owned(), signatures: vec![signed] };
+    let envelope = Envelope {
+        payload: STANDARD.encode(statement),
+        payload_type: PAYLOAD_TYPE.to_owned(),
+        signatures: vec![signed],
+    };
     let bundle = json!({
         "mediaType": BUNDLE_TYPE,
         "verificationMaterial": { "publicKey": { "hint": key_id(key) }, "tlogEntries": [] },
@@ -124,11 +138,20 @@ fn attestation(key: &VerifyingKey, statement: &[u8], signature: &Signature) -> R
 /// Opens an envelope that `key` signed: its statement, and everything that it must look like.
 pub(crate) fn open(key: &VerifyingKey, envelope: &[u8]) -> Result<(Vec<u8>, Attestation), &'static str> {
     let parsed: Envelope = serde_json::from_slice(envelope).map_err(|_| "the envelope is malformed")?;
-    let statement = STANDARD.decode(&parsed.payload).map_err(|_| "the payload of the envelope is malformed")?;
-    let [signed] = parsed.signatures.as_slice() else { return Err("the envelope has not exactly one signature") };
+    let statement =
+        STANDARD.decode(&parsed.payload).map_err(|_| "the payload of the envelope is malformed")?;
+    let [signed] = parsed.signatures.as_slice() else {
+        return Err("the envelope has not exactly one signature");
+    };
     let bytes = STANDARD.decode(&signed.sig).map_err(|_| "the signature is malformed")?;
     let signature = Signature::from_slice(&bytes).map_err(|_| "the signature is malformed")?;
-    key.verify_strict(&pae(&statement), &signature).map_err(|_| "the signature does not match the statement")?;
-    let expected = attestation(key, &statement, &signature).map_err(|_| "the envelope has no canonical form")?;
-    if expected.envelope == envelope { Ok((statement, expected)) } else { Err("the envelope is not spelled as it was signed") }
+    key.verify_strict(&pae(&statement), &signature)
+        .map_err(|_| "the signature does not match the statement")?;
+    let expected =
+        attestation(key, &statement, &signature).map_err(|_| "the envelope has no canonical form")?;
+    if expected.envelope == envelope {
+        Ok((statement, expected))
+    } else {
+        Err("the envelope is not spelled as it was signed")
+    }
 }

@@ -22,11 +22,17 @@ pub fn verify_log(ledger: &Ledger) -> Result<Report, LedgerError> {
     report.add("storage", "AB0404", storage.map(|()| "every page, row and document matches".to_owned()));
     let checkpoints = store.checkpoints()?;
     let log = said(rehash(store, &checkpoints))?;
-    let Some(walk) = log.map_err(|why| report.refused("leaves", "AB0450", why)).ok() else { return Ok(report) };
+    let Some(walk) = log.map_err(|why| report.refused("leaves", "AB0450", why)).ok() else {
+        return Ok(report);
+    };
     report.ok("leaves", format!("{} events rehashed, no gap; root {:?}", walk.size, walk.root));
     report.add("checkpoints", "AB0451", signed(ledger, &checkpoints, &walk));
     let same = said(store.projections_agree())?;
-    report.add("projections", "AB0452", same.map(|()| "what the log makes of them is what they are".to_owned()));
+    report.add(
+        "projections",
+        "AB0452",
+        same.map(|()| "what the log makes of them is what they are".to_owned()),
+    );
     Ok(report)
 }
 
@@ -49,7 +55,9 @@ fn said<T>(outcome: Result<T, StoreError>) -> Result<Result<T, String>, StoreErr
         Ok(value) => Ok(Ok(value)),
         Err(StoreError::Damaged { what }) => Ok(Err(what)),
         Err(StoreError::Leaf(error)) => Ok(Err(error.to_string())),
-        Err(error @ (StoreError::Malformed { .. } | StoreError::Conflict { .. })) => Ok(Err(error.to_string())),
+        Err(error @ (StoreError::Malformed { .. } | StoreError::Conflict { .. })) => {
+            Ok(Err(error.to_string()))
+        }
         Err(error) => Err(error),
     }
 }
@@ -81,7 +89,9 @@ fn add(store: &dyn Store, edge: &mut Frontier, record: &Record) -> Result<(), St
     let grown = edge.push(NodeHash::leaf(record.leaf.bytes())).unwrap_or_default();
     for node in grown {
         if store.node(node.level, node.index)? != node.hash {
-            return Err(StoreError::Damaged { what: format!("event {} was changed, or a hash above it", record.seq) });
+            return Err(StoreError::Damaged {
+                what: format!("event {} was changed, or a hash above it", record.seq),
+            });
         }
     }
     Ok(())
@@ -90,12 +100,19 @@ fn add(store: &dyn Store, edge: &mut Frontier, record: &Record) -> Result<(), St
 /// Every signed root is signed by the log's key and is the root that the stored bytes give.
 fn signed(ledger: &Ledger, checkpoints: &[CheckpointRow], walk: &Walk) -> Result<String, String> {
     for (index, row) in checkpoints.iter().enumerate() {
-        let checkpoint = Checkpoint::open(&row.note, ledger.vkey()).map_err(|error| format!("checkpoint of size {}: {error}", row.size))?;
-        if checkpoint.size != row.size || checkpoint.root != row.root || checkpoint.origin.as_str() != row.origin {
+        let checkpoint = Checkpoint::open(&row.note, ledger.vkey())
+            .map_err(|error| format!("checkpoint of size {}: {error}", row.size))?;
+        if checkpoint.size != row.size
+            || checkpoint.root != row.root
+            || checkpoint.origin.as_str() != row.origin
+        {
             return Err(format!("checkpoint of size {}: the note says something else", row.size));
         }
         if row.size > walk.size {
-            return Err(format!("{} events were signed for, and the log has {}: it was cut off", row.size, walk.size));
+            return Err(format!(
+                "{} events were signed for, and the log has {}: it was cut off",
+                row.size, walk.size
+            ));
         }
         if walk.roots.get(index) != Some(&row.root) {
             return Err(format!("checkpoint of size {}: the stored events give another root", row.size));
@@ -103,7 +120,10 @@ fn signed(ledger: &Ledger, checkpoints: &[CheckpointRow], walk: &Walk) -> Result
     }
     let last = checkpoints.last().map_or(0, |row| row.size);
     let unsigned = walk.size.saturating_sub(last);
-    Ok(format!("{} signed roots match; {unsigned} events are younger than the last of them", checkpoints.len()))
+    Ok(format!(
+        "{} signed roots match; {unsigned} events are younger than the last of them",
+        checkpoints.len()
+    ))
 }
 
 #[cfg(test)]

@@ -30,7 +30,9 @@ impl Checkpoint {
     pub fn open(note: &str, vkey: &Vkey) -> Result<Self, NoteError> {
         let text = vkey.open(note)?;
         let mut lines = text.split('\n');
-        let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else { return Err(NoteError::Shape) };
+        let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else {
+            return Err(NoteError::Shape);
+        };
         let checkpoint = Self {
             origin: origin.parse()?,
             size: decimal(size).ok_or(NoteError::Shape)?,

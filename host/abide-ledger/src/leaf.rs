@@ -80,7 +80,8 @@ impl Leaf {
         check_kind(kind)?;
         data.iter().try_for_each(|(field, value)| check_value(field, value))?;
         let (schema, at_text) = (EVENT_SCHEMA.to_owned(), at.0.to_string());
-        let bytes = canonical::jcs(&Envelope { schema, kind: kind.to_owned(), run: run.clone(), at: at_text, data })?;
+        let bytes =
+            canonical::jcs(&Envelope { schema, kind: kind.to_owned(), run: run.clone(), at: at_text, data })?;
         check_length(&bytes)?;
         Ok(Self { bytes, kind: kind.to_owned(), run, at })
     }
@@ -88,13 +89,15 @@ impl Leaf {
     /// Reads stored bytes. They stay exactly as they are; nothing is written anew.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, LeafError> {
         check_length(&bytes)?;
-        let envelope: Envelope = serde_json::from_slice(&bytes).map_err(|_| LeafError::Bytes { why: "the envelope is malformed" })?;
+        let envelope: Envelope = serde_json::from_slice(&bytes)
+            .map_err(|_| LeafError::Bytes { why: "the envelope is malformed" })?;
         if envelope.schema != EVENT_SCHEMA {
             return Err(LeafError::Bytes { why: "the schema is not `abide.event/1`" });
         }
         check_kind(&envelope.kind)?;
         envelope.data.iter().try_for_each(|(field, value)| check_value(field, value))?;
-        let at = decimal(&envelope.at).ok_or(LeafError::Bytes { why: "the time is not a number of milliseconds" })?;
+        let at = decimal(&envelope.at)
+            .ok_or(LeafError::Bytes { why: "the time is not a number of milliseconds" })?;
         Ok(Self { bytes, kind: envelope.kind, run: envelope.run, at: Timestamp(at) })
     }
 
@@ -131,7 +134,9 @@ pub(crate) fn decimal(text: &str) -> Option<u64> {
 }
 
 fn check_kind(kind: &str) -> Result<(), LeafError> {
-    let named = kind.starts_with(|c: char| c.is_ascii_uppercase()) && kind.len() <= 64 && kind.bytes().all(|b| b.is_ascii_alphanumeric());
+    let named = kind.starts_with(|c: char| c.is_ascii_uppercase())
+        && kind.len() <= 64
+        && kind.bytes().all(|b| b.is_ascii_alphanumeric());
     if named { Ok(()) } else { Err(LeafError::Kind { kind: kind.chars().take(80).collect() }) }
 }
 

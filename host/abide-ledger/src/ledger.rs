@@ -107,7 +107,10 @@ pub struct Ledger {
 
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ledger").field("dir", &self.dir).field("vkey", &self.vkey.to_string()).finish_non_exhaustive()
+        f.debug_struct("Ledger")
+            .field("dir", &self.dir)
+            .field("vkey", &self.vkey.to_string())
+            .finish_non_exhaustive()
     }
 }
 
@@ -123,7 +126,13 @@ impl Nodes for Tree<'_> {
 
 impl Ledger {
     /// Makes a ledger in `dir`: the signing key from 32 bytes of entropy, the tables, and the first event.
-    pub fn create(dir: &Path, seed: &[u8; 32], origin: &str, at: Timestamp, opening: &Opening) -> Result<Self, LedgerError> {
+    pub fn create(
+        dir: &Path,
+        seed: &[u8; 32],
+        origin: &str,
+        at: Timestamp,
+        opening: &Opening,
+    ) -> Result<Self, LedgerError> {
         if file_in(dir).exists() {
             return Err(StoreError::Exists { dir: dir.to_owned() }.into());
         }
@@ -136,8 +145,12 @@ impl Ledger {
         replace(&dir.join("log.key"), &format!("{}\n", key.to_secret()), 0o600)?;
         replace(&dir.join("log.vkey"), &format!("{vkey}\n"), 0o644)?;
         let store = SqliteStore::create(dir, opening.limits)?;
-        let data = json!({ "origin": origin, "key": vkey.to_string(), "attest": crate::attest::key_text(&key) });
-        store.append(vec![Draft::from(Leaf::new(None, "LogCreated", at, data).map_err(StoreError::from)?)], Guard::Free)?;
+        let data =
+            json!({ "origin": origin, "key": vkey.to_string(), "attest": crate::attest::key_text(&key) });
+        store.append(
+            vec![Draft::from(Leaf::new(None, "LogCreated", at, data).map_err(StoreError::from)?)],
+            Guard::Free,
+        )?;
         Ok(Self { dir: dir.to_owned(), store: Arc::new(store), vkey, anchor: opening.anchor.clone() })
     }
 
@@ -145,7 +158,8 @@ impl Ledger {
     pub fn open(dir: &Path, opening: &Opening) -> Result<Self, LedgerError> {
         let store = SqliteStore::open(dir, opening.limits)?;
         let vkey = first_key(&store)?;
-        let ledger = Self { dir: dir.to_owned(), store: Arc::new(store), vkey, anchor: opening.anchor.clone() };
+        let ledger =
+            Self { dir: dir.to_owned(), store: Arc::new(store), vkey, anchor: opening.anchor.clone() };
         ledger.check_anchor()?;
         Ok(ledger)
     }
@@ -171,7 +185,12 @@ impl Ledger {
     }
 
     /// The same, if the last event of the run is still `last`.
-    pub fn append_after(&self, run: &RunId, last: Option<Seq>, drafts: Vec<Draft>) -> Result<Vec<Seq>, StoreError> {
+    pub fn append_after(
+        &self,
+        run: &RunId,
+        last: Option<Seq>,
+        drafts: Vec<Draft>,
+    ) -> Result<Vec<Seq>, StoreError> {
         self.store.append(drafts, Guard::RunAt { run: run.clone(), last })
     }
 
@@ -211,7 +230,11 @@ impl Ledger {
     }
 
     /// Spends the record that allows one ref move and returns its decision; or says why there is none.
-    pub fn consume_ref_move(&self, claim: &RefMove, now: Timestamp) -> Result<Result<Seq, RefMoveRefusal>, StoreError> {
+    pub fn consume_ref_move(
+        &self,
+        claim: &RefMove,
+        now: Timestamp,
+    ) -> Result<Result<Seq, RefMoveRefusal>, StoreError> {
         self.store.spend_ref_move(claim, now)
     }
 
@@ -230,7 +253,12 @@ impl Ledger {
             None => {
                 let note = checkpoint.sign(&self.key()?);
                 let origin = checkpoint.origin.as_str().to_owned();
-                self.store.put_checkpoint(CheckpointRow { origin, size, root: checkpoint.root, note: note.clone() })?;
+                self.store.put_checkpoint(CheckpointRow {
+                    origin,
+                    size,
+                    root: checkpoint.root,
+                    note: note.clone(),
+                })?;
                 note
             }
         };
@@ -270,10 +298,15 @@ impl Ledger {
         let note = match std::fs::read_to_string(path) {
             Ok(note) => note,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(LedgerError::File { what: "read the anchor", path: path.clone(), source }),
+            Err(source) => {
+                return Err(LedgerError::File { what: "read the anchor", path: path.clone(), source });
+            }
         };
         let checkpoint = Checkpoint::open(&note, &self.vkey);
-        let checkpoint = checkpoint.map_err(|_| LedgerError::AnchorFork { path: path.clone(), why: "is not a checkpoint of this log" })?;
+        let checkpoint = checkpoint.map_err(|_| LedgerError::AnchorFork {
+            path: path.clone(),
+            why: "is not a checkpoint of this log",
+        })?;
         Ok(Some((path.clone(), checkpoint)))
     }
 
@@ -293,10 +326,20 @@ fn first_key(store: &dyn Store) -> Result<Vkey, LedgerError> {
     let first = store.records(0..1)?.pop().filter(|record| record.leaf.kind() == "LogCreated");
     let first = first.ok_or_else(|| damaged("its first event is missing"))?;
     let data = first.leaf.data();
-    let key = data.get("key").and_then(serde_json::Value::as_str).ok_or_else(|| damaged("its first event names no key"))?;
+    let key = data
+        .get("key")
+        .and_then(serde_json::Value::as_str)
+        .ok_or_else(|| damaged("its first event names no key"))?;
     let vkey: Vkey = key.parse().map_err(|_| damaged("its first event names a malformed key"))?;
-    let origin = data.get("origin").and_then(serde_json::Value::as_str).and_then(|origin| origin.parse::<Origin>().ok());
-    if origin.as_ref() == Some(vkey.name()) { Ok(vkey) } else { Err(damaged("its first event names another log than its key")) }
+    let origin = data
+        .get("origin")
+        .and_then(serde_json::Value::as_str)
+        .and_then(|origin| origin.parse::<Origin>().ok());
+    if origin.as_ref() == Some(vkey.name()) {
+        Ok(vkey)
+    } else {
+        Err(damaged("its first event names another log than its key"))
+    }
 }
 
 /// Replaces a file whole: a reader sees the old one or the new one, also after a power cut.

@@ -17,13 +17,16 @@ pub mod sqlite;
 pub mod store;
 
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "numbers of a test are small")]
 mod testing;
 
 pub use audit::verify_log;
 pub use checkpoint::Checkpoint;
 pub use leaf::{Blob, Draft, Leaf, LeafError, Record};
 pub use ledger::{Ledger, LedgerError, Opening};
+pub use note::{NoteError, NoteKey, Origin, Vkey};
 pub use packet::{export, verify_packet};
 pub use report::{Check, Outcome, Report};
-pub use note::{NoteError, NoteKey, Origin, Vkey};
 pub use store::{Guard, Limits, QueueState, RefMove, RefMoveRefusal, Store, StoreError};

@@ -129,4 +129,10 @@ impl Frontier {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    reason = "numbers of a test are small"
+)]
 mod tests;

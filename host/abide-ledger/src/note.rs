@@ -50,7 +50,8 @@ impl Origin {
 impl FromStr for Origin {
     type Err = NoteError;
     fn from_str(text: &str) -> Result<Self, NoteError> {
-        let plain = (1..=200).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && b != b'+');
+        let plain =
+            (1..=200).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && b != b'+');
         if plain { Ok(Self(text.to_owned())) } else { Err(NoteError::Name) }
     }
 }
@@ -76,7 +77,11 @@ impl Vkey {
 
     /// The first four bytes of `SHA-256(name || LF || 0x01 || key)`.
     pub fn id(&self) -> [u8; 4] {
-        let hash = Sha256::new().chain_update(self.name.as_str()).chain_update(b"\n").chain_update(self.coded()).finalize();
+        let hash = Sha256::new()
+            .chain_update(self.name.as_str())
+            .chain_update(b"\n")
+            .chain_update(self.coded())
+            .finalize();
         hash.first_chunk().copied().unwrap_or_default()
     }
 
@@ -91,7 +96,10 @@ impl Vkey {
         let lines = signatures.strip_suffix('\n').ok_or(NoteError::Shape)?;
         let mut signed = Err(NoteError::Signer);
         for line in lines.split('\n') {
-            let (name, coded) = line.strip_prefix("\u{2014} ").and_then(|rest| rest.split_once(' ')).ok_or(NoteError::Shape)?;
+            let (name, coded) = line
+                .strip_prefix("\u{2014} ")
+                .and_then(|rest| rest.split_once(' '))
+                .ok_or(NoteError::Shape)?;
             let bytes = STANDARD.decode(coded).map_err(|_| NoteError::Shape)?;
             let (id, signature) = bytes.split_first_chunk::<4>().ok_or(NoteError::Shape)?;
             if name == self.name.as_str() && *id == self.id() {
@@ -114,7 +122,9 @@ impl FromStr for Vkey {
     type Err = NoteError;
     fn from_str(text: &str) -> Result<Self, NoteError> {
         let mut parts = text.splitn(3, '+');
-        let (Some(name), Some(id), Some(coded)) = (parts.next(), parts.next(), parts.next()) else { return Err(NoteError::Key) };
+        let (Some(name), Some(id), Some(coded)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(NoteError::Key);
+        };
         let bytes = STANDARD.decode(coded).map_err(|_| NoteError::Key)?;
         let Some((&ED25519, key)) = bytes.split_first() else { return Err(NoteError::Key) };
         let key: &[u8; 32] = key.try_into().map_err(|_| NoteError::Key)?;
@@ -157,7 +167,11 @@ impl NoteKey {
 
     /// A key for statements about runs, made from this one, so that one secret is kept and a signature on a note is never one on a statement.
     pub fn sibling(&self, purpose: &str) -> SigningKey {
-        let seed = Sha256::new().chain_update(b"abide sibling key\n").chain_update(purpose).chain_update(b"\n").chain_update(self.key.as_bytes());
+        let seed = Sha256::new()
+            .chain_update(b"abide sibling key\n")
+            .chain_update(purpose)
+            .chain_update(b"\n")
+            .chain_update(self.key.as_bytes());
         SigningKey::from_bytes(&seed.finalize().into())
     }
 
@@ -171,11 +185,17 @@ impl NoteKey {
     /// Reads what [`NoteKey::to_secret`] wrote.
     pub fn from_secret(text: &str) -> Result<Self, NoteError> {
         let mut parts = text.strip_prefix(PRIVATE).ok_or(NoteError::Key)?.splitn(3, '+');
-        let (Some(name), Some(id), Some(coded)) = (parts.next(), parts.next(), parts.next()) else { return Err(NoteError::Key) };
+        let (Some(name), Some(id), Some(coded)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(NoteError::Key);
+        };
         let bytes = STANDARD.decode(coded).map_err(|_| NoteError::Key)?;
         let Some((&ED25519, seed)) = bytes.split_first() else { return Err(NoteError::Key) };
         let key = Self::from_seed(name.parse()?, seed.try_into().map_err(|_| NoteError::Key)?);
-        if format!("{:08x}", u32::from_be_bytes(key.vkey().id())) == id { Ok(key) } else { Err(NoteError::Key) }
+        if format!("{:08x}", u32::from_be_bytes(key.vkey().id())) == id {
+            Ok(key)
+        } else {
+            Err(NoteError::Key)
+        }
     }
 }
 

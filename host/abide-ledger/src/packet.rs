@@ -40,4 +40,10 @@ fn proof_name(seq: u64) -> String {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::cast_possible_wrap,
+    reason = "numbers of a test are small"
+)]
 mod tests;

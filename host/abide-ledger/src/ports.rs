@@ -11,7 +11,8 @@ use crate::store::{Guard, StoreError};
 impl DecisionLog for Ledger {
     fn append(&self, record: &DecisionRecord) -> Result<Seq, PortError> {
         let draft = draft(record).map_err(|error| port("decision log", error.into()))?;
-        let places = self.store().append(vec![draft], Guard::Free).map_err(|error| port("decision log", error))?;
+        let places =
+            self.store().append(vec![draft], Guard::Free).map_err(|error| port("decision log", error))?;
         places.first().copied().ok_or_else(|| port("decision log", StoreError::Silent))
     }
 }
@@ -29,7 +30,8 @@ fn port(port: &'static str, error: StoreError) -> PortError {
 /// The event of a decision, with the bytes that it cites.
 pub(crate) fn draft(record: &DecisionRecord) -> Result<Draft, LeafError> {
     let decision = &record.decision;
-    let action: Value = serde_json::from_slice(&record.action_bytes).map_err(|_| LeafError::Bytes { why: "the action is not JSON" })?;
+    let action: Value = serde_json::from_slice(&record.action_bytes)
+        .map_err(|_| LeafError::Bytes { why: "the action is not JSON" })?;
     let rules: Vec<&str> = decision.findings.iter().map(|finding| finding.rule.as_str()).collect();
     let mut data = json!({
         "run": record.run.as_str(),
@@ -48,7 +50,11 @@ pub(crate) fn draft(record: &DecisionRecord) -> Result<Draft, LeafError> {
     });
     if let Value::Object(fields) = &mut data {
         let optional = [("unit", &record.unit), ("fault", &decision.fault)];
-        fields.extend(optional.into_iter().filter_map(|(name, text)| Some((name.to_owned(), Value::String(text.clone()?)))));
+        fields.extend(
+            optional
+                .into_iter()
+                .filter_map(|(name, text)| Some((name.to_owned(), Value::String(text.clone()?)))),
+        );
     }
     let blobs = vec![
         Blob::new("action", record.action_bytes.clone()),
@@ -57,7 +63,6 @@ pub(crate) fn draft(record: &DecisionRecord) -> Result<Draft, LeafError> {
     ];
     Ok(Draft { leaf: Leaf::new(Some(record.run.clone()), "DecisionRecorded", record.at, data)?, blobs })
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -59,7 +59,12 @@ impl Report {
     }
 
     /// Adds what a check returned, and whether it held.
-    pub(crate) fn add(&mut self, name: &'static str, code: &'static str, outcome: Result<String, String>) -> bool {
+    pub(crate) fn add(
+        &mut self,
+        name: &'static str,
+        code: &'static str,
+        outcome: Result<String, String>,
+    ) -> bool {
         let held = outcome.is_ok();
         match outcome {
             Ok(detail) => self.ok(name, detail),

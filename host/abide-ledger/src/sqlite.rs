@@ -18,8 +18,8 @@ use rusqlite::{Connection, OpenFlags};
 use crate::leaf::{Blob, Draft, Record};
 use crate::merkle::{Frontier, NodeHash};
 use crate::store::{
-    CheckpointRow, DecisionRow, Freeze, Guard, Limits, MoveRow, QueueItem, QueueState, RefMove, RefMoveRefusal, Release, RunRow, Store, StoreError,
-    Tables, TaskRow,
+    CheckpointRow, DecisionRow, Freeze, Guard, Limits, MoveRow, QueueItem, QueueState, RefMove,
+    RefMoveRefusal, Release, RunRow, Store, StoreError, Tables, TaskRow,
 };
 
 mod append;
@@ -60,7 +60,9 @@ impl SqliteStore {
         }
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Err(StoreError::Exists { dir: dir.to_owned() }),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                return Err(StoreError::Exists { dir: dir.to_owned() });
+            }
             Err(error) => return Err(system("make its file")(error)),
         }
         let db = connect(&path, limits)?;
@@ -78,9 +80,13 @@ impl SqliteStore {
     /// Opens the store in `dir`.
     pub fn open(dir: &Path, limits: Limits) -> Result<Self, StoreError> {
         let path = file_in(dir);
-        let meta = path.metadata().map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => StoreError::Missing { dir: dir.to_owned() },
-            _ => system("look at its file")(error),
+        let meta = path.metadata().map_err(|error| {
+            let missing = error.kind() == std::io::ErrorKind::NotFound;
+            if missing {
+                StoreError::Missing { dir: dir.to_owned() }
+            } else {
+                system("look at its file")(error)
+            }
         })?;
         check_length(&path, meta.len())?;
         let reader = connect(&path, limits)?;
@@ -88,7 +94,9 @@ impl SqliteStore {
         if meta.len() <= QUICK_CHECK_BYTES_MAX {
             quick_check(&reader, limits)?;
         }
-        reader.execute_batch("PRAGMA query_only = ON").map_err(fault("open for reading", limits.wait_ms_max))?;
+        reader
+            .execute_batch("PRAGMA query_only = ON")
+            .map_err(fault("open for reading", limits.wait_ms_max))?;
         let edge = append::edge(&reader)?;
         let writer = Writer::start(connect(&path, limits)?, edge, limits)?;
         Ok(Self { reader: Mutex::new(reader), writer, limits })
@@ -105,15 +113,20 @@ pub(crate) fn file_in(dir: &Path) -> PathBuf {
 }
 
 fn system(what: &'static str) -> impl Fn(std::io::Error) -> StoreError {
-    move |error| match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StoreError::Full,
-        _ => StoreError::System { what, source: Arc::new(error) },
+    move |error| {
+        let full =
+            matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
+        if full { StoreError::Full } else { StoreError::System { what, source: Arc::new(error) } }
     }
 }
 
 fn connect(path: &Path, limits: Limits) -> Result<Connection, StoreError> {
     let fault = fault("be opened", limits.wait_ms_max);
-    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(&fault)?;
+    let db = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )
+    .map_err(&fault)?;
     db.busy_timeout(Duration::from_millis(limits.wait_ms_max)).map_err(&fault)?;
     db.set_prepared_statement_cache_capacity(128);
     db.execute_batch(
@@ -139,21 +152,31 @@ fn check_length(path: &Path, length: u64) -> Result<(), StoreError> {
         return Err(damaged("it is empty: it was cut off, or its making was interrupted"));
     }
     // The page size is 16 bits at 16, the number of pages 32 bits at 28.
-    let [high, low, _, _, _, _, _, _, _, _, _, _, a, b, c, d] = *header.last_chunk::<16>().unwrap_or(&[0; 16]);
+    let [high, low, _, _, _, _, _, _, _, _, _, _, a, b, c, d] =
+        *header.last_chunk::<16>().unwrap_or(&[0; 16]);
     let page = match u64::from(u16::from_be_bytes([high, low])) {
         1 => 65_536,
         other => other,
     };
     let pages = u64::from(u32::from_be_bytes([a, b, c, d]));
-    if length < page.saturating_mul(pages) { Err(damaged("it is shorter than it says: it was cut off")) } else { Ok(()) }
+    if length < page.saturating_mul(pages) {
+        Err(damaged("it is shorter than it says: it was cut off"))
+    } else {
+        Ok(())
+    }
 }
 
 /// Refuses what is no ledger, or a ledger of a format that we do not know.
 fn admit(db: &Connection, path: &Path, limits: Limits) -> Result<(), StoreError> {
-    let pragma = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(fault("be read", limits.wait_ms_max));
+    let pragma = |name| {
+        db.pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+            .map_err(fault("be read", limits.wait_ms_max))
+    };
     let (application, format) = match (pragma("application_id"), pragma("user_version")) {
         (Ok(application), Ok(format)) => (application, format),
-        (Err(StoreError::Damaged { what }), _) | (_, Err(StoreError::Damaged { what })) => return Err(StoreError::Damaged { what }),
+        (Err(StoreError::Damaged { what }), _) | (_, Err(StoreError::Damaged { what })) => {
+            return Err(StoreError::Damaged { what });
+        }
         (Err(error), _) | (_, Err(error)) => return Err(error),
     };
     match (application, format) {
@@ -183,7 +206,11 @@ impl Store for SqliteStore {
         self.writer.submit(Work::Blobs(blobs)).map(|_| ())
     }
 
-    fn spend_ref_move(&self, claim: &RefMove, now: Timestamp) -> Result<Result<Seq, RefMoveRefusal>, StoreError> {
+    fn spend_ref_move(
+        &self,
+        claim: &RefMove,
+        now: Timestamp,
+    ) -> Result<Result<Seq, RefMoveRefusal>, StoreError> {
         match self.writer.submit(Work::Spend { claim: claim.clone(), now })? {
             Done::Answered(answer) => Ok(answer),
             Done::Quiet | Done::Appended(_) => Err(StoreError::Silent),
@@ -296,4 +323,10 @@ fn edge_of(db: &Connection, size: u64) -> Result<Frontier, StoreError> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    reason = "numbers of a test are small"
+)]
 mod tests;

@@ -20,7 +20,9 @@ mod refusal;
 mod view;
 
 pub use refusal::{RefMove, RefMoveRefusal};
-pub use view::{Approval, DecisionRow, Freeze, Judged, MoveRow, QueueItem, QueueState, Release, RunRow, Tables, TaskRow};
+pub use view::{
+    Approval, DecisionRow, Freeze, Judged, MoveRow, QueueItem, QueueState, Release, RunRow, Tables, TaskRow,
+};
 
 /// Bounds of a store. There is no default: the caller names them, usually [`Limits::STANDARD`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +39,8 @@ pub struct Limits {
 
 impl Limits {
     /// What the command line uses.
-    pub const STANDARD: Self = Self { wait_ms_max: 10_000, queue_max: 1_024, batch_max: 512, pages_max: None };
+    pub const STANDARD: Self =
+        Self { wait_ms_max: 10_000, queue_max: 1_024, batch_max: 512, pages_max: None };
 }
 
 /// What must hold when an append is written, looked at inside its transaction.
@@ -198,7 +201,11 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Keeps `blobs` that no event cites yet.
     fn put_blobs(&self, blobs: Vec<Blob>) -> Result<(), StoreError>;
     /// Spends the record that allows one ref move, in one transaction with the event `RefMoveAllowed`, and returns the decision.
-    fn spend_ref_move(&self, claim: &RefMove, now: Timestamp) -> Result<Result<Seq, RefMoveRefusal>, StoreError>;
+    fn spend_ref_move(
+        &self,
+        claim: &RefMove,
+        now: Timestamp,
+    ) -> Result<Result<Seq, RefMoveRefusal>, StoreError>;
     /// Keeps a signed root, durably; refuses another root for the same size.
     fn put_checkpoint(&self, row: CheckpointRow) -> Result<(), StoreError>;
     /// Throws every projection away and makes it anew from the log.

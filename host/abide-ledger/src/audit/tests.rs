@@ -28,7 +28,9 @@ fn tampered(sql: &str) -> Option<&'static str> {
         .prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
         .and_then(|mut all| all.query_map([], |row| row.get(0))?.collect())
         .unwrap();
-    triggers.iter().for_each(|name| db.execute_batch(&format!("DROP TRIGGER {name}")).unwrap());
+    for name in triggers {
+        db.execute_batch(&format!("DROP TRIGGER {name}")).unwrap();
+    }
     db.execute_batch(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
     drop(db);
     match Ledger::open(&home.path().join("state"), &Opening::STANDARD) {
@@ -40,7 +42,10 @@ fn tampered(sql: &str) -> Option<&'static str> {
 #[test]
 fn history_that_was_changed_is_refused() {
     for (sql, found) in [
-        ("UPDATE leaves SET bytes = CAST(replace(CAST(bytes AS TEXT), 'alice', 'mallo') AS BLOB) WHERE seq = 1", "leaves"),
+        (
+            "UPDATE leaves SET bytes = CAST(replace(CAST(bytes AS TEXT), 'alice', 'mallo') AS BLOB) WHERE seq = 1",
+            "leaves",
+        ),
         ("UPDATE leaves SET kind = 'Noted' WHERE seq = 3", "storage"),
         ("UPDATE leaves SET hash = zeroblob(32) WHERE seq = 3", "leaves"),
         ("UPDATE nodes SET hash = zeroblob(32) WHERE level = 1 AND idx = 1", "leaves"),
@@ -64,7 +69,14 @@ fn history_that_was_rewritten_with_all_its_hashes_fails_at_the_signature() {
     drop(ledger);
     // The whole log again, one word changed, every hash right: only the signed root tells.
     let other = tempfile::tempdir().unwrap();
-    let forged = Ledger::create(&other.path().join("state"), &[7; 32], "example.org/log", abide_core::id::Timestamp(1_001), &Opening::STANDARD).unwrap();
+    let forged = Ledger::create(
+        &other.path().join("state"),
+        &[7; 32],
+        "example.org/log",
+        abide_core::id::Timestamp(1_001),
+        &Opening::STANDARD,
+    )
+    .unwrap();
     story(&|drafts| forged.append(drafts).unwrap()[0]);
     assert_eq!(forged.size().unwrap(), size);
     drop(forged);

@@ -8,7 +8,13 @@ fn run() -> RunId {
 
 #[test]
 fn an_event_has_one_spelling() {
-    let leaf = Leaf::new(Some(run()), "RunStarted", Timestamp(1_700_000_000_000), json!({"b": "2", "a": {"z": "1"}})).unwrap();
+    let leaf = Leaf::new(
+        Some(run()),
+        "RunStarted",
+        Timestamp(1_700_000_000_000),
+        json!({"b": "2", "a": {"z": "1"}}),
+    )
+    .unwrap();
     let text = r#"{"at":"1700000000000","data":{"a":{"z":"1"},"b":"2"},"run":"01JC000000000000000000007Q","schema":"abide.event/1","type":"RunStarted"}"#;
     assert_eq!(std::str::from_utf8(leaf.bytes()).unwrap(), text);
     assert_eq!(Leaf::parse(leaf.bytes().to_vec()).unwrap(), leaf);

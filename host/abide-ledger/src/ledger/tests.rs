@@ -12,12 +12,24 @@ fn note(n: u64) -> Draft {
 fn a_ledger_begins_by_naming_itself() {
     let (home, ledger) = ledger();
     let first = ledger.read(0..1).unwrap().remove(0);
-    assert_eq!((first.leaf.kind(), first.leaf.data()["origin"].as_str()), ("LogCreated", Some("example.org/log")));
+    assert_eq!(
+        (first.leaf.kind(), first.leaf.data()["origin"].as_str()),
+        ("LogCreated", Some("example.org/log"))
+    );
     let file = std::fs::read_to_string(home.path().join("state/log.vkey")).unwrap();
     assert_eq!(file.trim_end(), ledger.vkey().to_string());
-    let again = Ledger::create(&home.path().join("state"), &[8; 32], "example.org/log", Timestamp(2), &Opening::STANDARD);
+    let again = Ledger::create(
+        &home.path().join("state"),
+        &[8; 32],
+        "example.org/log",
+        Timestamp(2),
+        &Opening::STANDARD,
+    );
     assert_eq!(again.unwrap_err().code(), "AB0407");
-    assert_eq!(Ledger::create(home.path(), &[8; 32], "a b", Timestamp(2), &Opening::STANDARD).unwrap_err().code(), "AB0415");
+    assert_eq!(
+        Ledger::create(home.path(), &[8; 32], "a b", Timestamp(2), &Opening::STANDARD).unwrap_err().code(),
+        "AB0415"
+    );
 }
 
 #[test]
@@ -30,7 +42,8 @@ fn the_key_is_for_the_owner_alone_and_must_be_the_right_one() {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
     assert_eq!(ledger.checkpoint().unwrap_err().code(), "AB0414");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-    std::fs::write(&path, NoteKey::from_seed("example.org/log".parse().unwrap(), &[9; 32]).to_secret()).unwrap();
+    std::fs::write(&path, NoteKey::from_seed("example.org/log".parse().unwrap(), &[9; 32]).to_secret())
+        .unwrap();
     assert_eq!(ledger.checkpoint().unwrap_err().code(), "AB0414");
     std::fs::remove_file(&path).unwrap();
     assert_eq!(ledger.checkpoint().unwrap_err().code(), "AB0414");
@@ -47,7 +60,10 @@ fn proofs_from_the_store_convince() {
     let (size, root) = *roots.last().unwrap();
     for record in ledger.read(0..size).unwrap() {
         let proof = ledger.prove_inclusion(record.seq, size).unwrap().unwrap();
-        assert_eq!(verify_inclusion(record.seq.0, size, &NodeHash::leaf(record.leaf.bytes()), &proof, &root), Ok(()));
+        assert_eq!(
+            verify_inclusion(record.seq.0, size, &NodeHash::leaf(record.leaf.bytes()), &proof, &root),
+            Ok(())
+        );
     }
     for (old, old_root) in roots {
         let proof = ledger.prove_consistency(old, size).unwrap().unwrap();
@@ -69,7 +85,8 @@ fn a_size_is_signed_once_and_durably() {
 #[test]
 fn an_anchor_that_is_ahead_or_of_another_history_stops_the_ledger() {
     let (home, ledger) = ledger();
-    let (dir, copy, anchor) = (home.path().join("state"), home.path().join("copy"), home.path().join("anchor"));
+    let (dir, copy, anchor) =
+        (home.path().join("state"), home.path().join("copy"), home.path().join("anchor"));
     let opening = Opening { limits: Limits::STANDARD, anchor: Some(anchor.clone()) };
     drop(ledger);
     let ledger = Ledger::open(&dir, &opening).unwrap();

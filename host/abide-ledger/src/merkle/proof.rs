@@ -69,7 +69,13 @@ pub fn consistency<N: Nodes>(old: u64, new: u64, nodes: &N) -> Result<Option<Vec
 }
 
 /// Checks an inclusion proof (RFC 9162, section 2.1.3.2).
-pub fn verify_inclusion(index: u64, size: u64, leaf: &NodeHash, proof: &[NodeHash], root: &NodeHash) -> Result<(), ProofError> {
+pub fn verify_inclusion(
+    index: u64,
+    size: u64,
+    leaf: &NodeHash,
+    proof: &[NodeHash],
+    root: &NodeHash,
+) -> Result<(), ProofError> {
     if index >= size {
         return Err(ProofError::Range);
     }
@@ -95,7 +101,13 @@ pub fn verify_inclusion(index: u64, size: u64, leaf: &NodeHash, proof: &[NodeHas
 }
 
 /// Checks a consistency proof (RFC 9162, section 2.1.4.2). A proof from the empty tree says nothing and is refused.
-pub fn verify_consistency(old: u64, new: u64, proof: &[NodeHash], old_root: &NodeHash, new_root: &NodeHash) -> Result<(), ProofError> {
+pub fn verify_consistency(
+    old: u64,
+    new: u64,
+    proof: &[NodeHash],
+    old_root: &NodeHash,
+    new_root: &NodeHash,
+) -> Result<(), ProofError> {
     if old > new || old == 0 {
         return Err(ProofError::Range);
     }

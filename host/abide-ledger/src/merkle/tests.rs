@@ -68,7 +68,11 @@ fn every_proof_of_a_small_tree_convinces_and_no_neighbour_does() {
         }
         for old in 1..=size {
             let proof = consistency(old, size, &memory).unwrap().unwrap();
-            assert_eq!(verify_consistency(old, size, &proof, &roots[old as usize], &root), Ok(()), "{old} {size}");
+            assert_eq!(
+                verify_consistency(old, size, &proof, &roots[old as usize], &root),
+                Ok(()),
+                "{old} {size}"
+            );
         }
     }
     assert_eq!(inclusion(3, 3, &memory), Ok(None));
@@ -140,14 +144,38 @@ fn agrees_with_the_vectors_of_another_implementation() {
 fn check_vector(path: &Path) {
     let vector: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     // Some vectors carry a root that is no hash: any stand-in that depends on its text alone is as good.
-    let hash = |name: &str| vector[name].as_str().filter(|text| !text.is_empty()).map(|text| NodeHash::from_base64(text).unwrap_or_else(|| NodeHash::leaf(text.as_bytes())));
+    let hash = |name: &str| {
+        vector[name]
+            .as_str()
+            .filter(|text| !text.is_empty())
+            .map(|text| NodeHash::from_base64(text).unwrap_or_else(|| NodeHash::leaf(text.as_bytes())))
+    };
     let number = |name: &str| vector[name].as_u64().unwrap();
-    let proof: Option<Vec<NodeHash>> =
-        vector["proof"].as_array().map_or(Some(Vec::new()), |all| all.iter().map(|one| NodeHash::from_base64(one.as_str().unwrap())).collect());
+    let proof: Option<Vec<NodeHash>> = vector["proof"].as_array().map_or(Some(Vec::new()), |all| {
+        all.iter().map(|one| NodeHash::from_base64(one.as_str().unwrap())).collect()
+    });
     let accepted = if vector.get("leafIdx").is_some() {
-        (|| verify_inclusion(number("leafIdx"), number("treeSize"), &hash("leafHash")?, proof.as_ref()?, &hash("root")?).ok())()
+        (|| {
+            verify_inclusion(
+                number("leafIdx"),
+                number("treeSize"),
+                &hash("leafHash")?,
+                proof.as_ref()?,
+                &hash("root")?,
+            )
+            .ok()
+        })()
     } else {
-        (|| verify_consistency(number("size1"), number("size2"), proof.as_ref()?, &hash("root1")?, &hash("root2")?).ok())()
+        (|| {
+            verify_consistency(
+                number("size1"),
+                number("size2"),
+                proof.as_ref()?,
+                &hash("root1")?,
+                &hash("root2")?,
+            )
+            .ok()
+        })()
     };
     assert_eq!(accepted.is_some(), !vector["wantErr"].as_bool().unwrap(), "{}", path.display());
 }

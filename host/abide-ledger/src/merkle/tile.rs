@@ -62,7 +62,7 @@ fn numbered(index: u64, width: u64) -> String {
         rest /= 1000;
     }
     if width < 256 {
-        text.push_str(&format!(".p/{width}"));
+        text = format!("{text}.p/{width}");
     }
     text
 }

@@ -39,7 +39,10 @@ fn a_note_with_one_byte_flipped_is_refused() {
             assert!(key.vkey().open(&changed).is_err(), "byte {at}");
         }
     }
-    assert_eq!(NoteKey::from_seed("example.org/log".parse().unwrap(), &[8; 32]).vkey().open(&note), Err(NoteError::Signer));
+    assert_eq!(
+        NoteKey::from_seed("example.org/log".parse().unwrap(), &[8; 32]).vkey().open(&note),
+        Err(NoteError::Signer)
+    );
 }
 
 #[test]

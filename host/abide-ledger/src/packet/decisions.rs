@@ -15,20 +15,32 @@ struct Documents<'a> {
 }
 
 pub(super) fn check(evidence: &Evidence, recompute: Recompute<'_>, report: &mut Report) {
-    let recorded: Vec<&Entry> = evidence.events.iter().filter(|entry| entry.leaf.kind() == "DecisionRecorded").collect();
+    let recorded: Vec<&Entry> =
+        evidence.events.iter().filter(|entry| entry.leaf.kind() == "DecisionRecorded").collect();
     let each = |test: &dyn Fn(&Entry) -> Result<(), String>| -> Result<(), String> {
-        recorded.iter().try_for_each(|entry| test(entry).map_err(|why| format!("decision {}: {why}", entry.seq)))
+        recorded
+            .iter()
+            .try_for_each(|entry| test(entry).map_err(|why| format!("decision {}: {why}", entry.seq)))
     };
-    let whole = each(&|entry| holds_together(evidence, entry)).map(|()| format!("{} decisions match their inputs and actions", recorded.len()));
+    let whole = each(&|entry| holds_together(evidence, entry))
+        .map(|()| format!("{} decisions match their inputs and actions", recorded.len()));
     if report.add("decisions", "AB0436", whole) {
         let same = each(&|entry| comes_out_the_same(evidence, entry, recompute));
-        report.add("recomputed", "AB0437", same.map(|()| format!("{} decisions recomputed: identical", recorded.len())));
+        report.add(
+            "recomputed",
+            "AB0437",
+            same.map(|()| format!("{} decisions recomputed: identical", recorded.len())),
+        );
     }
 }
 
 fn cited<'a>(evidence: &'a Evidence, entry: &Entry, field: &str) -> Result<&'a [u8], String> {
     let digest: Digest = entry.text(field).parse().map_err(|_| format!("it names no `{field}`"))?;
-    evidence.blobs.get(&digest).map(Vec::as_slice).ok_or_else(|| format!("its `{field}` {} is missing", digest.short()))
+    evidence
+        .blobs
+        .get(&digest)
+        .map(Vec::as_slice)
+        .ok_or_else(|| format!("its `{field}` {} is missing", digest.short()))
 }
 
 fn documents<'a>(evidence: &'a Evidence, entry: &Entry) -> Result<Documents<'a>, String> {
@@ -41,25 +53,48 @@ fn documents<'a>(evidence: &'a Evidence, entry: &Entry) -> Result<Documents<'a>,
 
 fn comes_out_the_same(evidence: &Evidence, entry: &Entry, recompute: Recompute<'_>) -> Result<(), String> {
     let documents = documents(evidence, entry)?;
-    let made = recompute(cited(evidence, entry, "bundle")?, documents.input).map_err(|error| format!("it cannot be made again: {error}"))?;
-    if made == documents.decision { Ok(()) } else { Err("it comes out otherwise when it is made again".to_owned()) }
+    let made = recompute(cited(evidence, entry, "bundle")?, documents.input)
+        .map_err(|error| format!("it cannot be made again: {error}"))?;
+    if made == documents.decision {
+        Ok(())
+    } else {
+        Err("it comes out otherwise when it is made again".to_owned())
+    }
 }
 
 /// The event, the decision, the input and the action all say the same.
 fn holds_together(evidence: &Evidence, entry: &Entry) -> Result<(), String> {
     let documents = documents(evidence, entry)?;
-    let parse = |bytes| serde_json::from_slice::<Value>(bytes).map_err(|_| "one of its documents is not JSON");
+    let parse =
+        |bytes| serde_json::from_slice::<Value>(bytes).map_err(|_| "one of its documents is not JSON");
     let (input, decision) = (parse(documents.input)?, parse(documents.decision)?);
     let action = entry.data.get("action").ok_or("it names no action")?;
     if canonical::jcs(action).map_err(|error| error.to_string())? != documents.action {
         return Err("the action in the event is not the one that was judged".to_owned());
     }
-    same(entry, &decision, &[("verdict", "/verdict"), ("action_digest", "/action"), ("input", "/input"), ("bundle", "/bundle"), ("engine", "/engine"), ("fault", "/fault")])?;
-    same(entry, &input, &[("class", "/action/class"), ("kind", "/action/kind"), ("action_digest", "/action/digest")])?;
+    same(
+        entry,
+        &decision,
+        &[
+            ("verdict", "/verdict"),
+            ("action_digest", "/action"),
+            ("input", "/input"),
+            ("bundle", "/bundle"),
+            ("engine", "/engine"),
+            ("fault", "/fault"),
+        ],
+    )?;
+    same(
+        entry,
+        &input,
+        &[("class", "/action/class"), ("kind", "/action/kind"), ("action_digest", "/action/digest")],
+    )?;
     if text_at(action, "/class") != entry.text("class") || text_at(action, "/kind") != entry.text("kind") {
         return Err("its class and kind are not those of the action".to_owned());
     }
-    if text_at(&input, "/run/id") != evidence.run.as_str() || input.pointer("/now").and_then(Value::as_u64) != Some(entry.leaf.at().0) {
+    if text_at(&input, "/run/id") != evidence.run.as_str()
+        || input.pointer("/now").and_then(Value::as_u64) != Some(entry.leaf.at().0)
+    {
         return Err("its input is of another run or another time".to_owned());
     }
     placed(action, &input)
@@ -67,7 +102,13 @@ fn holds_together(evidence: &Evidence, entry: &Entry) -> Result<(), String> {
 
 /// What the policy was told about the target is where the action lands.
 fn placed(action: &Value, input: &Value) -> Result<(), String> {
-    let lands = |names: &[&str]| names.iter().map(|name| text_at(action, &format!("/action/{name}"))).find(|text| !text.is_empty()).unwrap_or_default();
+    let lands = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| text_at(action, &format!("/action/{name}")))
+            .find(|text| !text.is_empty())
+            .unwrap_or_default()
+    };
     for (told, lands) in [
         ("repo", lands(&["repo"])),
         ("branch", lands(&["target", "branch"])),
@@ -79,7 +120,9 @@ fn placed(action: &Value, input: &Value) -> Result<(), String> {
     }
     let tree = lands(&["tree"]);
     match input.pointer("/facts/tree").and_then(Value::as_str) {
-        Some(measured) if !tree.is_empty() && measured != tree => Err("its facts are of another tree than the action's".to_owned()),
+        Some(measured) if !tree.is_empty() && measured != tree => {
+            Err("its facts are of another tree than the action's".to_owned())
+        }
         _ => Ok(()),
     }
 }

@@ -74,7 +74,8 @@ pub fn export(ledger: &Ledger, run: &RunId) -> Result<Vec<u8>, ExportError> {
         }
     }
     let key = ledger.key()?;
-    let public = attest::key_from_text(&attest::key_text(&key)).ok_or_else(|| StoreError::Damaged { what: "its key is malformed".to_owned() })?;
+    let public = attest::key_from_text(&attest::key_text(&key))
+        .ok_or_else(|| StoreError::Damaged { what: "its key is malformed".to_owned() })?;
     files.insert("attest.pub.pem".to_owned(), attest::pem(&public).into_bytes());
     let signed = attest::sign(&key, &statement(&files, run, &checkpoint)?)?;
     let evidence = [signed.envelope, signed.pae, signed.signature, signed.bundle];
@@ -88,22 +89,33 @@ fn gather(ledger: &Ledger, run: &RunId, size: u64) -> Result<Vec<Record>, Export
     if own.is_empty() {
         return Err(ExportError::NoRun { run: run.clone() });
     }
-    let system = ledger.store().records_of_kinds(&SYSTEM)?.into_iter().filter(|record| record.leaf.run().is_none());
-    let all: BTreeMap<u64, Record> = own.into_iter().chain(system).map(|record| (record.seq.0, record)).collect();
+    let system =
+        ledger.store().records_of_kinds(&SYSTEM)?.into_iter().filter(|record| record.leaf.run().is_none());
+    let all: BTreeMap<u64, Record> =
+        own.into_iter().chain(system).map(|record| (record.seq.0, record)).collect();
     Ok(all.into_values().filter(|record| record.seq.0 < size).collect())
 }
 
 /// An inclusion proof with the checkpoint that it leads to.
 pub(super) fn proof_text(seq: u64, proof: &[NodeHash], note: &str) -> String {
-    let hashes: String = proof.iter().map(|hash| format!("{}\n", hash.to_base64())).collect();
-    format!("{PROOF_HEAD}\nindex {seq}\n{hashes}\n{note}")
+    let mut lines = vec![PROOF_HEAD.to_owned(), format!("index {seq}")];
+    lines.extend(proof.iter().map(|hash| hash.to_base64()));
+    format!("{}\n\n{note}", lines.join("\n"))
 }
 
 /// What is said about the files: nothing that they do not say themselves.
-pub(super) fn statement(files: &Files, run: &RunId, checkpoint: &Checkpoint) -> Result<Vec<u8>, CanonicalError> {
-    let subjects = files.iter().filter(|(name, _)| !EVIDENCE.contains(&name.as_str())).map(|(name, bytes)| (name.clone(), Digest::of(bytes))).collect();
+pub(super) fn statement(
+    files: &Files,
+    run: &RunId,
+    checkpoint: &Checkpoint,
+) -> Result<Vec<u8>, CanonicalError> {
+    let subjects = files
+        .iter()
+        .filter(|(name, _)| !EVIDENCE.contains(&name.as_str()))
+        .map(|(name, bytes)| (name.clone(), Digest::of(bytes)))
+        .collect();
     let log = json!({ "origin": checkpoint.origin.as_str(), "size": checkpoint.size.to_string(), "root": checkpoint.root.to_base64() });
-    attest::statement(&subjects, json!({ "run": run.as_str(), "log": log }))
+    attest::statement(&subjects, &json!({ "run": run.as_str(), "log": log }))
 }
 
 /// Every text in an event that is a digest.

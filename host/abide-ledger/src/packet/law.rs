@@ -49,18 +49,47 @@ const DEEDS: [Deed; 10] = [
 ];
 
 pub(super) fn check(evidence: &Evidence, report: &mut Report) {
-    let deeds: Vec<(&Deed, &Entry)> =
-        evidence.events.iter().filter_map(|entry| Some((DEEDS.iter().find(|deed| deed.kind == entry.leaf.kind())?, entry))).collect();
+    let deeds: Vec<(&Deed, &Entry)> = evidence
+        .events
+        .iter()
+        .filter_map(|entry| Some((DEEDS.iter().find(|deed| deed.kind == entry.leaf.kind())?, entry)))
+        .collect();
     let each = |test: &dyn Fn(&Deed, &Entry) -> Result<(), String>| -> Result<(), String> {
-        deeds.iter().try_for_each(|(deed, entry)| test(deed, entry).map_err(|why| format!("event {} `{}`: {why}", entry.seq, deed.kind)))
+        deeds.iter().try_for_each(|(deed, entry)| {
+            test(deed, entry).map_err(|why| format!("event {} `{}`: {why}", entry.seq, deed.kind))
+        })
     };
     let law = Law { evidence, switch: Switch::read(evidence) };
-    report.add("decided", "AB0438", each(&|deed, entry| law.decided(deed, entry)).map(|()| format!("{} deeds, each on an allow of exactly this deed", deeds.len())));
+    report.add(
+        "decided",
+        "AB0438",
+        each(&|deed, entry| law.decided(deed, entry))
+            .map(|()| format!("{} deeds, each on an allow of exactly this deed", deeds.len())),
+    );
     report.add("once", "AB0439", once(&deeds).map(|()| "no decision was used twice".to_owned()));
-    report.add("merges", "AB0440", law.merges().map(|count| format!("{count} protected moves, each on a spent record")));
-    report.add("halt", "AB0441", each(&|deed, entry| law.in_time(deed, entry)).and_then(|()| law.epochs()).map(|()| law.switch.story()));
-    report.add("freeze", "AB0442", law.freezes().map(|count| format!("nothing moved in a frozen repository ({count} freezes)")));
-    report.add("approvals", "AB0443", law.approvals().map(|count| format!("{count} approvals, each of an action that was asked about before")));
+    report.add(
+        "merges",
+        "AB0440",
+        law.merges().map(|count| format!("{count} protected moves, each on a spent record")),
+    );
+    report.add(
+        "halt",
+        "AB0441",
+        each(&|deed, entry| law.in_time(deed, entry))
+            .and_then(|()| law.epochs())
+            .map(|()| law.switch.story()),
+    );
+    report.add(
+        "freeze",
+        "AB0442",
+        law.freezes().map(|count| format!("nothing moved in a frozen repository ({count} freezes)")),
+    );
+    report.add(
+        "approvals",
+        "AB0443",
+        law.approvals()
+            .map(|count| format!("{count} approvals, each of an action that was asked about before")),
+    );
 }
 
 /// The turns of the kill switch that concern this run.
@@ -89,7 +118,9 @@ impl Switch {
 
     fn story(&self) -> String {
         match self.0.iter().rev().find(|(_, _, halted)| *halted) {
-            Some((seq, _, _)) => format!("nothing was done while the kill switch was pulled (last at event {seq}) but the way back"),
+            Some((seq, _, _)) => format!(
+                "nothing was done while the kill switch was pulled (last at event {seq}) but the way back"
+            ),
             None => "the kill switch was never pulled".to_owned(),
         }
     }
@@ -109,7 +140,9 @@ impl Law<'_> {
         let seq = decimal(entry.text("decision")).ok_or("it cites no decision")?;
         let events = &self.evidence.events;
         let found = events.binary_search_by_key(&seq, |event| event.seq).ok().and_then(|at| events.get(at));
-        let found = found.filter(|event| event.leaf.kind() == "DecisionRecorded").ok_or_else(|| format!("decision {seq} is not in the packet"))?;
+        let found = found
+            .filter(|event| event.leaf.kind() == "DecisionRecorded")
+            .ok_or_else(|| format!("decision {seq} is not in the packet"))?;
         if found.seq < entry.seq { Ok(found) } else { Err(format!("decision {seq} was made after it")) }
     }
 
@@ -121,9 +154,11 @@ impl Law<'_> {
         if decision.text("class") != deed.class || decision.text("kind") != deed.action {
             return Err(format!("decision {} is about another kind of action", decision.seq));
         }
-        let action = decision.data.get("action").and_then(|named| named.get("action")).unwrap_or(&Value::Null);
+        let action =
+            decision.data.get("action").and_then(|named| named.get("action")).unwrap_or(&Value::Null);
         let differs = deed.fields.iter().find(|(field, pointer)| {
-            entry.text(field) != action.pointer(&format!("/{pointer}")).and_then(Value::as_str).unwrap_or_default()
+            entry.text(field)
+                != action.pointer(&format!("/{pointer}")).and_then(Value::as_str).unwrap_or_default()
         });
         match differs {
             Some((field, _)) => Err(format!("its `{field}` is not what decision {} allowed", decision.seq)),
@@ -144,19 +179,34 @@ impl Law<'_> {
             return Err(format!("decision {} is of another epoch than {epoch}", decision.seq));
         }
         let expired = decimal(decision.text("expires")).is_none_or(|expires| entry.leaf.at().0 >= expires);
-        if deed.when == When::Standing && expired { Err(format!("decision {} had expired", decision.seq)) } else { Ok(()) }
+        if deed.when == When::Standing && expired {
+            Err(format!("decision {} had expired", decision.seq))
+        } else {
+            Ok(())
+        }
     }
 
     /// No decision knows of more turns than the packet shows, and none that allows was made while the switch was pulled.
     fn epochs(&self) -> Result<(), String> {
         for decision in self.evidence.events.iter().filter(|entry| entry.leaf.kind() == "DecisionRecorded") {
             let (epoch, halted) = self.switch.before(decision.seq);
-            let known = decimal(decision.text("epoch")).ok_or_else(|| format!("decision {} names no epoch", decision.seq))?;
+            let known = decimal(decision.text("epoch"))
+                .ok_or_else(|| format!("decision {} names no epoch", decision.seq))?;
             if known > epoch {
-                return Err(format!("decision {} knows of a turn of the kill switch that the packet leaves out", decision.seq));
+                return Err(format!(
+                    "decision {} knows of a turn of the kill switch that the packet leaves out",
+                    decision.seq
+                ));
             }
-            if halted && known == epoch && decision.text("verdict") == "allow" && decision.text("class") != "ROLLBACK" {
-                return Err(format!("decision {} allows something while the kill switch was pulled", decision.seq));
+            if halted
+                && known == epoch
+                && decision.text("verdict") == "allow"
+                && decision.text("class") != "ROLLBACK"
+            {
+                return Err(format!(
+                    "decision {} allows something while the kill switch was pulled",
+                    decision.seq
+                ));
             }
         }
         Ok(())
@@ -164,8 +214,10 @@ impl Law<'_> {
 
     /// A protected reference moved only after its record was spent.
     fn merges(&self) -> Result<usize, String> {
-        let of = |kind: &'static str| self.evidence.events.iter().filter(move |entry| entry.leaf.kind() == kind);
-        let spent: BTreeMap<&str, u64> = of("RefMoveAllowed").map(|entry| (entry.text("decision"), entry.seq)).collect();
+        let of =
+            |kind: &'static str| self.evidence.events.iter().filter(move |entry| entry.leaf.kind() == kind);
+        let spent: BTreeMap<&str, u64> =
+            of("RefMoveAllowed").map(|entry| (entry.text("decision"), entry.seq)).collect();
         for merged in of("Merged") {
             if spent.get(merged.text("decision")).is_none_or(|seq| *seq > merged.seq) {
                 return Err(format!("event {} `Merged`: its record was never spent", merged.seq));
@@ -184,7 +236,11 @@ impl Law<'_> {
                 }
                 "Unfrozen" => drop(frozen.remove(entry.text("repo"))),
                 "RefMoveAllowed" if frozen.contains(entry.text("repo")) => {
-                    return Err(format!("event {} `RefMoveAllowed`: repository `{}` was frozen", entry.seq, entry.text("repo")));
+                    return Err(format!(
+                        "event {} `RefMoveAllowed`: repository `{}` was frozen",
+                        entry.seq,
+                        entry.text("repo")
+                    ));
                 }
                 _ => {}
             }
@@ -201,7 +257,10 @@ impl Law<'_> {
                 "ReviewRequested" => drop(asked.insert(entry.text("item"), entry.text("action"))),
                 "Approved" => {
                     if asked.get(entry.text("item")) != Some(&entry.text("action")) {
-                        return Err(format!("event {} `Approved`: nobody had asked about this action", entry.seq));
+                        return Err(format!(
+                            "event {} `Approved`: nobody had asked about this action",
+                            entry.seq
+                        ));
                     }
                     let text = |field| entry.text(field).to_owned();
                     given.insert((text("by"), text("role"), text("action"), entry.leaf.at().0));
@@ -214,14 +273,21 @@ impl Law<'_> {
     }
 
     fn told(&self, decision: &Entry, given: &BTreeSet<(String, String, String, u64)>) -> Result<(), String> {
-        let input = decision.text("input").parse::<Digest>().ok().and_then(|digest| self.evidence.blobs.get(&digest));
-        let input: Value = input.and_then(|bytes| serde_json::from_slice(bytes).ok()).ok_or_else(|| format!("decision {}: its input is missing", decision.seq))?;
-        let approvals = input.get("approvals").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let input =
+            decision.text("input").parse::<Digest>().ok().and_then(|digest| self.evidence.blobs.get(&digest));
+        let input: Value = input
+            .and_then(|bytes| serde_json::from_slice(bytes).ok())
+            .ok_or_else(|| format!("decision {}: its input is missing", decision.seq))?;
+        let approvals =
+            input.get("approvals").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         for approval in approvals {
             let text = |field| approval.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
             let at = approval.get("at").and_then(Value::as_u64).unwrap_or(u64::MAX);
             if !given.contains(&(text("by"), text("role"), text("action"), at)) {
-                return Err(format!("decision {} was told of an approval that nobody had given", decision.seq));
+                return Err(format!(
+                    "decision {} was told of an approval that nobody had given",
+                    decision.seq
+                ));
             }
         }
         Ok(())
@@ -232,7 +298,12 @@ impl Law<'_> {
 fn once(deeds: &[(&Deed, &Entry)]) -> Result<(), String> {
     let mut seen = BTreeSet::new();
     match deeds.iter().find(|(deed, entry)| !seen.insert((deed.kind, entry.text("decision")))) {
-        Some((deed, entry)) => Err(format!("event {} `{}`: decision {} was used before", entry.seq, deed.kind, entry.text("decision"))),
+        Some((deed, entry)) => Err(format!(
+            "event {} `{}`: decision {} was used before",
+            entry.seq,
+            deed.kind,
+            entry.text("decision")
+        )),
         None => Ok(()),
     }
 }

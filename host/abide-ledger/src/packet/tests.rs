@@ -1,6 +1,6 @@
 use abide_core::action::{Action as _, RunChecks};
 use abide_core::decision::Verdict;
-use abide_core::id::{Digest, Timestamp};
+use abide_core::id::{Digest, RunId, Timestamp};
 use abide_gate::DecisionRecord;
 use serde_json::{Value, json};
 
@@ -35,7 +35,10 @@ fn again(bundle: &[u8], input: &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Err
 
 fn told() -> (tempfile::TempDir, Ledger) {
     let (home, ledger) = ledger();
-    ledger.store().put_blobs(vec![Blob::new("bundle", BUNDLE.to_vec()), Blob::new("patch", b"p".to_vec())]).unwrap();
+    ledger
+        .store()
+        .put_blobs(vec![Blob::new("bundle", BUNDLE.to_vec()), Blob::new("patch", b"p".to_vec())])
+        .unwrap();
     story(&|drafts| ledger.append(drafts).unwrap()[0]);
     (home, ledger)
 }
@@ -53,7 +56,10 @@ fn an_honest_packet_is_accepted() {
     assert_eq!(report.checks.len(), 14);
     assert_eq!(export(&ledger, &run(77)).unwrap(), packet, "two exports are the same bytes");
     let report = verify_packet(&packet, None, &again);
-    assert!(report.accepted() && report.checks.iter().any(|check| check.outcome == crate::report::Outcome::Unchecked));
+    assert!(
+        report.accepted()
+            && report.checks.iter().any(|check| check.outcome == crate::report::Outcome::Unchecked)
+    );
     let stranger: Vkey = NoteKey::from_seed("example.org/log".parse().unwrap(), &[9; 32]).vkey();
     assert_eq!(refusal(&verify_packet(&packet, Some(&stranger), &again)), Some("checkpoint"));
     assert_eq!(export(&ledger, &run(5)).unwrap_err().code(), "AB0419");
@@ -68,7 +74,11 @@ fn refuses_flips(packet: &[u8], vkey: &Vkey, positions: &[usize]) {
                 for &at in share {
                     changed[at] ^= 1 << (at % 8);
                     let trusted = (at % 2 == 0).then_some(vkey);
-                    assert!(!verify_packet(&changed, trusted, &again).accepted(), "byte {at} of {}", packet.len());
+                    assert!(
+                        !verify_packet(&changed, trusted, &again).accepted(),
+                        "byte {at} of {}",
+                        packet.len()
+                    );
                     changed[at] = packet[at];
                 }
             });
@@ -81,9 +91,13 @@ fn a_changed_byte_is_refused() {
     let (_home, ledger) = told();
     let packet = export(&ledger, &run(77)).unwrap();
     // A sample of everything, and a denser one of the files that hold keys and signatures.
-    let dense: Vec<usize> = ["checkpoint", "log.vkey", "attest.pub.pem", "evidence.sig"].iter().filter_map(|name| find(&packet, name)).collect();
+    let dense: Vec<usize> = ["checkpoint", "log.vkey", "attest.pub.pem", "evidence.sig"]
+        .iter()
+        .filter_map(|name| find(&packet, name))
+        .collect();
     let near = |at: usize| dense.iter().any(|start| (start + 500..start + 700).contains(&at));
-    let positions: Vec<usize> = (0..packet.len()).filter(|at| at % 499 == 0 || (near(*at) && at % 3 == 0)).collect();
+    let positions: Vec<usize> =
+        (0..packet.len()).filter(|at| at % 499 == 0 || (near(*at) && at % 3 == 0)).collect();
     assert!(dense.len() == 4 && positions.len() > 400);
     refuses_flips(&packet, ledger.vkey(), &positions);
     for cut in [0, 1, 511, 512, packet.len() / 2, packet.len() - 512, packet.len() - 1] {
@@ -103,7 +117,10 @@ fn every_changed_byte_is_refused() {
 
 /// Where the header of a file starts.
 fn find(packet: &[u8], name: &str) -> Option<usize> {
-    packet.chunks(512).position(|block| block.starts_with(name.as_bytes()) && block.get(name.len()) == Some(&0)).map(|block| block * 512)
+    packet
+        .chunks(512)
+        .position(|block| block.starts_with(name.as_bytes()) && block.get(name.len()) == Some(&0))
+        .map(|block| block * 512)
 }
 
 /// Rewrites the files of a packet without the keys.
@@ -122,14 +139,21 @@ fn files_cannot_be_added_taken_away_or_renamed() {
     assert_eq!(forged(&packet, |files| drop(files.remove(&blob))), Some("statement"));
     assert_eq!(forged(&packet, |files| drop(files.insert("more".to_owned(), Vec::new()))), Some("statement"));
     assert_eq!(forged(&packet, |files| drop(files.insert(blob.clone(), b"q".to_vec()))), Some("blobs"));
-    assert_eq!(forged(&packet, |files| drop((files.remove(&event_name(4)), files.remove(&proof_name(4))))), Some("statement"));
+    assert_eq!(
+        forged(&packet, |files| drop((files.remove(&event_name(4)), files.remove(&proof_name(4))))),
+        Some("statement")
+    );
     assert_eq!(forged(&packet, |files| drop(files.remove(&proof_name(4)))), Some("events"));
     assert_eq!(forged(&packet, |files| drop(files.remove(&event_name(4)))), Some("events"));
-    assert_eq!(forged(&packet, |files| drop((files.remove(&event_name(0)), files.remove(&proof_name(0))))), Some("events"));
+    assert_eq!(
+        forged(&packet, |files| drop((files.remove(&event_name(0)), files.remove(&proof_name(0))))),
+        Some("events")
+    );
     assert_eq!(forged(&packet, |files| drop(files.remove("evidence.sig"))), Some("statement"));
     assert_eq!(
         forged(&packet, |files| {
-            let (event, proof) = (files.remove(&event_name(4)).unwrap(), files.remove(&proof_name(4)).unwrap());
+            let (event, proof) =
+                (files.remove(&event_name(4)).unwrap(), files.remove(&proof_name(4)).unwrap());
             files.insert(event_name(999), event);
             files.insert(proof_name(999), proof);
         }),
@@ -157,20 +181,40 @@ fn outlaw(drafts: &[Draft]) -> Report {
     drop(ledger);
     let db = rusqlite::Connection::open(dir.join("ledger.db")).unwrap();
     let mut edge = crate::merkle::Frontier::default();
-    edge.push(crate::merkle::NodeHash::from_slice(&db.query_row("SELECT hash FROM leaves", [], |row| row.get::<_, Vec<u8>>(0)).unwrap()).unwrap());
+    edge.push(
+        crate::merkle::NodeHash::from_slice(
+            &db.query_row("SELECT hash FROM leaves", [], |row| row.get::<_, Vec<u8>>(0)).unwrap(),
+        )
+        .unwrap(),
+    );
     for draft in drafts {
         let (leaf, seq) = (&draft.leaf, edge.size() as i64);
         for node in edge.push(crate::merkle::NodeHash::leaf(leaf.bytes())).unwrap() {
             let hash = &node.hash.0[..];
             if node.level == 0 {
-                let row = rusqlite::params![seq, hash, leaf.bytes(), leaf.kind(), leaf.run().map(|run| run.as_str()), leaf.at().0 as i64];
+                let row = rusqlite::params![
+                    seq,
+                    hash,
+                    leaf.bytes(),
+                    leaf.kind(),
+                    leaf.run().map(RunId::as_str),
+                    leaf.at().0 as i64
+                ];
                 db.execute("INSERT INTO leaves VALUES (?1, ?2, ?3, ?4, ?5, ?6)", row).unwrap();
             } else {
-                db.execute("INSERT INTO nodes VALUES (?1, ?2, ?3)", rusqlite::params![node.level, node.index as i64, hash]).unwrap();
+                db.execute(
+                    "INSERT INTO nodes VALUES (?1, ?2, ?3)",
+                    rusqlite::params![node.level, node.index as i64, hash],
+                )
+                .unwrap();
             }
         }
         for blob in &draft.blobs {
-            db.execute("INSERT INTO blobs VALUES (?1, 'x', ?2)", rusqlite::params![blob.digest().as_str(), blob.bytes()]).unwrap();
+            db.execute(
+                "INSERT INTO blobs VALUES (?1, 'x', ?2)",
+                rusqlite::params![blob.digest().as_str(), blob.bytes()],
+            )
+            .unwrap();
         }
     }
     drop(db);
@@ -188,11 +232,19 @@ fn decided(verdict: Verdict, at: u64, epoch: u64) -> Draft {
 }
 
 fn spent(decision: u64, at: u64) -> Draft {
-    own("RefMoveAllowed", at, json!({ "decision": decision.to_string(), "repo": "demo", "ref": "refs/heads/main", "old": oid('a').as_str(), "new": oid('b').as_str() }))
+    own(
+        "RefMoveAllowed",
+        at,
+        json!({ "decision": decision.to_string(), "repo": "demo", "ref": "refs/heads/main", "old": oid('a').as_str(), "new": oid('b').as_str() }),
+    )
 }
 
 fn merged(decision: u64, new: char) -> Draft {
-    own("Merged", 30, json!({ "decision": decision.to_string(), "ref": "refs/heads/main", "old": oid('a').as_str(), "new": oid(new).as_str() }))
+    own(
+        "Merged",
+        30,
+        json!({ "decision": decision.to_string(), "ref": "refs/heads/main", "old": oid('a').as_str(), "new": oid(new).as_str() }),
+    )
 }
 
 fn killed() -> Draft {
@@ -213,11 +265,42 @@ fn what_breaks_the_law_is_refused_although_every_signature_is_right() {
         ("twice", Some("once"), vec![start(), allow(), spent(2, 11), spent(2, 12)]),
         ("expired", Some("halt"), vec![start(), allow(), spent(2, 60_010)]),
         ("after a kill", Some("halt"), vec![start(), allow(), killed(), spent(2, 21)]),
-        ("after a kill and a resume", Some("halt"), vec![start(), allow(), killed(), event(None, "Resumed", 21, json!({ "by": "a", "reason": "b" })), spent(2, 22)]),
+        (
+            "after a kill and a resume",
+            Some("halt"),
+            vec![
+                start(),
+                allow(),
+                killed(),
+                event(None, "Resumed", 21, json!({ "by": "a", "reason": "b" })),
+                spent(2, 22),
+            ],
+        ),
         ("decided during a halt", Some("halt"), vec![start(), killed(), decided(Verdict::Allow, 21, 1)]),
         ("a kill is left out", Some("halt"), vec![start(), decided(Verdict::Allow, 21, 1)]),
-        ("frozen", Some("freeze"), vec![start(), event(None, "Frozen", 6, json!({ "repo": "demo", "ref": "refs/heads/x", "found": "f", "why": "stray" })), allow(), spent(3, 11)]),
-        ("nobody asked", Some("approvals"), vec![start(), own("Approved", 6, json!({ "item": "i", "action": "x", "by": "bob", "role": "reviewer" }))]),
+        (
+            "frozen",
+            Some("freeze"),
+            vec![
+                start(),
+                event(
+                    None,
+                    "Frozen",
+                    6,
+                    json!({ "repo": "demo", "ref": "refs/heads/x", "found": "f", "why": "stray" }),
+                ),
+                allow(),
+                spent(3, 11),
+            ],
+        ),
+        (
+            "nobody asked",
+            Some("approvals"),
+            vec![
+                start(),
+                own("Approved", 6, json!({ "item": "i", "action": "x", "by": "bob", "role": "reviewer" })),
+            ],
+        ),
         (
             "another action was asked about",
             Some("approvals"),
@@ -268,7 +351,10 @@ fn documents_that_disagree_are_refused() {
     assert_eq!(told("\"repo\":\"demo\">\"repo\":\"toys\""), Some("decisions"));
     assert_eq!(told("MERGE>WRITE"), Some("decisions"));
     assert_eq!(told("\"now\":10>\"now\":9"), Some("decisions"));
-    assert_eq!(told("[]>[{\"by\":\"bob\",\"role\":\"reviewer\",\"action\":\"x\",\"at\":6}]"), Some("approvals"));
+    assert_eq!(
+        told("[]>[{\"by\":\"bob\",\"role\":\"reviewer\",\"action\":\"x\",\"at\":6}]"),
+        Some("approvals")
+    );
 }
 
 #[test]

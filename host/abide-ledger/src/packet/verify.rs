@@ -15,7 +15,8 @@ use crate::note::Vkey;
 use crate::report::Report;
 
 /// Judges recorded bytes again: bundle bytes and input bytes in, decision bytes out.
-pub type Recompute<'a> = &'a dyn Fn(&[u8], &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>>;
+pub type Recompute<'a> =
+    &'a dyn Fn(&[u8], &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>>;
 
 /// An event of the packet, read once.
 pub(super) struct Entry {
@@ -62,9 +63,14 @@ fn authentic(bytes: &[u8], trusted: Option<&Vkey>, report: &mut Report) -> Optio
     let (vkey, note, checkpoint) = settle(report, "checkpoint", "AB0432", signed_root(&files, trusted))?;
     match trusted {
         Some(_) => report.ok("key", format!("the log is signed by the trusted key {vkey}")),
-        None => report.unchecked("key", format!("no trusted key was given: compare {vkey} with the log's owner")),
+        None => {
+            report.unchecked("key", format!("no trusted key was given: compare {vkey} with the log's owner"));
+        }
     }
-    report.ok("checkpoint", format!("log `{}` of size {} with root {:?}", checkpoint.origin, checkpoint.size, checkpoint.root));
+    report.ok(
+        "checkpoint",
+        format!("log `{}` of size {} with root {:?}", checkpoint.origin, checkpoint.size, checkpoint.root),
+    );
     let events = settle(report, "events", "AB0433", read_events(&files, &note, &checkpoint))?;
     report.ok("events", format!("{} events are in the log, each in its place", events.len()));
     let blobs = settle(report, "blobs", "AB0434", read_blobs(&files))?;
@@ -74,7 +80,12 @@ fn authentic(bytes: &[u8], trusted: Option<&Vkey>, report: &mut Report) -> Optio
     Some(Evidence { run, events, blobs })
 }
 
-fn settle<T>(report: &mut Report, name: &'static str, code: &'static str, outcome: Result<T, String>) -> Option<T> {
+fn settle<T>(
+    report: &mut Report,
+    name: &'static str,
+    code: &'static str,
+    outcome: Result<T, String>,
+) -> Option<T> {
     outcome.map_err(|why| report.refused(name, code, why)).ok()
 }
 
@@ -112,17 +123,28 @@ fn read_events(files: &Files, note: &str, checkpoint: &Checkpoint) -> Result<Vec
             }
             continue;
         }
-        let event = read_event(files, name, bytes, note, checkpoint).map_err(|why| format!("event `{name}`: {why}"))?;
+        let event = read_event(files, name, bytes, note, checkpoint)
+            .map_err(|why| format!("event `{name}`: {why}"))?;
         events.push(event);
     }
     let first = events.first().filter(|entry| entry.seq == 0 && entry.leaf.kind() == "LogCreated");
     if first.is_none_or(|entry| entry.text("origin") != checkpoint.origin.as_str()) {
         return Err("the first event of the log is missing or names another log".to_owned());
     }
-    if u64::try_from(events.len()) == Ok(proofs) { Ok(events) } else { Err("some event has no proof".to_owned()) }
+    if u64::try_from(events.len()) == Ok(proofs) {
+        Ok(events)
+    } else {
+        Err("some event has no proof".to_owned())
+    }
 }
 
-fn read_event(files: &Files, name: &str, bytes: &[u8], note: &str, checkpoint: &Checkpoint) -> Result<Entry, String> {
+fn read_event(
+    files: &Files,
+    name: &str,
+    bytes: &[u8],
+    note: &str,
+    checkpoint: &Checkpoint,
+) -> Result<Entry, String> {
     let stem = name.strip_suffix(".json").ok_or("it is neither an event nor a proof")?;
     let proof = text(files, &format!("{stem}.tlog-proof"))?;
     let (head, rest) = proof.split_once("\n\n").ok_or("its proof is cut off")?;
@@ -133,13 +155,18 @@ fn read_event(files: &Files, name: &str, bytes: &[u8], note: &str, checkpoint: &
     if lines.next() != Some(PROOF_HEAD) {
         return Err("its proof is of an unknown kind".to_owned());
     }
-    let seq = lines.next().and_then(|line| line.strip_prefix("index ")).and_then(decimal).ok_or("its proof names no place")?;
+    let seq = lines
+        .next()
+        .and_then(|line| line.strip_prefix("index "))
+        .and_then(decimal)
+        .ok_or("its proof names no place")?;
     let hashes: Option<Vec<NodeHash>> = lines.map(NodeHash::from_base64).collect();
     let hashes = hashes.ok_or("its proof is malformed")?;
     if event_name(seq) != name || export::proof_text(seq, &hashes, note) != proof {
         return Err("its proof is of another place, or not spelled as it was written".to_owned());
     }
-    verify_inclusion(seq, checkpoint.size, &NodeHash::leaf(bytes), &hashes, &checkpoint.root).map_err(|error| error.to_string())?;
+    verify_inclusion(seq, checkpoint.size, &NodeHash::leaf(bytes), &hashes, &checkpoint.root)
+        .map_err(|error| error.to_string())?;
     let leaf = Leaf::parse(bytes.to_vec()).map_err(|error| error.to_string())?;
     let data = leaf.data();
     Ok(Entry { seq, leaf, data })
@@ -158,12 +185,18 @@ fn read_blobs(files: &Files) -> Result<BTreeMap<Digest, Vec<u8>>, String> {
 }
 
 /// The statement must be what these files make, signed by the key that the log's first event names.
-fn check_statement(files: &Files, events: &[Entry], vkey: &Vkey, checkpoint: &Checkpoint) -> Result<RunId, String> {
+fn check_statement(
+    files: &Files,
+    events: &[Entry],
+    vkey: &Vkey,
+    checkpoint: &Checkpoint,
+) -> Result<RunId, String> {
     let first = events.first().ok_or("the first event of the log is missing")?;
     if first.text("key") != vkey.to_string() {
         return Err("the log's first event names another key".to_owned());
     }
-    let key: VerifyingKey = attest::key_from_text(first.text("attest")).ok_or("the log's first event names no key for statements")?;
+    let key: VerifyingKey = attest::key_from_text(first.text("attest"))
+        .ok_or("the log's first event names no key for statements")?;
     if file(files, "attest.pub.pem")? != attest::pem(&key).as_bytes() {
         return Err("`attest.pub.pem` is not the key that the log's first event names".to_owned());
     }
@@ -187,6 +220,7 @@ fn check_statement(files: &Files, events: &[Entry], vkey: &Vkey, checkpoint: &Ch
 
 fn run_of(statement: &[u8]) -> Result<RunId, String> {
     let statement: Value = serde_json::from_slice(statement).map_err(|_| "the statement is malformed")?;
-    let run = statement.pointer("/predicate/run").and_then(Value::as_str).ok_or("the statement names no run")?;
+    let run =
+        statement.pointer("/predicate/run").and_then(Value::as_str).ok_or("the statement names no run")?;
     run.parse().map_err(|_| "the statement names no run".to_owned())
 }

@@ -31,9 +31,16 @@ fn a_decision_is_durable_with_all_that_it_cites() {
     drop(ledger);
     let ledger = Ledger::open(&home.path().join("state"), &crate::Opening::STANDARD).unwrap();
     let row = ledger.store().decision(seq).unwrap().unwrap();
-    assert_eq!((row.judged.verdict, row.judged.kind.as_str(), row.expires, row.epoch), (Verdict::Allow, "merge", Timestamp(70_000), Epoch(0)));
+    assert_eq!(
+        (row.judged.verdict, row.judged.kind.as_str(), row.expires, row.epoch),
+        (Verdict::Allow, "merge", Timestamp(70_000), Epoch(0))
+    );
     assert_eq!((row.repo.unwrap().as_str(), row.old, row.new), ("demo", Some(oid('a')), Some(oid('b'))));
-    for (digest, bytes) in [(&record.digest, &record.decision_bytes), (&record.decision.input, &record.input_bytes), (&record.decision.action, &record.action_bytes)] {
+    for (digest, bytes) in [
+        (&record.digest, &record.decision_bytes),
+        (&record.decision.input, &record.input_bytes),
+        (&record.decision.action, &record.action_bytes),
+    ] {
         assert_eq!(ledger.store().blob(digest).unwrap().unwrap().bytes(), bytes);
     }
     let data = ledger.read(seq.0..seq.0 + 1).unwrap()[0].leaf.data();
@@ -47,7 +54,11 @@ fn one_decision_moves_one_reference_once() {
     assert_eq!(ask(&ledger, 'a', 'b', 10_001), Err(RefMoveRefusal::NoDecision));
     let seq = log(&ledger, 'a', 'b', Verdict::Allow, 10_000);
     assert_eq!(ask(&ledger, 'a', 'c', 10_001), Err(RefMoveRefusal::NoDecision));
-    assert_eq!(ask(&ledger, 'b', 'a', 10_001), Err(RefMoveRefusal::NoDecision), "a rewind is a move of its own");
+    assert_eq!(
+        ask(&ledger, 'b', 'a', 10_001),
+        Err(RefMoveRefusal::NoDecision),
+        "a rewind is a move of its own"
+    );
     let size = ledger.size().unwrap();
     assert_eq!(ask(&ledger, 'a', 'b', 10_001), Ok(seq));
     assert_eq!(ask(&ledger, 'a', 'b', 10_002), Err(RefMoveRefusal::AlreadyUsed { seq, by: Seq(size) }));
@@ -64,7 +75,12 @@ fn a_race_for_one_decision_has_one_winner() {
     let other = Ledger::open(&home.path().join("state"), &crate::Opening::STANDARD).unwrap();
     log(&ledger, 'a', 'b', Verdict::Allow, 10_000);
     let won: usize = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..12).map(|n| { let ledger = if n % 2 == 0 { &ledger } else { &other }; scope.spawn(move || ask(ledger, 'a', 'b', 10_001).is_ok()) }).collect();
+        let threads: Vec<_> = (0..12)
+            .map(|n| {
+                let ledger = if n % 2 == 0 { &ledger } else { &other };
+                scope.spawn(move || ask(ledger, 'a', 'b', 10_001).is_ok())
+            })
+            .collect();
         threads.into_iter().map(|thread| usize::from(thread.join().unwrap())).sum()
     });
     assert_eq!(won, 1);
@@ -76,7 +92,10 @@ fn every_refusal_has_its_reason() {
     let seq = log(&ledger, 'a', 'b', Verdict::Allow, 10_000);
     assert_eq!(ask(&ledger, 'a', 'b', 70_000), Err(RefMoveRefusal::Expired { seq }));
     let review = log(&ledger, 'a', 'c', Verdict::Review, 10_000);
-    assert_eq!(ask(&ledger, 'a', 'c', 10_001), Err(RefMoveRefusal::NotAllowed { seq: review, verdict: Verdict::Review }));
+    assert_eq!(
+        ask(&ledger, 'a', 'c', 10_001),
+        Err(RefMoveRefusal::NotAllowed { seq: review, verdict: Verdict::Review })
+    );
     switch(&ledger, "Killed", None);
     assert_eq!(ask(&ledger, 'a', 'b', 10_001), Err(RefMoveRefusal::Halted));
     assert_eq!(ask(&ledger, 'a', 'd', 10_001), Err(RefMoveRefusal::Halted));
@@ -84,9 +103,23 @@ fn every_refusal_has_its_reason() {
     assert_eq!(ask(&ledger, 'a', 'b', 10_001), Err(RefMoveRefusal::WrongEpoch { seq }));
     let seq = log(&ledger, 'a', 'b', Verdict::Allow, 10_000);
     switch(&ledger, "Killed", Some(run(2)));
-    let freeze = ledger.append(vec![event(None, "Frozen", 5, json!({ "repo": "demo", "ref": "refs/heads/x", "found": oid('f').as_str(), "why": "stray" }))]).unwrap()[0];
+    let freeze = ledger
+        .append(vec![event(
+            None,
+            "Frozen",
+            5,
+            json!({ "repo": "demo", "ref": "refs/heads/x", "found": oid('f').as_str(), "why": "stray" }),
+        )])
+        .unwrap()[0];
     assert_eq!(ask(&ledger, 'a', 'b', 10_001), Err(RefMoveRefusal::Frozen { since: freeze }));
-    ledger.append(vec![event(None, "Unfrozen", 6, json!({ "repo": "demo", "by": "alice@example.org", "reason": "looked" }))]).unwrap();
+    ledger
+        .append(vec![event(
+            None,
+            "Unfrozen",
+            6,
+            json!({ "repo": "demo", "by": "alice@example.org", "reason": "looked" }),
+        )])
+        .unwrap();
     switch(&ledger, "Killed", Some(run(1)));
     assert_eq!(ask(&ledger, 'a', 'b', 10_001), Err(RefMoveRefusal::Halted));
     switch(&ledger, "Resumed", Some(run(1)));
@@ -110,8 +143,15 @@ fn a_decision_to_write_is_not_one_to_merge() {
         title: "t".to_owned(),
     };
     let seq = DecisionLog::append(&ledger, &record(&run(1), &write, Verdict::Allow, 10_000, 0)).unwrap();
-    let claim = crate::RefMove { reference: "refs/heads/ab/u1".parse().unwrap(), old: abide_core::id::Oid::zero(), ..claim('a', 'b') };
-    assert_eq!(ledger.consume_ref_move(&claim, Timestamp(10_001)).unwrap(), Err(RefMoveRefusal::OnlyWrite { seq }));
+    let claim = crate::RefMove {
+        reference: "refs/heads/ab/u1".parse().unwrap(),
+        old: abide_core::id::Oid::zero(),
+        ..claim('a', 'b')
+    };
+    assert_eq!(
+        ledger.consume_ref_move(&claim, Timestamp(10_001)).unwrap(),
+        Err(RefMoveRefusal::OnlyWrite { seq })
+    );
 }
 
 #[test]

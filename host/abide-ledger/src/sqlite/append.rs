@@ -1,6 +1,6 @@
 //! What a write does inside its transaction.
 
-use abide_core::id::Seq;
+use abide_core::id::{RunId, Seq};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::fault::{damaged, fault, stored, unstored};
@@ -13,7 +13,12 @@ pub(super) fn edge(db: &Connection) -> Result<Frontier, StoreError> {
     super::edge_of(db, read::size(db)?)
 }
 
-pub(super) fn append(db: &Connection, edge: &mut Frontier, drafts: &[Draft], guard: &Guard) -> Result<Vec<Seq>, StoreError> {
+pub(super) fn append(
+    db: &Connection,
+    edge: &mut Frontier,
+    drafts: &[Draft],
+    guard: &Guard,
+) -> Result<Vec<Seq>, StoreError> {
     check(db, guard)?;
     drafts.iter().map(|draft| add(db, edge, draft)).collect()
 }
@@ -24,13 +29,19 @@ fn check(db: &Connection, guard: &Guard) -> Result<(), StoreError> {
         Guard::RunAt { run, last } => {
             let found: Option<i64> = query(db, "SELECT max(seq) FROM leaves WHERE run = ?1", run.as_str())?;
             let found = found.map(unstored).transpose()?;
-            if found == last.map(|seq| seq.0) { Ok(()) } else { Err(StoreError::Overtaken { run: run.clone() }) }
+            if found == last.map(|seq| seq.0) {
+                Ok(())
+            } else {
+                Err(StoreError::Overtaken { run: run.clone() })
+            }
         }
     }
 }
 
 fn query(db: &Connection, sql: &str, value: &str) -> Result<Option<i64>, StoreError> {
-    let found = db.prepare_cached(sql).and_then(|mut statement| statement.query_row([value], |row| row.get::<_, Option<i64>>(0)).optional());
+    let found = db.prepare_cached(sql).and_then(|mut statement| {
+        statement.query_row([value], |row| row.get::<_, Option<i64>>(0)).optional()
+    });
     found.map(Option::flatten).map_err(fault("be read", 0))
 }
 
@@ -39,9 +50,14 @@ fn add(db: &Connection, edge: &mut Frontier, draft: &Draft) -> Result<Seq, Store
     let grown = edge.push(NodeHash::leaf(leaf.bytes())).ok_or_else(|| damaged("it is full"))?;
     for node in grown {
         if node.level == 0 {
-            let run = leaf.run().map(|run| run.as_str());
-            let row = params![stored(seq)?, &node.hash.0[..], leaf.bytes(), leaf.kind(), run, stored(leaf.at().0)?];
-            write(db, "INSERT INTO leaves (seq, hash, bytes, kind, run, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)", row)?;
+            let run = leaf.run().map(RunId::as_str);
+            let row =
+                params![stored(seq)?, &node.hash.0[..], leaf.bytes(), leaf.kind(), run, stored(leaf.at().0)?];
+            write(
+                db,
+                "INSERT INTO leaves (seq, hash, bytes, kind, run, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                row,
+            )?;
         } else {
             let row = params![node.level, stored(node.index)?, &node.hash.0[..]];
             write(db, "INSERT INTO nodes (level, idx, hash) VALUES (?1, ?2, ?3)", row)?;

@@ -11,7 +11,9 @@ pub(super) fn fault(what: &'static str, waited_ms: u64) -> impl Fn(rusqlite::Err
     move |error| match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked { waited_ms },
         Some(ErrorCode::DiskFull) => StoreError::Full,
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged { what: error.to_string() },
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            StoreError::Damaged { what: error.to_string() }
+        }
         _ => StoreError::System { what, source: Arc::new(error) },
     }
 }

@@ -1,7 +1,7 @@
 //! Spending the record that allows one ref move. It happens in the transaction of the event that says so.
 
 use abide_core::decision::Verdict;
-use abide_core::id::{Seq, Timestamp};
+use abide_core::id::{RunId, Seq, Timestamp};
 use rusqlite::{Connection, params};
 use serde_json::json;
 
@@ -12,7 +12,12 @@ use crate::merkle::Frontier;
 use crate::store::{DecisionRow, Guard, RefMove, RefMoveRefusal, StoreError};
 
 /// Finds an unused, unexpired allow of class MERGE for exactly this move and spends it; or says why there is none, and writes nothing.
-pub(super) fn spend(db: &Connection, edge: &mut Frontier, claim: &RefMove, now: Timestamp) -> Result<Result<Seq, RefMoveRefusal>, StoreError> {
+pub(super) fn spend(
+    db: &Connection,
+    edge: &mut Frontier,
+    claim: &RefMove,
+    now: Timestamp,
+) -> Result<Result<Seq, RefMoveRefusal>, StoreError> {
     if let Some(freeze) = view::freezes(db)?.into_iter().find(|freeze| freeze.repo == claim.repo.as_str()) {
         return Ok(Err(RefMoveRefusal::Frozen { since: freeze.seq }));
     }
@@ -28,11 +33,20 @@ pub(super) fn spend(db: &Connection, edge: &mut Frontier, claim: &RefMove, now: 
 
 /// Decisions on exactly this move, oldest first, so that the newest has the last word on why.
 fn matching(db: &Connection, claim: &RefMove) -> Result<Vec<DecisionRow>, StoreError> {
-    let values = params![claim.repo.as_str(), claim.reference.as_str(), claim.old.as_str(), claim.new.as_str()];
-    view::decisions(db, "WHERE repo = ?1 AND ref = ?2 AND old = ?3 AND new = ?4 AND class = 'MERGE' ORDER BY seq", values)
+    let values =
+        params![claim.repo.as_str(), claim.reference.as_str(), claim.old.as_str(), claim.new.as_str()];
+    view::decisions(
+        db,
+        "WHERE repo = ?1 AND ref = ?2 AND old = ?3 AND new = ?4 AND class = 'MERGE' ORDER BY seq",
+        values,
+    )
 }
 
-fn judge(db: &Connection, decision: &DecisionRow, now: Timestamp) -> Result<Result<(), RefMoveRefusal>, StoreError> {
+fn judge(
+    db: &Connection,
+    decision: &DecisionRow,
+    now: Timestamp,
+) -> Result<Result<(), RefMoveRefusal>, StoreError> {
     let seq = decision.seq;
     if decision.judged.verdict != Verdict::Allow {
         return Ok(Err(RefMoveRefusal::NotAllowed { seq, verdict: decision.judged.verdict }));
@@ -41,7 +55,7 @@ fn judge(db: &Connection, decision: &DecisionRow, now: Timestamp) -> Result<Resu
         return Ok(Err(RefMoveRefusal::AlreadyUsed { seq, by }));
     }
     // A decision without a run is under the switch of the whole system alone, which every run's switch includes.
-    let halt = read::halt_of(db, decision.run.as_ref().map(|run| run.as_str()))?;
+    let halt = read::halt_of(db, decision.run.as_ref().map(RunId::as_str))?;
     if halt.halted {
         return Ok(Err(RefMoveRefusal::Halted));
     }
@@ -54,7 +68,13 @@ fn judge(db: &Connection, decision: &DecisionRow, now: Timestamp) -> Result<Resu
     Ok(Ok(()))
 }
 
-fn allow(db: &Connection, edge: &mut Frontier, claim: &RefMove, decision: &DecisionRow, now: Timestamp) -> Result<Seq, StoreError> {
+fn allow(
+    db: &Connection,
+    edge: &mut Frontier,
+    claim: &RefMove,
+    decision: &DecisionRow,
+    now: Timestamp,
+) -> Result<Seq, StoreError> {
     let data = json!({
         "decision": decision.seq.0.to_string(),
         "repo": claim.repo.as_str(),
@@ -72,20 +92,19 @@ fn no_decision(db: &Connection, claim: &RefMove) -> Result<RefMoveRefusal, Store
     if read::halt_of(db, None)?.halted {
         return Ok(RefMoveRefusal::Halted);
     }
-    let values = params![claim.repo.as_str(), claim.reference.as_str(), claim.new.as_str()];
     let written = "SELECT max(decision) FROM ref_moves WHERE repo = ?1 AND kind = 'PatchCommitted' AND (ref = ?2 OR new = ?3)";
-    let found: Option<i64> = db.query_row(written, values, |row| row.get(0)).map_err(fault("be read", 0))?;
-    let found = match found {
-        Some(seq) => Some(seq),
-        None => {
-            let values = params![claim.repo.as_str(), claim.reference.as_str()];
-            let allowed = "SELECT max(seq) FROM decisions WHERE repo = ?1 AND ref = ?2 AND class = 'WRITE' AND verdict = 'allow'";
-            db.query_row(allowed, values, |row| row.get(0)).map_err(fault("be read", 0))?
-        }
-    };
+    let allowed = "SELECT max(seq) FROM decisions WHERE repo = ?1 AND ref = ?2 AND class = 'WRITE' AND verdict = 'allow'";
+    let (repo, reference, new) = (claim.repo.as_str(), claim.reference.as_str(), claim.new.as_str());
+    let mut found = newest(db, written, params![repo, reference, new])?;
+    if found.is_none() {
+        found = newest(db, allowed, params![repo, reference])?;
+    }
     Ok(match found {
         Some(seq) => RefMoveRefusal::OnlyWrite { seq: Seq(unstored(seq)?) },
         None => RefMoveRefusal::NoDecision,
     })
 }
 
+fn newest(db: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Option<i64>, StoreError> {
+    db.query_row(sql, values, |row| row.get(0)).map_err(fault("be read", 0))
+}

@@ -1,6 +1,7 @@
 //! From an event to the rows that it changes. The parent matches, the children write: `run` keeps runs, units and budgets, `law` keeps
 //! decisions, approvals and the kill switch, `change` keeps references and releases.
 
+use abide_core::id::RunId;
 use rusqlite::{Connection, OptionalExtension as _, Params};
 use serde_json::{Map, Value};
 
@@ -31,7 +32,14 @@ pub(super) const TABLES: [&str; 13] = [
 
 /// Writes what the event at `seq` says into the projections. Kinds that are not known change nothing.
 pub(super) fn apply(db: &Connection, seq: u64, leaf: &Leaf) -> Result<(), StoreError> {
-    let event = Event { db, seq: stored(seq)?, at: stored(leaf.at().0)?, kind: leaf.kind(), run: leaf.run().map(|run| run.as_str()), data: &leaf.data() };
+    let event = Event {
+        db,
+        seq: stored(seq)?,
+        at: stored(leaf.at().0)?,
+        kind: leaf.kind(),
+        run: leaf.run().map(RunId::as_str),
+        data: &leaf.data(),
+    };
     match leaf.kind() {
         "RunStarted" => run::started(&event),
         "PlanAdopted" => law::spend(&event, "PLAN").and_then(|_| run::planned(&event)),
@@ -118,8 +126,16 @@ impl Event<'_> {
     }
 
     /// Reads at most one row.
-    fn one<T>(&self, sql: &str, values: impl Params, read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>) -> Result<Option<T>, StoreError> {
-        let found = self.db.prepare_cached(sql).and_then(|mut statement| statement.query_row(values, read).optional());
+    fn one<T>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
+        let found = self
+            .db
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.query_row(values, read).optional());
         found.map_err(fault("read a projection", 0))
     }
 }

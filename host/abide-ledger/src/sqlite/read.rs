@@ -45,9 +45,13 @@ pub(super) fn records_of_kinds(db: &Connection, kinds: &[&str]) -> Result<Vec<Re
 }
 
 /// Hands over every record in order, without holding them all.
-pub(super) fn each(db: &Connection, mut take: impl FnMut(Record) -> Result<(), StoreError>) -> Result<(), StoreError> {
+pub(super) fn each(
+    db: &Connection,
+    mut take: impl FnMut(Record) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     let fault = fault("be read", 0);
-    let mut statement = db.prepare_cached("SELECT seq, hash, bytes FROM leaves ORDER BY seq").map_err(&fault)?;
+    let mut statement =
+        db.prepare_cached("SELECT seq, hash, bytes FROM leaves ORDER BY seq").map_err(&fault)?;
     let mut rows = statement.query([]).map_err(&fault)?;
     while let Some(row) = rows.next().map_err(&fault)? {
         take(record(raw(row).map_err(&fault)?)?)?;
@@ -74,14 +78,21 @@ pub(super) fn node(db: &Connection, level: u32, index: u64) -> Result<NodeHash, 
     let found: Option<Vec<u8>> = if level == 0 {
         one(db, "SELECT hash FROM leaves WHERE seq = ?1", [stored(index)?], |row| row.get(0))?
     } else {
-        one(db, "SELECT hash FROM nodes WHERE level = ?1 AND idx = ?2", params![level, stored(index)?], |row| row.get(0))?
+        one(
+            db,
+            "SELECT hash FROM nodes WHERE level = ?1 AND idx = ?2",
+            params![level, stored(index)?],
+            |row| row.get(0),
+        )?
     };
     found.and_then(|hash| NodeHash::from_slice(&hash)).ok_or_else(|| damaged("a hash of the tree is missing"))
 }
 
 pub(super) fn blob(db: &Connection, digest: &Digest) -> Result<Option<Blob>, StoreError> {
     let found: Option<(String, Vec<u8>)> =
-        one(db, "SELECT kind, bytes FROM blobs WHERE digest = ?1", [digest.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        one(db, "SELECT kind, bytes FROM blobs WHERE digest = ?1", [digest.as_str()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
     let Some((kind, bytes)) = found else { return Ok(None) };
     let blob = Blob::new(&kind, bytes);
     if blob.digest() == digest { Ok(Some(blob)) } else { Err(damaged("a blob does not match its digest")) }
@@ -96,7 +107,10 @@ pub(super) fn checkpoint_at(db: &Connection, size: u64) -> Result<Option<Checkpo
 }
 
 pub(super) fn checkpoints(db: &Connection) -> Result<Vec<CheckpointRow>, StoreError> {
-    all(db, "SELECT size, origin, root, note FROM checkpoints ORDER BY size", [], note)?.into_iter().map(signed).collect()
+    all(db, "SELECT size, origin, root, note FROM checkpoints ORDER BY size", [], note)?
+        .into_iter()
+        .map(signed)
+        .collect()
 }
 
 fn checkpoint(db: &Connection, sql: &str, values: impl Params) -> Result<Option<CheckpointRow>, StoreError> {
@@ -126,12 +140,24 @@ pub(super) fn halt_of(db: &Connection, run: Option<&str>) -> Result<HaltState, S
     Ok(HaltState { epoch: Epoch(unstored(epoch)?), halted: halted != 0 })
 }
 
-pub(super) fn one<T>(db: &Connection, sql: &str, values: impl Params, read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>) -> Result<Option<T>, StoreError> {
+pub(super) fn one<T>(
+    db: &Connection,
+    sql: &str,
+    values: impl Params,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Option<T>, StoreError> {
     let found = db.prepare_cached(sql).and_then(|mut statement| statement.query_row(values, read).optional());
     found.map_err(fault("be read", 0))
 }
 
-pub(super) fn all<T>(db: &Connection, sql: &str, values: impl Params, read: fn(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>, StoreError> {
-    let found = db.prepare_cached(sql).and_then(|mut statement| statement.query_map(values, read)?.collect::<rusqlite::Result<Vec<T>>>());
+pub(super) fn all<T>(
+    db: &Connection,
+    sql: &str,
+    values: impl Params,
+    read: fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, StoreError> {
+    let found = db
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_map(values, read)?.collect::<rusqlite::Result<Vec<T>>>());
     found.map_err(fault("be read", 0))
 }

@@ -53,7 +53,14 @@ fn history_cannot_be_changed_through_sql() {
         draft.blobs = vec![Blob::new("x", b"bytes".to_vec())];
         store.append(vec![draft], Guard::Free).unwrap();
     }
-    store.put_checkpoint(CheckpointRow { origin: "o".to_owned(), size: 3, root: NodeHash([1; 32]), note: "n".to_owned() }).unwrap();
+    store
+        .put_checkpoint(CheckpointRow {
+            origin: "o".to_owned(),
+            size: 3,
+            root: NodeHash([1; 32]),
+            note: "n".to_owned(),
+        })
+        .unwrap();
     let db = raw(&home);
     for sql in [
         "DELETE FROM leaves",
@@ -101,7 +108,8 @@ fn two_stores_on_one_file_share_one_log() {
     let both = [&one, &two];
     std::thread::scope(|scope| {
         for store in both {
-            scope.spawn(move || (0..20).for_each(|n| drop(store.append(vec![note(n)], Guard::Free).unwrap())));
+            scope
+                .spawn(move || (0..20).for_each(|n| drop(store.append(vec![note(n)], Guard::Free).unwrap())));
         }
     });
     assert_eq!(one.size().unwrap(), 40);
@@ -118,7 +126,9 @@ fn a_full_disk_refuses_the_append_and_loses_nothing() {
     store.append(vec![note(0)], Guard::Free).unwrap();
     drop(store);
     let pages = raw(&home).pragma_query_value(None, "page_count", |row| row.get::<_, u32>(0)).unwrap();
-    let store = SqliteStore::open(&home.path().join("state"), Limits { pages_max: Some(pages + 8), ..LIMITS }).unwrap();
+    let store =
+        SqliteStore::open(&home.path().join("state"), Limits { pages_max: Some(pages + 8), ..LIMITS })
+            .unwrap();
     let big = |n| Draft { leaf: note(n).leaf, blobs: vec![Blob::new("x", vec![n as u8; 3_000])] };
     let mut written = 1;
     while store.append(vec![big(written)], Guard::Free).map(|_| written += 1).is_ok() {}
@@ -126,7 +136,14 @@ fn a_full_disk_refuses_the_append_and_loses_nothing() {
     assert_eq!(store.size().unwrap(), written);
     // A batch that does not fit does not take down a job that does.
     let outcomes: Vec<bool> = std::thread::scope(|scope| {
-        let large = scope.spawn(|| store.append(vec![Draft { leaf: note(1).leaf, blobs: vec![Blob::new("x", vec![3; 200_000])] }], Guard::Free).is_ok());
+        let large = scope.spawn(|| {
+            store
+                .append(
+                    vec![Draft { leaf: note(1).leaf, blobs: vec![Blob::new("x", vec![3; 200_000])] }],
+                    Guard::Free,
+                )
+                .is_ok()
+        });
         vec![large.join().unwrap()]
     });
     assert_eq!(outcomes, [false]);
@@ -134,6 +151,53 @@ fn a_full_disk_refuses_the_append_and_loses_nothing() {
     let roomy = SqliteStore::open(&home.path().join("state"), LIMITS).unwrap();
     assert_eq!(roomy.append(vec![big(1)], Guard::Free).unwrap(), [Seq(written)]);
     roomy.check_storage().unwrap();
+}
+
+/// A file system that is full, where the test may mount one.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the test mounts a small disk")]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn a_disk_that_is_really_full_refuses_the_append_and_loses_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let mount = || {
+        std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
+            .arg(home.path())
+            .output()
+    };
+    if !mount().is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: no right to mount");
+        return;
+    }
+    let outcome = std::panic::catch_unwind(|| fill(home.path()));
+    assert!(std::process::Command::new("umount").arg(home.path()).status().unwrap().success());
+    outcome.unwrap();
+}
+
+fn fill(disk: &Path) {
+    let (dir, ballast) = (disk.join("state"), disk.join("ballast"));
+    std::fs::write(&ballast, vec![1; 200_000]).unwrap();
+    let store = SqliteStore::create(&dir, LIMITS).unwrap();
+    let big = |n: u64| Draft {
+        leaf: note(n).leaf,
+        blobs: vec![Blob::new("x", n.to_string().repeat(9_000).into_bytes())],
+    };
+    let mut written = 0;
+    let refusal = loop {
+        match store.append(vec![big(written)], Guard::Free) {
+            Ok(_) => written += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refusal, StoreError::Full), "{refusal:?}");
+    assert!(written > 5);
+    assert!(matches!(store.append(vec![big(1_000)], Guard::Free), Err(StoreError::Full)));
+    drop(store);
+    let store = SqliteStore::open(&dir, LIMITS).unwrap();
+    assert_eq!(store.size().unwrap(), written);
+    std::fs::remove_file(&ballast).unwrap();
+    assert_eq!(store.append(vec![big(written)], Guard::Free).unwrap(), [Seq(written)]);
+    store.check_storage().unwrap();
 }
 
 #[test]
@@ -166,7 +230,12 @@ fn a_newer_format_is_refused() {
 fn a_file_that_was_cut_off_is_refused() {
     let (home, store) = fresh();
     for n in 0..50 {
-        store.append(vec![Draft { leaf: note(n).leaf, blobs: vec![Blob::new("x", vec![n as u8; 2_000])] }], Guard::Free).unwrap();
+        store
+            .append(
+                vec![Draft { leaf: note(n).leaf, blobs: vec![Blob::new("x", vec![n as u8; 2_000])] }],
+                Guard::Free,
+            )
+            .unwrap();
     }
     drop(store);
     let path = home.path().join("state/ledger.db");
@@ -187,7 +256,9 @@ fn a_projection_that_was_changed_is_found_and_made_anew() {
     let tables = store.tables().unwrap();
     store.projections_agree().unwrap();
     raw(&home).execute("UPDATE decisions SET verdict = 'allow'", []).unwrap();
-    assert!(matches!(store.projections_agree(), Err(StoreError::Damaged { what }) if what.contains("decisions")));
+    assert!(
+        matches!(store.projections_agree(), Err(StoreError::Damaged { what }) if what.contains("decisions"))
+    );
     store.rebuild().unwrap();
     store.projections_agree().unwrap();
     assert_eq!(store.tables().unwrap(), tables);
@@ -198,8 +269,24 @@ fn the_roadmap_tables_read_as_the_roadmap_says() {
     let (home, store) = fresh();
     story(&|drafts| store.append(drafts, Guard::Free).unwrap()[0]);
     let text = |sql: &str| raw(&home).query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
-    assert_eq!(text("SELECT mode || ' ' || status || ' ' || budget_tokens || ' ' || budget_usd FROM runs"), "APPLY halted 200000 50.250000");
-    assert_eq!(text("SELECT group_concat(type || ' ' || status || ' ' || attempt, ', ') FROM (SELECT * FROM tasks ORDER BY id)"), "links merged 1, spdx failed 1");
-    assert_eq!(text("SELECT provider || ' ' || tokens_used || ' ' || usd_spent FROM budgets"), "local 400 1.250000");
-    assert_eq!(text("SELECT level || ' ' || message || ' ' || json_extract(payload, '$.why') FROM events WHERE task_id LIKE '%/u2'"), "error WorkerFailed it trapped");
+    assert_eq!(
+        text("SELECT mode || ' ' || status || ' ' || budget_tokens || ' ' || budget_usd FROM runs"),
+        "APPLY halted 200000 50.250000"
+    );
+    assert_eq!(
+        text(
+            "SELECT group_concat(type || ' ' || status || ' ' || attempt, ', ') FROM (SELECT * FROM tasks ORDER BY id)"
+        ),
+        "links merged 1, spdx failed 1"
+    );
+    assert_eq!(
+        text("SELECT provider || ' ' || tokens_used || ' ' || usd_spent FROM budgets"),
+        "local 400 1.250000"
+    );
+    assert_eq!(
+        text(
+            "SELECT level || ' ' || message || ' ' || json_extract(payload, '$.why') FROM events WHERE task_id LIKE '%/u2'"
+        ),
+        "error WorkerFailed it trapped"
+    );
 }

@@ -8,7 +8,10 @@ use rusqlite::{Connection, Params, Row, params};
 use super::fault::{damaged, stored, unstored};
 use super::projection;
 use super::read::all;
-use crate::store::{Approval, DecisionRow, Freeze, Judged, MoveRow, QueueItem, QueueState, Release, RunRow, StoreError, Tables, TaskRow};
+use crate::store::{
+    Approval, DecisionRow, Freeze, Judged, MoveRow, QueueItem, QueueState, Release, RunRow, StoreError,
+    Tables, TaskRow,
+};
 
 /// A column that is not what was once written.
 fn parsed<T, E>(text: &str) -> Result<T, StoreError>
@@ -34,7 +37,10 @@ fn time(value: i64) -> Result<Timestamp, StoreError> {
 }
 
 fn verdict(text: &str) -> Result<Verdict, StoreError> {
-    [Verdict::Allow, Verdict::Review, Verdict::Deny].into_iter().find(|verdict| verdict.as_str() == text).ok_or_else(|| damaged("a verdict is unknown"))
+    [Verdict::Allow, Verdict::Review, Verdict::Deny]
+        .into_iter()
+        .find(|verdict| verdict.as_str() == text)
+        .ok_or_else(|| damaged("a verdict is unknown"))
 }
 
 /// The row as texts and numbers, in the order of the columns asked for.
@@ -42,7 +48,10 @@ struct Cells(Vec<Value>);
 
 impl Cells {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        (0..row.as_ref().column_count()).map(|column| row.get(column)).collect::<rusqlite::Result<Vec<Value>>>().map(Self)
+        (0..row.as_ref().column_count())
+            .map(|column| row.get(column))
+            .collect::<rusqlite::Result<Vec<Value>>>()
+            .map(Self)
     }
 
     fn maybe(&self, column: usize) -> Option<String> {
@@ -58,7 +67,8 @@ impl Cells {
     }
 
     fn number(&self, column: usize) -> Result<i64, StoreError> {
-        self.maybe_number(column).ok_or_else(|| damaged("a projection lacks a number: rebuild it from the log"))
+        self.maybe_number(column)
+            .ok_or_else(|| damaged("a projection lacks a number: rebuild it from the log"))
     }
 
     fn maybe_number(&self, column: usize) -> Option<i64> {
@@ -95,7 +105,8 @@ fn run(cells: &Cells) -> Result<RunRow, StoreError> {
 }
 
 pub(super) fn tasks(db: &Connection, run: &RunId) -> Result<Vec<TaskRow>, StoreError> {
-    let sql = "SELECT id, unit, type, title, status, attempt, error FROM tasks WHERE run_id = ?1 ORDER BY rowid";
+    let sql =
+        "SELECT id, unit, type, title, status, attempt, error FROM tasks WHERE run_id = ?1 ORDER BY rowid";
     all(db, sql, [run.as_str()], Cells::read)?.iter().map(task).collect()
 }
 
@@ -119,9 +130,16 @@ pub(super) fn decisions_of(db: &Connection, run: &RunId) -> Result<Vec<DecisionR
     decisions(db, "WHERE run = ?1 ORDER BY seq", [run.as_str()])
 }
 
-pub(super) fn decisions(db: &Connection, which: &str, values: impl Params) -> Result<Vec<DecisionRow>, StoreError> {
+pub(super) fn decisions(
+    db: &Connection,
+    which: &str,
+    values: impl Params,
+) -> Result<Vec<DecisionRow>, StoreError> {
     let columns = "seq, run, unit, class, kind, verdict, action_digest, digest, expires, epoch, repo, ref, old, new, consumed_by";
-    all(db, &format!("SELECT {columns} FROM decisions {which}"), values, Cells::read)?.iter().map(decided).collect()
+    all(db, &format!("SELECT {columns} FROM decisions {which}"), values, Cells::read)?
+        .iter()
+        .map(decided)
+        .collect()
 }
 
 fn decided(cells: &Cells) -> Result<DecisionRow, StoreError> {
@@ -146,24 +164,34 @@ fn decided(cells: &Cells) -> Result<DecisionRow, StoreError> {
     })
 }
 
-const QUEUE: &str = "SELECT item, run, unit, decision, class, action, expires, why, status, asked_at FROM queue";
+const QUEUE: &str =
+    "SELECT item, run, unit, decision, class, action, expires, why, status, asked_at FROM queue";
 
 pub(super) fn queue(db: &Connection, which: QueueState) -> Result<Vec<QueueItem>, StoreError> {
     let filter = match which {
         QueueState::Waiting => "WHERE status IN ('waiting', 'approved')",
         QueueState::All => "",
     };
-    all(db, &format!("{QUEUE} {filter} ORDER BY asked_at, item"), [], Cells::read)?.iter().map(|cells| queued(db, cells)).collect()
+    all(db, &format!("{QUEUE} {filter} ORDER BY asked_at, item"), [], Cells::read)?
+        .iter()
+        .map(|cells| queued(db, cells))
+        .collect()
 }
 
 pub(super) fn queue_item(db: &Connection, item: &str) -> Result<Option<QueueItem>, StoreError> {
-    all(db, &format!("{QUEUE} WHERE item = ?1"), [item], Cells::read)?.first().map(|cells| queued(db, cells)).transpose()
+    all(db, &format!("{QUEUE} WHERE item = ?1"), [item], Cells::read)?
+        .first()
+        .map(|cells| queued(db, cells))
+        .transpose()
 }
 
 fn queued(db: &Connection, cells: &Cells) -> Result<QueueItem, StoreError> {
     let (item, action) = (cells.text(0), cells.text(5));
     let sql = "SELECT seq, by_whom, role, action, at, note FROM approvals WHERE item = ?1 AND action = ?2 ORDER BY seq";
-    let approvals = all(db, sql, params![item, action], Cells::read)?.iter().map(approval).collect::<Result<Vec<_>, _>>()?;
+    let approvals = all(db, sql, params![item, action], Cells::read)?
+        .iter()
+        .map(approval)
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(QueueItem {
         item,
         run: parsed(&cells.text(1))?,
@@ -207,11 +235,20 @@ fn moved(cells: &Cells) -> Result<MoveRow, StoreError> {
 }
 
 pub(super) fn freezes(db: &Connection) -> Result<Vec<Freeze>, StoreError> {
-    all(db, "SELECT seq, repo, ref, found, why FROM freezes ORDER BY seq", [], Cells::read)?.iter().map(frozen).collect()
+    all(db, "SELECT seq, repo, ref, found, why FROM freezes ORDER BY seq", [], Cells::read)?
+        .iter()
+        .map(frozen)
+        .collect()
 }
 
 fn frozen(cells: &Cells) -> Result<Freeze, StoreError> {
-    Ok(Freeze { seq: seq(cells.number(0)?)?, repo: cells.text(1), reference: cells.text(2), found: cells.text(3), why: cells.text(4) })
+    Ok(Freeze {
+        seq: seq(cells.number(0)?)?,
+        repo: cells.text(1),
+        reference: cells.text(2),
+        found: cells.text(3),
+        why: cells.text(4),
+    })
 }
 
 pub(super) fn releases(db: &Connection, environment: &str) -> Result<Vec<Release>, StoreError> {
@@ -220,7 +257,12 @@ pub(super) fn releases(db: &Connection, environment: &str) -> Result<Vec<Release
 }
 
 fn release(cells: &Cells) -> Result<Release, StoreError> {
-    Ok(Release { release: parsed(&cells.text(0))?, commit: parsed(&cells.text(1))?, state: cells.text(2), seq: seq(cells.number(3)?)? })
+    Ok(Release {
+        release: parsed(&cells.text(0))?,
+        commit: parsed(&cells.text(1))?,
+        state: cells.text(2),
+        seq: seq(cells.number(3)?)?,
+    })
 }
 
 /// Every projection, row by row, column by column.
@@ -228,7 +270,8 @@ pub(super) fn tables(db: &Connection) -> Result<Tables, StoreError> {
     let mut tables = Tables::default();
     for table in projection::TABLES {
         let rows = all(db, &format!("SELECT * FROM {table} ORDER BY 1, 2"), [], Cells::read)?;
-        let texts = rows.iter().map(|cells| (0..cells.0.len()).map(|column| cells.text(column)).collect()).collect();
+        let texts =
+            rows.iter().map(|cells| (0..cells.0.len()).map(|column| cells.text(column)).collect()).collect();
         tables.0.insert(table.to_owned(), texts);
     }
     Ok(tables)

@@ -59,7 +59,10 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("ledger-writer".to_owned())
             .spawn(move || desk.serve(&inbox))
-            .map_err(|error| StoreError::System { what: "start its writer", source: std::sync::Arc::new(error) })?;
+            .map_err(|error| StoreError::System {
+                what: "start its writer",
+                source: std::sync::Arc::new(error),
+            })?;
         // The queue is bounded, a commit waits once for a lock, and a failed batch is tried once more job by job: hence the factor.
         let wait = Duration::from_millis(limits.wait_ms_max.saturating_mul(4).saturating_add(5_000));
         Ok(Self { jobs: Some(jobs), thread: Some(thread), wait })
@@ -100,17 +103,19 @@ impl Desk {
                     Err(_) => break,
                 }
             }
-            self.settle(batch);
+            self.settle(&batch);
         }
     }
 
     /// Commits a batch; if the whole of it fails, each job is tried by itself, so that a small one is not refused for a large one.
-    fn settle(&mut self, batch: Vec<Job>) {
+    fn settle(&mut self, batch: &[Job]) {
         let works: Vec<&Work> = batch.iter().map(|job| &job.work).collect();
         let answers = match self.commit(&works) {
             Ok(answers) => answers,
             Err(error) if works.len() == 1 => vec![Err(error)],
-            Err(StoreError::Locked { waited_ms }) => works.iter().map(|_| Err(StoreError::Locked { waited_ms })).collect(),
+            Err(StoreError::Locked { waited_ms }) => {
+                works.iter().map(|_| Err(StoreError::Locked { waited_ms })).collect()
+            }
             Err(_) => works.iter().map(|work| self.alone(work)).collect(),
         };
         for (job, answer) in batch.iter().zip(answers) {

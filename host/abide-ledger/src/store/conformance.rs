@@ -50,19 +50,29 @@ fn appends_in_order(store: &dyn Store) {
     }
     assert_eq!(store.append(vec![plain("9"), plain("10")], Guard::Free).unwrap(), [Seq(9), Seq(10)]);
     assert_eq!(store.append(Vec::new(), Guard::Free).unwrap(), []);
-    let records = store.records(0..100).unwrap();
-    assert!(records.iter().enumerate().all(|(n, record)| record.seq.0 == n as u64 && record.leaf.data()["text"] == n.to_string()));
+    for (record, n) in store.records(0..100).unwrap().iter().zip(0_u64..) {
+        let text = n.to_string();
+        assert_eq!((record.seq, record.leaf.data()["text"].as_str()), (Seq(n), Some(text.as_str())));
+    }
     assert_eq!(root_of(11, &Stored(store)).unwrap(), rehashed(store));
     assert!(store.node(0, 11).is_err());
 }
 
 fn all_or_nothing(store: &dyn Store) {
     store.append(vec![plain("0")], Guard::Free).unwrap();
-    let bad = event(None, "Merged", 5, json!({ "decision": "0", "ref": "refs/heads/main", "old": "x", "new": "y" }));
+    let bad = event(
+        None,
+        "Merged",
+        5,
+        json!({ "decision": "0", "ref": "refs/heads/main", "old": "x", "new": "y" }),
+    );
     let error = store.append(vec![plain("1"), bad], Guard::Free).unwrap_err();
     assert!(matches!(error, StoreError::Conflict { .. }), "{error}");
     let missing = event(None, "Killed", 5, json!({ "by": "alice@example.org" }));
-    assert!(matches!(store.append(vec![missing], Guard::Free), Err(StoreError::Malformed { field: "reason", .. })));
+    assert!(matches!(
+        store.append(vec![missing], Guard::Free),
+        Err(StoreError::Malformed { field: "reason", .. })
+    ));
     assert_eq!(store.size().unwrap(), 1);
     store.append(vec![plain("1")], Guard::Free).unwrap();
     assert_eq!(root_of(2, &Stored(store)).unwrap(), rehashed(store));
@@ -114,7 +124,12 @@ fn the_switch_counts_every_turn(store: &dyn Store) {
 
 fn a_size_is_signed_once(store: &dyn Store) {
     assert_eq!(store.last_checkpoint().unwrap(), None);
-    let row = |size, root| CheckpointRow { origin: "example.org/log".to_owned(), size, root: NodeHash([root; 32]), note: format!("{size}") };
+    let row = |size, root| CheckpointRow {
+        origin: "example.org/log".to_owned(),
+        size,
+        root: NodeHash([root; 32]),
+        note: format!("{size}"),
+    };
     store.put_checkpoint(row(3, 1)).unwrap();
     store.put_checkpoint(row(3, 1)).unwrap();
     assert!(matches!(store.put_checkpoint(row(3, 2)), Err(StoreError::Forked { size: 3 })));
@@ -126,7 +141,15 @@ fn a_size_is_signed_once(store: &dyn Store) {
 fn concurrent_appends_lose_nothing(store: &dyn Store) {
     let mut places: Vec<u64> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..16)
-            .map(|thread| scope.spawn(move || (0..8).map(|n| store.append(vec![plain(&format!("{thread}/{n}"))], Guard::Free).unwrap()[0].0).collect::<Vec<_>>()))
+            .map(|thread| {
+                scope.spawn(move || {
+                    (0..8)
+                        .map(|n| {
+                            store.append(vec![plain(&format!("{thread}/{n}"))], Guard::Free).unwrap()[0].0
+                        })
+                        .collect::<Vec<_>>()
+                })
+            })
             .collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
@@ -140,8 +163,9 @@ fn projections_are_the_same_when_made_anew(store: &dyn Store) {
     let unknown = Leaf::new(None, "SomethingNew", Timestamp(9), json!({ "anything": ["goes"] })).unwrap();
     store.append(vec![unknown.into()], Guard::Free).unwrap();
     let before = store.tables().unwrap();
-    let empty: Vec<&String> = before.0.iter().filter(|(_, rows)| rows.is_empty()).map(|(table, _)| table).collect();
-    assert_eq!(empty, [] as [&String; 0], "the story must fill every projection");
+    let empty: Vec<&String> =
+        before.0.iter().filter(|(_, rows)| rows.is_empty()).map(|(table, _)| table).collect();
+    assert!(empty.is_empty(), "the story must fill every projection: {empty:?}");
     store.rebuild().unwrap();
     assert_eq!(store.tables().unwrap(), before);
 }

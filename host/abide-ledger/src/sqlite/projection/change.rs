@@ -30,11 +30,26 @@ pub(super) fn moved(event: &Event<'_>) -> Result<(), StoreError> {
 }
 
 /// The repository is the one that the decision names, or the event's own.
-fn record(event: &Event<'_>, decision: Option<i64>, reference: &str, old: &str, new: &str) -> Result<(), StoreError> {
+fn record(
+    event: &Event<'_>,
+    decision: Option<i64>,
+    reference: &str,
+    old: &str,
+    new: &str,
+) -> Result<(), StoreError> {
     event.write(
         "INSERT INTO ref_moves (seq, kind, repo, ref, old, new, decision, code)
          VALUES (?1, ?2, coalesce((SELECT repo FROM decisions WHERE seq = ?7), ?3), ?4, ?5, ?6, ?7, ?8)",
-        params![event.seq, event.kind, event.optional("repo")?, reference, old, new, decision, event.optional("code")?],
+        params![
+            event.seq,
+            event.kind,
+            event.optional("repo")?,
+            reference,
+            old,
+            new,
+            decision,
+            event.optional("code")?
+        ],
         "the move cannot be recorded",
     )?;
     Ok(())
@@ -53,7 +68,11 @@ pub(super) fn frozen(event: &Event<'_>) -> Result<(), StoreError> {
 pub(super) fn unfrozen(event: &Event<'_>) -> Result<(), StoreError> {
     event.text("by")?;
     event.text("reason")?;
-    event.write("DELETE FROM freezes WHERE repo = ?1", [event.text("repo")?], "the repository cannot be thawed")?;
+    event.write(
+        "DELETE FROM freezes WHERE repo = ?1",
+        [event.text("repo")?],
+        "the repository cannot be thawed",
+    )?;
     Ok(())
 }
 
@@ -77,7 +96,9 @@ pub(super) fn promoted(event: &Event<'_>) -> Result<(), StoreError> {
 pub(super) fn rolled_back(event: &Event<'_>) -> Result<(), StoreError> {
     law::spend(event, "ROLLBACK")?;
     release(event, event.text("from")?, "rolled-back", "a release is taken back that was never started")?;
-    event.optional("to")?.map_or(Ok(()), |to| release(event, to, "promoted", "the way back leads to a release that was never started"))
+    event.optional("to")?.map_or(Ok(()), |to| {
+        release(event, to, "promoted", "the way back leads to a release that was never started")
+    })
 }
 
 fn release(event: &Event<'_>, release: &str, state: &str, unknown: &'static str) -> Result<(), StoreError> {

@@ -7,13 +7,19 @@ use super::{Event, text_in};
 use crate::store::StoreError;
 
 pub(super) fn decided(event: &Event<'_>) -> Result<(), StoreError> {
-    let Some(Value::Object(named)) = event.data.get("action") else { return Err(event.malformed("action", "is not an object")) };
-    let Some(Value::Object(action)) = named.get("action") else { return Err(event.malformed("action", "has no fields")) };
+    let Some(Value::Object(named)) = event.data.get("action") else {
+        return Err(event.malformed("action", "is not an object"));
+    };
+    let Some(Value::Object(action)) = named.get("action") else {
+        return Err(event.malformed("action", "has no fields"));
+    };
     let (class, kind) = (event.text("class")?, event.text("kind")?);
     if text_in(named, "class") != Ok(Some(class)) || text_in(named, "kind") != Ok(Some(kind)) {
         return Err(event.malformed("action", "is not of the class and kind that was judged"));
     }
-    let part = |names: &[&str]| part(action, names).map_err(|()| event.malformed("action", "has a reference that is not a text"));
+    let part = |names: &[&str]| {
+        part(action, names).map_err(|()| event.malformed("action", "has a reference that is not a text"))
+    };
     event.write(
         "INSERT INTO decisions (seq, run, unit, class, kind, verdict, action_digest, digest, expires, epoch, repo, ref, old, new)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
@@ -48,7 +54,9 @@ pub(super) fn spend(event: &Event<'_>, class: &str) -> Result<i64, StoreError> {
     let found = event.one("SELECT class, verdict, run FROM decisions WHERE seq = ?1", [decision], |row| {
         Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<String>>(2)?))
     })?;
-    let Some((judged, verdict, run)) = found else { return Err(event.conflict("it cites a decision that was never recorded")) };
+    let Some((judged, verdict, run)) = found else {
+        return Err(event.conflict("it cites a decision that was never recorded"));
+    };
     if judged != class {
         return Err(event.conflict("it cites a decision of another class"));
     }
@@ -63,7 +71,11 @@ pub(super) fn spend(event: &Event<'_>, class: &str) -> Result<i64, StoreError> {
         params![decision, event.kind, event.seq],
         "the decision that it cites was used before",
     )?;
-    event.write("UPDATE decisions SET consumed_by = coalesce(consumed_by, ?2) WHERE seq = ?1", params![decision, event.seq], "the decision cannot be spent")?;
+    event.write(
+        "UPDATE decisions SET consumed_by = coalesce(consumed_by, ?2) WHERE seq = ?1",
+        params![decision, event.seq],
+        "the decision cannot be spent",
+    )?;
     if event.kind != "RefMoveAllowed" {
         event.write(
             "UPDATE queue SET status = 'done', closed_by = ?2 WHERE status IN ('waiting', 'approved')
@@ -90,7 +102,13 @@ pub(super) fn asked(event: &Event<'_>) -> Result<(), StoreError> {
     event.write(
         "UPDATE queue SET status = 'superseded', closed_by = ?5
          WHERE run = ?1 AND unit IS ?2 AND class = ?3 AND item <> ?4 AND status IN ('waiting', 'approved')",
-        params![event.own_run()?, event.optional("unit")?, event.text("class")?, event.text("item")?, event.seq],
+        params![
+            event.own_run()?,
+            event.optional("unit")?,
+            event.text("class")?,
+            event.text("item")?,
+            event.seq
+        ],
         "the older question cannot be closed",
     )?;
     event.write(
@@ -122,8 +140,12 @@ pub(super) fn approved(event: &Event<'_>) -> Result<(), StoreError> {
     })?;
     match asked {
         None => return Err(event.conflict("nobody asked for this approval")),
-        Some((wanted, _)) if wanted != action => return Err(event.conflict("another action than the approved one waits under this name")),
-        Some((_, status)) if status != "waiting" && status != "approved" => return Err(event.conflict("the item does not wait any more")),
+        Some((wanted, _)) if wanted != action => {
+            return Err(event.conflict("another action than the approved one waits under this name"));
+        }
+        Some((_, status)) if status != "waiting" && status != "approved" => {
+            return Err(event.conflict("the item does not wait any more"));
+        }
         Some(_) => {}
     }
     event.write(
@@ -131,7 +153,11 @@ pub(super) fn approved(event: &Event<'_>) -> Result<(), StoreError> {
         params![event.seq, item, action, event.text("by")?, event.text("role")?, event.at, event.optional("note")?],
         "this person approved it before",
     )?;
-    event.write("UPDATE queue SET status = 'approved' WHERE item = ?1", [item], "the item cannot be approved")?;
+    event.write(
+        "UPDATE queue SET status = 'approved' WHERE item = ?1",
+        [item],
+        "the item cannot be approved",
+    )?;
     Ok(())
 }
 

@@ -14,7 +14,10 @@ pub(super) fn started(event: &Event<'_>) -> Result<(), StoreError> {
         Some(Value::Object(fields)) => fields,
         Some(_) => return Err(event.malformed("budget", "is not an object")),
     };
-    let cap = |field| number_in(budget, field).map_err(|()| event.malformed("budget", "holds what is not a number written as a text"));
+    let cap = |field| {
+        number_in(budget, field)
+            .map_err(|()| event.malformed("budget", "holds what is not a number written as a text"))
+    };
     event.write(
         "INSERT INTO runs (id, goal, autonomy, mode, status, budget_tokens, budget_usd_micro, budget_wall_ms, created_at, repo, target, base,
          profile, safety_mode, safety_level, ticket, sponsor) VALUES (?1, ?2, ?3, ?4, 'running', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
@@ -43,11 +46,21 @@ pub(super) fn started(event: &Event<'_>) -> Result<(), StoreError> {
 
 pub(super) fn planned(event: &Event<'_>) -> Result<(), StoreError> {
     let run = event.own_run()?;
-    let Some(Value::Array(units)) = event.data.get("units") else { return Err(event.malformed("units", "is not a list")) };
+    let Some(Value::Array(units)) = event.data.get("units") else {
+        return Err(event.malformed("units", "is not a list"));
+    };
     for unit in units {
-        let Value::Object(unit) = unit else { return Err(event.malformed("units", "holds what is not an object")) };
-        let field = |name| text_in(unit, name).ok().flatten().ok_or_else(|| event.malformed("units", "lacks `id`, `recipe` or `title`"));
-        let params = serde_json::to_string(unit).map_err(|_| event.malformed("units", "has no canonical form"))?;
+        let Value::Object(unit) = unit else {
+            return Err(event.malformed("units", "holds what is not an object"));
+        };
+        let field = |name| {
+            text_in(unit, name)
+                .ok()
+                .flatten()
+                .ok_or_else(|| event.malformed("units", "lacks `id`, `recipe` or `title`"))
+        };
+        let params =
+            serde_json::to_string(unit).map_err(|_| event.malformed("units", "has no canonical form"))?;
         let (name, recipe, title) = (field("id")?, field("recipe")?, field("title")?);
         let key = Digest::of(format!("{run}\n{name}\n{params}").as_bytes());
         event.write(
