@@ -1,16 +1,22 @@
 //! Recipes that change named files: what a person could say in one sentence, for small errands and for demonstrations.
 
 use worker_kit::{
-    Change, Draft, Failure, FailureKind, FileMode, Files, Notes, Parameters, Proposal, Source, Task, WorkspaceError, explain, failure,
-    read_text,
+    Change, Draft, Failure, FailureKind, FileMode, Files, Notes, Parameters, Proposal, Source, Task,
+    WorkspaceError, explain, failure, read_text,
 };
 
 /// Replaces every occurrence of `old` by `new` in the file `path`; with `expect`, only if there are exactly that many.
-pub(crate) fn replace_text(task: &Task, mut parameters: Parameters, files: &dyn Files) -> Result<Proposal, Failure> {
+pub(crate) fn replace_text(
+    task: &Task,
+    mut parameters: Parameters,
+    files: &dyn Files,
+) -> Result<Proposal, Failure> {
     let path = parameters.require("path")?;
     let old = parameters.require("old")?;
     let new = parameters.require("new")?;
-    let expect = parameters.take("expect").map(|text| text.parse::<usize>().map_err(|_| bad(format!("`expect` is not a number: `{text}`"))));
+    let expect = parameters
+        .take("expect")
+        .map(|text| text.parse::<usize>().map_err(|_| bad(format!("`expect` is not a number: `{text}`"))));
     parameters.done()?;
     if old.is_empty() {
         return Err(bad("parameter `old` is empty"));
@@ -37,7 +43,11 @@ pub(crate) fn replace_text(task: &Task, mut parameters: Parameters, files: &dyn 
 }
 
 /// Makes `path` contain exactly `text`, or deletes it.
-pub(crate) fn edit_file(task: &Task, mut parameters: Parameters, files: &dyn Files) -> Result<Proposal, Failure> {
+pub(crate) fn edit_file(
+    task: &Task,
+    mut parameters: Parameters,
+    files: &dyn Files,
+) -> Result<Proposal, Failure> {
     let path = parameters.require("path")?;
     let text = parameters.take("text");
     let delete = parameters.flag("delete")?;
@@ -60,7 +70,9 @@ pub(crate) fn edit_file(task: &Task, mut parameters: Parameters, files: &dyn Fil
             draft.set(&path, Change::Add { text, mode });
             "added"
         }
-        (Some(_), false, Some(_)) if executable => return Err(bad("parameter `executable` is for new files")),
+        (Some(_), false, Some(_)) if executable => {
+            return Err(bad("parameter `executable` is for new files"));
+        }
         (Some(text), false, Some(old)) => {
             draft.edit(&path, old, text);
             "rewritten"

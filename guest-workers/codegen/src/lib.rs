@@ -35,7 +35,9 @@ fn propose(task: &Task, files: &dyn Files) -> Result<Proposal, Failure> {
         "edit-file" => edit::edit_file(task, parameters, files),
         other => Err(failure(
             FailureKind::UnknownRecipe,
-            format!("there is no recipe `{other}`; there are: add-spdx, edit-file, rename, repair-links, replace-text"),
+            format!(
+                "there is no recipe `{other}`; there are: add-spdx, edit-file, rename, repair-links, replace-text"
+            ),
         )),
     }
 }

@@ -3,7 +3,8 @@
 //! URLs, code and what a site generator may resolve in its own way are left alone; what is ambiguous is left alone and said.
 
 use worker_kit::{
-    Draft, EntryKind, Failure, Files, Notes, Parameters, Proposal, Source, Task, explain, in_scope, is_vendored, read_text,
+    Draft, EntryKind, Failure, Files, Notes, Parameters, Proposal, Source, Task, explain, in_scope,
+    is_vendored, read_text,
 };
 
 mod find;
@@ -50,7 +51,10 @@ pub(crate) fn repair(task: &Task, parameters: Parameters, files: &dyn Files) -> 
         rationale,
         sources,
         tests: vec!["links".to_owned()],
-        expected: format!("{} links lead to an existing file again; no other text changes.", report.repaired.len()),
+        expected: format!(
+            "{} links lead to an existing file again; no other text changes.",
+            report.repaired.len()
+        ),
     };
     Ok(draft.propose(task, notes)?)
 }
@@ -61,7 +65,13 @@ fn is_markdown(path: &str) -> bool {
 }
 
 /// The document with its broken links replaced.
-fn repair_document(path: &str, text: &str, tree: &Tree<'_>, report: &mut Report, sources: &mut Vec<Source>) -> String {
+fn repair_document(
+    path: &str,
+    text: &str,
+    tree: &Tree<'_>,
+    report: &mut Report,
+    sources: &mut Vec<Source>,
+) -> String {
     let mut links = find::links(text);
     links.sort_by_key(|link| link.at.start);
     let (mut out, mut end) = (String::with_capacity(text.len()), 0);
@@ -69,9 +79,10 @@ fn repair_document(path: &str, text: &str, tree: &Tree<'_>, report: &mut Report,
         let line = text[..at.start].matches('\n').count() + 1;
         let place = format!("`{path}:{line}`: `{destination}`");
         match tree.resolve(path, &destination, bracketed) {
-            Answer::Fine => {}
             Answer::Lost => report.lost.push(place),
-            Answer::Ambiguous(candidates) => report.ambiguous.push(format!("{place} could be any of {}", candidates.join(", "))),
+            Answer::Ambiguous(candidates) => {
+                report.ambiguous.push(format!("{place} could be any of {}", candidates.join(", ")));
+            }
             Answer::Moved { to, file } if at.start >= end => {
                 out.push_str(&text[end..at.start]);
                 out.push_str(&to);
@@ -81,7 +92,7 @@ fn repair_document(path: &str, text: &str, tree: &Tree<'_>, report: &mut Report,
                     sources.push(Source { location: file, note: "where the file is now".to_owned() });
                 }
             }
-            Answer::Moved { .. } => {}
+            Answer::Fine | Answer::Moved { .. } => {}
         }
     }
     out.push_str(&text[end..]);
@@ -90,7 +101,10 @@ fn repair_document(path: &str, text: &str, tree: &Tree<'_>, report: &mut Report,
 
 impl Report {
     fn rationale(&self, documents: usize) -> String {
-        let mut text = format!("{} broken relative links in {documents} documents lead to files that moved.", self.repaired.len());
+        let mut text = format!(
+            "{} broken relative links in {documents} documents lead to files that moved.",
+            self.repaired.len()
+        );
         list(&mut text, "Repaired", &self.repaired);
         list(&mut text, "Left alone, ambiguous", &self.ambiguous);
         list(&mut text, "Left alone, no file of that name is left", &self.lost);

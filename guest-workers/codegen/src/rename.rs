@@ -2,8 +2,8 @@
 
 use worker_kit::lex::{self, Kind, Language};
 use worker_kit::{
-    Draft, EntryKind, Failure, FailureKind, Files, Notes, Parameters, Proposal, SearchOptions, Source, Task, explain, failure, in_scope,
-    is_generated, is_vendored, read_text,
+    Draft, EntryKind, Failure, FailureKind, Files, Notes, Parameters, Proposal, SearchOptions, Source, Task,
+    explain, failure, in_scope, is_generated, is_vendored, read_text,
 };
 
 /// Matches asked for: what the host gives at most.
@@ -37,7 +37,11 @@ struct LeftAlone {
 }
 
 /// The recipe `rename`.
-pub(crate) fn rename(task: &Task, mut parameters: Parameters, files: &dyn Files) -> Result<Proposal, Failure> {
+pub(crate) fn rename(
+    task: &Task,
+    mut parameters: Parameters,
+    files: &dyn Files,
+) -> Result<Proposal, Failure> {
     let old = identifier(&mut parameters, "old")?;
     let new = identifier(&mut parameters, "new")?;
     let places = Places { text: parameters.flag("in-strings")?, comments: parameters.flag("in-comments")? };
@@ -54,7 +58,9 @@ pub(crate) fn rename(task: &Task, mut parameters: Parameters, files: &dyn Files)
         worker_kit::report(done, total, &path);
         let Some(text) = read_text(files, &path).map_err(|error| explain(&path, error))? else { continue };
         let language = Language::of_path(&path);
-        let (Some(language), true) = (language, in_scope(&task.scope, &path) && !is_vendored(&path) && !is_generated(&path, &text)) else {
+        let (Some(language), true) =
+            (language, in_scope(&task.scope, &path) && !is_vendored(&path) && !is_generated(&path, &text))
+        else {
             left.files.push(path);
             continue;
         };
@@ -68,7 +74,9 @@ pub(crate) fn rename(task: &Task, mut parameters: Parameters, files: &dyn Files)
         if !merge && lex::words(language, &text, &new).iter().any(|(_, kind)| *kind == Kind::Code) {
             return Err(failure(
                 FailureKind::Unsupported,
-                format!("`{new}` is already a name in `{path}`; the two would become one (say `merge=true` if that is meant)"),
+                format!(
+                    "`{new}` is already a name in `{path}`; the two would become one (say `merge=true` if that is meant)"
+                ),
             ));
         }
         renamed += wanted.len();
@@ -76,13 +84,21 @@ pub(crate) fn rename(task: &Task, mut parameters: Parameters, files: &dyn Files)
         draft.edit(&path, text, replaced);
     }
     if draft.is_empty() {
-        return Err(failure(FailureKind::NothingToDo, format!("`{old}` is not a name in any file that this recipe reads")));
+        return Err(failure(
+            FailureKind::NothingToDo,
+            format!("`{old}` is not a name in any file that this recipe reads"),
+        ));
     }
     let notes = Notes {
         rationale: rationale(&old, &new, renamed, draft.len(), &left),
-        sources: vec![Source { location: format!("search `{old}`"), note: format!("{renamed} whole-word occurrences") }],
+        sources: vec![Source {
+            location: format!("search `{old}`"),
+            note: format!("{renamed} whole-word occurrences"),
+        }],
         tests: vec!["the whole test suite: a name is used where no search of text can see it".to_owned()],
-        expected: format!("Everything that was called `{old}` is called `{new}`; nothing behaves differently."),
+        expected: format!(
+            "Everything that was called `{old}` is called `{new}`; nothing behaves differently."
+        ),
     };
     Ok(draft.propose(task, notes)?)
 }
@@ -101,13 +117,21 @@ fn identifier(parameters: &mut Parameters, key: &str) -> Result<String, Failure>
 
 /// Paths of files in which `name` occurs, ascending.
 fn paths_with(files: &dyn Files, name: &str) -> Result<Vec<String>, Failure> {
-    let options =
-        SearchOptions { prefix: String::new(), suffixes: Vec::new(), ignore_case: false, whole_word: false, limit: MATCHES_MAX };
+    let options = SearchOptions {
+        prefix: String::new(),
+        suffixes: Vec::new(),
+        ignore_case: false,
+        whole_word: false,
+        limit: MATCHES_MAX,
+    };
     let found = files.search(name, &options).map_err(|error| explain(name, error))?;
     let mut paths: Vec<String> = if found.truncated {
         // Too many to search for: look into every file.
         let all = files.list("").map_err(|error| explain("the repository", error))?;
-        all.into_iter().filter(|entry| entry.kind != EntryKind::Symlink && Language::of_path(&entry.path).is_some()).map(|entry| entry.path).collect()
+        all.into_iter()
+            .filter(|entry| entry.kind != EntryKind::Symlink && Language::of_path(&entry.path).is_some())
+            .map(|entry| entry.path)
+            .collect()
     } else {
         found.matches.into_iter().map(|found| found.path).collect()
     };
@@ -128,7 +152,8 @@ fn replace(text: &str, old: &str, new: &str, starts: impl Iterator<Item = usize>
 }
 
 fn rationale(old: &str, new: &str, renamed: usize, files: usize, left: &LeftAlone) -> String {
-    let mut text = format!("Renames `{old}` to `{new}`: {renamed} occurrences as a whole word in {files} files.");
+    let mut text =
+        format!("Renames `{old}` to `{new}`: {renamed} occurrences as a whole word in {files} files.");
     if left.in_text + left.in_comments > 0 {
         text.push_str(&format!(
             "\nLeft alone: {} in strings and {} in comments (parameters `in-strings`, `in-comments`).",
@@ -137,7 +162,11 @@ fn rationale(old: &str, new: &str, renamed: usize, files: usize, left: &LeftAlon
     }
     if !left.files.is_empty() {
         let named: Vec<String> = left.files.iter().take(NAMED_MAX).map(|path| format!("`{path}`")).collect();
-        let more = if left.files.len() > NAMED_MAX { format!(" and {} more", left.files.len() - NAMED_MAX) } else { String::new() };
+        let more = if left.files.len() > NAMED_MAX {
+            format!(" and {} more", left.files.len() - NAMED_MAX)
+        } else {
+            String::new()
+        };
         text.push_str(&format!(
             "\nAlso contain the text, and were not read (out of scope, vendored, generated, or no known language): {}{more}.",
             named.join(", ")

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use worker_kit::{
-    Draft, EntryKind, Failure, FailureKind, Files, Notes, Parameters, Proposal, Source, Task, explain, failure, in_scope, is_generated,
-    is_vendored, read_text,
+    Draft, EntryKind, Failure, FailureKind, Files, Notes, Parameters, Proposal, Source, Task, explain,
+    failure, in_scope, is_generated, is_vendored, read_text,
 };
 
 mod style;
@@ -27,10 +27,19 @@ pub(crate) fn add(task: &Task, mut parameters: Parameters, files: &dyn Files) ->
     let include_data = parameters.flag("include-data")?;
     parameters.done()?;
     if license.is_empty() || !license.chars().all(|c| c.is_ascii_alphanumeric() || "-.+() :".contains(c)) {
-        return Err(failure(FailureKind::BadParameter, format!("`{license}` is not an SPDX license expression")));
+        return Err(failure(
+            FailureKind::BadParameter,
+            format!("`{license}` is not an SPDX license expression"),
+        ));
     }
-    if copyright.as_ref().is_some_and(|text| text.chars().any(char::is_control) || text.contains("*/") || text.contains("--")) {
-        return Err(failure(FailureKind::BadParameter, "parameter `copyright` is not one line of plain text"));
+    if copyright
+        .as_ref()
+        .is_some_and(|text| text.chars().any(char::is_control) || text.contains("*/") || text.contains("--"))
+    {
+        return Err(failure(
+            FailureKind::BadParameter,
+            "parameter `copyright` is not one line of plain text",
+        ));
     }
     let mut lines = Vec::new();
     lines.extend(copyright.map(|text| format!("{COPYRIGHT} {text}")));
@@ -41,7 +50,9 @@ pub(crate) fn add(task: &Task, mut parameters: Parameters, files: &dyn Files) ->
     let mut left = 0_usize;
     for entry in files.list("").map_err(|error| explain("the repository", error))? {
         let path = &entry.path;
-        let Some(style) = Style::of_path(path).filter(|style| include_data || !style.is_data()) else { continue };
+        let Some(style) = Style::of_path(path).filter(|style| include_data || !style.is_data()) else {
+            continue;
+        };
         if entry.kind == EntryKind::Symlink || entry.size == 0 || !in_scope(&task.scope, path) {
             continue;
         }
@@ -62,14 +73,18 @@ pub(crate) fn add(task: &Task, mut parameters: Parameters, files: &dyn Files) ->
         draft.edit(path, text, with_header);
     }
     let count = draft.len();
-    let by_language: Vec<String> = by_language.into_iter().map(|(name, count)| format!("{count} {name}")).collect();
+    let by_language: Vec<String> =
+        by_language.into_iter().map(|(name, count)| format!("{count} {name}")).collect();
     let notes = Notes {
         rationale: format!(
             "{count} files had no license identifier and get `{license}`: {}. Shebangs, prologs and encoding lines stay first. \
              {left} generated, vendored or binary files were left alone.",
             by_language.join(", ")
         ),
-        sources: vec![Source { location: "https://spdx.dev/learn/handling-license-info/".to_owned(), note: "the form of the line".to_owned() }],
+        sources: vec![Source {
+            location: "https://spdx.dev/learn/handling-license-info/".to_owned(),
+            note: "the form of the line".to_owned(),
+        }],
         expected: format!("Every source file in scope names its license, `{license}`. Only comments change."),
         ..Notes::default()
     };
@@ -78,7 +93,11 @@ pub(crate) fn add(task: &Task, mut parameters: Parameters, files: &dyn Files) ->
 
 /// `text` with a comment of `lines` after what must stay first.
 fn insert(text: &str, style: Style, lines: &[String]) -> String {
-    let line_end = if text.split_inclusive('\n').next().is_some_and(|line| line.ends_with("\r\n")) { "\r\n" } else { "\n" };
+    let line_end = if text.split_inclusive('\n').next().is_some_and(|line| line.ends_with("\r\n")) {
+        "\r\n"
+    } else {
+        "\n"
+    };
     let at = style.first_line_free(text);
     let (head, tail) = text.split_at(at);
     let mut out = head.to_owned();

@@ -7,7 +7,10 @@ pub(crate) fn task(recipe: &str, parameters: &[(&str, &str)]) -> Task {
     Task {
         id: "t1".into(),
         recipe: recipe.into(),
-        parameters: parameters.iter().map(|(key, value)| Parameter { key: (*key).into(), value: (*value).into() }).collect(),
+        parameters: parameters
+            .iter()
+            .map(|(key, value)| Parameter { key: (*key).into(), value: (*value).into() })
+            .collect(),
         scope: Vec::new(),
         base: "0".repeat(40),
         limits: TaskLimits {
@@ -20,13 +23,19 @@ pub(crate) fn task(recipe: &str, parameters: &[(&str, &str)]) -> Task {
 }
 
 /// Runs a recipe over `files`.
-pub(crate) fn run(recipe: &str, parameters: &[(&str, &str)], files: &[(&str, &str)]) -> Result<Proposal, Failure> {
+pub(crate) fn run(
+    recipe: &str,
+    parameters: &[(&str, &str)],
+    files: &[(&str, &str)],
+) -> Result<Proposal, Failure> {
     crate::propose(&task(recipe, parameters), &MemoryFiles::new(files.iter().copied()))
 }
 
 /// What `path` becomes, by applying the hunks to `old` in the plainest way.
 pub(crate) fn after(proposal: &Proposal, path: &str, old: &str) -> String {
-    let Some(file) = proposal.patch.files.iter().find(|file| file.path == path) else { return old.to_owned() };
+    let Some(file) = proposal.patch.files.iter().find(|file| file.path == path) else {
+        return old.to_owned();
+    };
     if file.status == FileStatus::Delete {
         return String::new();
     }
@@ -34,7 +43,8 @@ pub(crate) fn after(proposal: &Proposal, path: &str, old: &str) -> String {
     let (mut new, mut at) = (String::new(), 0);
     for hunk in &file.hunks {
         let (header, body) = hunk.split_once('\n').expect("a header");
-        let start = header[4..].split([',', ' ']).next().expect("a number").parse::<usize>().expect("a number");
+        let start =
+            header[4..].split([',', ' ']).next().expect("a number").parse::<usize>().expect("a number");
         let start = start.saturating_sub(1);
         new.extend(old[at..start].iter().copied());
         at = start;

@@ -1,7 +1,8 @@
 //! Proposals that a host must not take.
 
 use worker_kit::{
-    ExpectedOutcome, Failure, FailureKind, FileMode, FilePatch, FileStatus, Patch, PatchFormat, Proposal, RollbackRecipe, failure,
+    ExpectedOutcome, Failure, FailureKind, FileMode, FilePatch, FileStatus, Patch, PatchFormat, Proposal,
+    RollbackRecipe, failure,
 };
 
 const GOOD: &str = "@@ -1 +1 @@\n-one\n+two\n";
@@ -9,7 +10,7 @@ const GOOD: &str = "@@ -1 +1 @@\n-one\n+two\n";
 /// The proposal of a recipe; `good` is one that a host takes.
 pub(crate) fn propose(recipe: &str) -> Result<Proposal, Failure> {
     let files = match recipe {
-        "good" => vec![modified("a.txt", &[GOOD])],
+        "good" | "no-rationale" => vec![modified("a.txt", &[GOOD])],
         "no-files" => vec![],
         "no-hunks" => vec![modified("a.txt", &[])],
         "no-effect" => vec![modified("a.txt", &["@@ -1 +1 @@\n-one\n+one\n"])],
@@ -36,10 +37,11 @@ pub(crate) fn propose(recipe: &str) -> Result<Proposal, Failure> {
             new_mode: Some(FileMode::Regular),
             ..modified("link/x", &["@@ -0,0 +1 @@\n+x\n"])
         }],
-        "added-without-mode" => vec![FilePatch { status: FileStatus::Add, ..modified("new", &["@@ -0,0 +1 @@\n+x\n"]) }],
+        "added-without-mode" => {
+            vec![FilePatch { status: FileStatus::Add, ..modified("new", &["@@ -0,0 +1 @@\n+x\n"]) }]
+        }
         "many-files" => (0..5_000).map(|number| modified(&format!("f{number:05}"), &[GOOD])).collect(),
         "big-output" => vec![modified("a.txt", &[&format!("@@ -0,0 +1 @@\n+{}\n", "x".repeat(4 << 20))])],
-        "no-rationale" => vec![modified("a.txt", &[GOOD])],
         other => return Err(failure(FailureKind::UnknownRecipe, format!("there is no recipe `{other}`"))),
     };
     let rationale = if recipe == "no-rationale" { " \u{1b}[0m " } else { "because" };

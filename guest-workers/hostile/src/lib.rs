@@ -59,7 +59,8 @@ fn huge_log() -> Result<Proposal, Failure> {
 
 /// Reads until it is refused, and then some.
 fn read_flood(files: &dyn Files) -> Result<Proposal, Failure> {
-    let paths: Vec<String> = files.list("").map(|all| all.into_iter().map(|entry| entry.path).collect()).unwrap_or_default();
+    let paths: Vec<String> =
+        files.list("").map(|all| all.into_iter().map(|entry| entry.path).collect()).unwrap_or_default();
     let mut refused = 0;
     for path in paths.iter().cycle().take(100_000) {
         refused += u32::from(files.read(path).is_err());
@@ -69,8 +70,21 @@ fn read_flood(files: &dyn Files) -> Result<Proposal, Failure> {
 
 /// Tries every way out of the workspace, and says what it got.
 fn read_outside(files: &dyn Files) -> Result<Proposal, Failure> {
-    let paths = ["../secret", "/etc/passwd", "a/../../secret", ".git/config", "link", "link/passwd", "./a.txt", "a.txt\0", ""];
-    let got: Vec<String> = paths.iter().map(|path| format!("{path:?}={}", files.read(path).map_or("refused", |_| "READ"))).collect();
+    let paths = [
+        "../secret",
+        "/etc/passwd",
+        "a/../../secret",
+        ".git/config",
+        "link",
+        "link/passwd",
+        "./a.txt",
+        "a.txt\0",
+        "",
+    ];
+    let got: Vec<String> = paths
+        .iter()
+        .map(|path| format!("{path:?}={}", files.read(path).map_or("refused", |_| "READ")))
+        .collect();
     Err(failure(FailureKind::Workspace, got.join(" ")))
 }
 

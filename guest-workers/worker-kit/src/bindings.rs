@@ -1,5 +1,11 @@
 //! Generated from `wit/`. Only the imports: the export is generated in each worker, for its own world.
-#![allow(missing_docs, clippy::pedantic, unreachable_pub, missing_debug_implementations, reason = "generated")]
+#![allow(
+    missing_docs,
+    clippy::pedantic,
+    unreachable_pub,
+    missing_debug_implementations,
+    reason = "generated"
+)]
 
 wit_bindgen::generate!({
     inline: "

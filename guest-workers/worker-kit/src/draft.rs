@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    ExpectedOutcome, Failure, FailureKind, FileMode, FilePatch, FileStatus, Patch, PatchFormat, Proposal, RollbackRecipe, Source, Task,
-    failure, unified,
+    ExpectedOutcome, Failure, FailureKind, FileMode, FilePatch, FileStatus, Patch, PatchFormat, Proposal,
+    RollbackRecipe, Source, Task, failure, unified,
 };
 
 /// What happens to one path.
@@ -46,10 +46,13 @@ impl From<DraftError> for Failure {
     fn from(error: DraftError) -> Self {
         match error {
             DraftError::Empty => failure(FailureKind::NothingToDo, "nothing to change"),
-            DraftError::TooManyFiles(files) => {
-                failure(FailureKind::TooLarge, format!("{files} files would change, more than this task allows"))
+            DraftError::TooManyFiles(files) => failure(
+                FailureKind::TooLarge,
+                format!("{files} files would change, more than this task allows"),
+            ),
+            DraftError::OutOfScope(path) => {
+                failure(FailureKind::BadParameter, format!("`{path}` is outside of the task's scope"))
             }
-            DraftError::OutOfScope(path) => failure(FailureKind::BadParameter, format!("`{path}` is outside of the task's scope")),
         }
     }
 }
@@ -105,9 +108,14 @@ impl Draft {
         if let Some(path) = self.0.keys().find(|path| !in_scope(&task.scope, path)) {
             return Err(DraftError::OutOfScope(path.clone()));
         }
-        let files: Vec<FilePatch> = self.0.into_iter().map(|(path, change)| file_patch(path, change)).collect();
+        let files: Vec<FilePatch> =
+            self.0.into_iter().map(|(path, change)| file_patch(path, change)).collect();
         let count = |sign: char| {
-            let lines = files.iter().flat_map(|file| &file.hunks).flat_map(|hunk| hunk.lines()).filter(|line| line.starts_with(sign));
+            let lines = files
+                .iter()
+                .flat_map(|file| &file.hunks)
+                .flat_map(|hunk| hunk.lines())
+                .filter(|line| line.starts_with(sign));
             u32::try_from(lines.count()).unwrap_or(u32::MAX)
         };
         let expected = ExpectedOutcome {
@@ -129,7 +137,8 @@ impl Draft {
 
 /// Whether `path` is inside one of `scope`'s files and folders.
 pub fn in_scope(scope: &[String], path: &str) -> bool {
-    scope.is_empty() || scope.iter().any(|part| path == part || (part.ends_with('/') && path.starts_with(part.as_str())))
+    scope.is_empty()
+        || scope.iter().any(|part| path == part || (part.ends_with('/') && path.starts_with(part.as_str())))
 }
 
 fn file_patch(path: String, change: Change) -> FilePatch {

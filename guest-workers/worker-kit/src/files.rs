@@ -84,7 +84,8 @@ impl Files for MemoryFiles {
     fn search(&self, query: &str, options: &SearchOptions) -> Result<SearchResult, WorkspaceError> {
         let wanted = |path: &str| {
             path.starts_with(&options.prefix)
-                && (options.suffixes.is_empty() || options.suffixes.iter().any(|suffix| path.ends_with(suffix.as_str())))
+                && (options.suffixes.is_empty()
+                    || options.suffixes.iter().any(|suffix| path.ends_with(suffix.as_str())))
         };
         let mut found = Vec::new();
         for (path, bytes) in self.0.iter().filter(|(path, _)| wanted(path)) {
@@ -112,7 +113,9 @@ pub fn explain(subject: &str, error: WorkspaceError) -> Failure {
         WorkspaceError::NotAFile => (FailureKind::BadParameter, "is not a file"),
         WorkspaceError::InvalidPath => (FailureKind::BadParameter, "is not a path inside the repository"),
         WorkspaceError::InvalidQuery => (FailureKind::BadParameter, "cannot be searched for"),
-        WorkspaceError::Exhausted => (FailureKind::TooLarge, "would need more of the workspace than this task allows"),
+        WorkspaceError::Exhausted => {
+            (FailureKind::TooLarge, "would need more of the workspace than this task allows")
+        }
         WorkspaceError::Unavailable => (FailureKind::Workspace, "cannot be read"),
     };
     failure(kind, format!("`{subject}` {why}"))

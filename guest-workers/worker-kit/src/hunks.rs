@@ -20,7 +20,8 @@ pub fn unified(old: &str, new: &str) -> Vec<String> {
             let (Some(first), Some(last)) = (group.first(), group.last()) else { return String::new() };
             let olds = first.old_range().start..last.old_range().end;
             let news = first.new_range().start..last.new_range().end;
-            let mut hunk = format!("@@ -{} +{} @@\n", span(olds.start, olds.len()), span(news.start, news.len()));
+            let mut hunk =
+                format!("@@ -{} +{} @@\n", span(olds.start, olds.len()), span(news.start, news.len()));
             for op in group {
                 for change in diff.iter_changes(op) {
                     let sign = match change.tag() {

@@ -21,8 +21,8 @@ pub use hunks::unified;
 pub use origin::{is_generated, is_vendored};
 pub use task::Parameters;
 pub use types::{
-    ExpectedOutcome, Failure, FailureKind, FileMode, FilePatch, FileStatus, Parameter, Patch, PatchFormat, Proposal, RollbackRecipe,
-    Source, Task, TaskLimits,
+    ExpectedOutcome, Failure, FailureKind, FileMode, FilePatch, FileStatus, Parameter, Patch, PatchFormat,
+    Proposal, RollbackRecipe, Source, Task, TaskLimits,
 };
 pub use wit_bindgen;
 pub use workspace::{Entry, EntryKind, SearchOptions, SearchResult, TextMatch, WorkspaceError};
@@ -39,7 +39,7 @@ pub trait Worker {
 #[macro_export]
 macro_rules! export {
     ($world:tt, $worker:ident) => {
-        #[allow(missing_docs, clippy::pedantic)]
+        #[allow(missing_docs, clippy::all, clippy::pedantic)]
         mod component {
             $crate::wit_bindgen::generate!({
                 path: "../../wit",

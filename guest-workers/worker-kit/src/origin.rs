@@ -2,13 +2,33 @@
 
 /// Folders with other people's code, or with what a build made.
 const VENDORED_FOLDERS: [&str; 12] = [
-    "vendor", "vendored", "node_modules", "third_party", "third-party", "thirdparty", "dist", "target", "site-packages", ".venv", "venv",
+    "vendor",
+    "vendored",
+    "node_modules",
+    "third_party",
+    "third-party",
+    "thirdparty",
+    "dist",
+    "target",
+    "site-packages",
+    ".venv",
+    "venv",
     "__pycache__",
 ];
 
 /// Endings of what a tool made.
 const GENERATED_ENDINGS: [&str; 11] = [
-    ".min.js", ".min.css", ".pb.go", ".pb.cc", ".pb.h", "_pb2.py", "_pb2_grpc.py", ".generated.ts", ".generated.rs", ".g.dart", ".snap",
+    ".min.js",
+    ".min.css",
+    ".pb.go",
+    ".pb.cc",
+    ".pb.h",
+    "_pb2.py",
+    "_pb2_grpc.py",
+    ".generated.ts",
+    ".generated.rs",
+    ".g.dart",
+    ".snap",
 ];
 
 /// Whether `path` is in a folder of code that is kept elsewhere.
@@ -22,6 +42,7 @@ pub fn is_generated(path: &str, text: &str) -> bool {
     GENERATED_ENDINGS.iter().any(|ending| name.ends_with(ending))
         || text.lines().take(10).any(|line| {
             // Spelled in two parts, so that this file does not say it of itself.
-            line.contains(concat!("@", "generated")) || (line.contains("DO NOT EDIT") && line.to_lowercase().contains("generated"))
+            line.contains(concat!("@", "generated"))
+                || (line.contains("DO NOT EDIT") && line.to_lowercase().contains("generated"))
         })
 }

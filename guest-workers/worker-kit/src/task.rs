@@ -20,7 +20,8 @@ impl Parameters {
 
     /// Takes the value of `key`, or fails naming it.
     pub fn require(&mut self, key: &str) -> Result<String, Failure> {
-        self.take(key).ok_or_else(|| failure(FailureKind::BadParameter, format!("parameter `{key}` is missing")))
+        self.take(key)
+            .ok_or_else(|| failure(FailureKind::BadParameter, format!("parameter `{key}` is missing")))
     }
 
     /// Takes `true` or `false`; `false` when it was not given.
@@ -28,9 +29,10 @@ impl Parameters {
         match self.take(key).as_deref() {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
-            Some(other) => {
-                Err(failure(FailureKind::BadParameter, format!("parameter `{key}` is `true` or `false`, not `{other}`")))
-            }
+            Some(other) => Err(failure(
+                FailureKind::BadParameter,
+                format!("parameter `{key}` is `true` or `false`, not `{other}`"),
+            )),
         }
     }
 
@@ -38,7 +40,10 @@ impl Parameters {
     pub fn done(self) -> Result<(), Failure> {
         match self.0.first() {
             None => Ok(()),
-            Some((key, _)) => Err(failure(FailureKind::BadParameter, format!("parameter `{key}` is not one of this recipe's"))),
+            Some((key, _)) => Err(failure(
+                FailureKind::BadParameter,
+                format!("parameter `{key}` is not one of this recipe's"),
+            )),
         }
     }
 }

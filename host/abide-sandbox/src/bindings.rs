@@ -1,5 +1,4 @@
 //! Generated from `wit/`. Private: nothing outside of this crate sees a type of the engine.
-#![expect(clippy::pedantic, reason = "generated")]
 
 wasmtime::component::bindgen!({
     path: "../../wit",

@@ -20,7 +20,9 @@ pub enum LoadError {
     #[error("not a component: it does not begin with the preamble of one")]
     NotWasm,
     /// A core module: nobody made a component of it.
-    #[error("not a component but a core module; `cargo xtask guests` or `wasm-tools component new` makes a component of it")]
+    #[error(
+        "not a component but a core module; `cargo xtask guests` or `wasm-tools component new` makes a component of it"
+    )]
     CoreModule,
     /// Too large to compile.
     #[error("the component has {bytes} bytes, and the limit is {limit}")]
@@ -80,8 +82,8 @@ pub(crate) fn load(engine: &Engine, bytes: &[u8]) -> Result<(Component, Componen
     if !bytes.starts_with(&COMPONENT_PREAMBLE) {
         return Err(LoadError::NotWasm);
     }
-    let component =
-        Component::from_binary(&engine.inner, bytes).map_err(|error| LoadError::Malformed(format!("{error:#}").replace('\n', " ")))?;
+    let component = Component::from_binary(&engine.inner, bytes)
+        .map_err(|error| LoadError::Malformed(format!("{error:#}").replace('\n', " ")))?;
     let ty = component.component_type();
     let imports = ty
         .imports(&engine.inner)
@@ -89,7 +91,9 @@ pub(crate) fn load(engine: &Engine, bytes: &[u8]) -> Result<(Component, Componen
         .map(|(name, _)| name.to_owned())
         .collect();
     let exports: BTreeSet<String> = ty.exports(&engine.inner).map(|(name, _)| name.to_owned()).collect();
-    let proposes = ty.exports(&engine.inner).any(|(name, item)| name == "propose" && matches!(item.ty, ComponentItem::ComponentFunc(_)));
+    let proposes = ty
+        .exports(&engine.inner)
+        .any(|(name, item)| name == "propose" && matches!(item.ty, ComponentItem::ComponentFunc(_)));
     if !proposes {
         return Err(LoadError::NoPropose { exports: exports.into_iter().collect() });
     }
@@ -97,7 +101,10 @@ pub(crate) fn load(engine: &Engine, bytes: &[u8]) -> Result<(Component, Componen
 }
 
 /// Whether an import is more than a name for plain data.
-#[expect(clippy::wildcard_enum_match_arm, reason = "an item that is new to the engine asks for something until proven otherwise")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "an item that is new to the engine asks for something until proven otherwise"
+)]
 fn asks_for_something(item: &ComponentItem, engine: &wasmtime::Engine) -> bool {
     match item {
         ComponentItem::Type(_) => false,

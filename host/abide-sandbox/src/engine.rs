@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-/// Core instances, memories and tables of one component: componentize-py makes 38 core instances, a QuickJS component has 3 memories.
+/// Core instances, memories and tables of one component: componentize-py makes 38 core instances, a `QuickJS` component has 3 memories.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
 const MEMORIES_PER_COMPONENT: u32 = 4;
 /// Unreadable space after each memory, so that most accesses need no check.
@@ -76,12 +76,14 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     pub(crate) fn start(limits: EngineLimits) -> Result<Self, EngineError> {
         let config = config(&limits)?;
-        let inner = wasmtime::Engine::new(&config).map_err(|error| EngineError::Start(format!("{error:#}")))?;
+        let inner =
+            wasmtime::Engine::new(&config).map_err(|error| EngineError::Start(format!("{error:#}")))?;
         let clock = Arc::new(EngineClock::default());
         let ticker = std::thread::Builder::new()
             .name("engine-clock".to_owned())
             .spawn({
-                let (clock, engine, tick) = (Arc::clone(&clock), inner.clone(), Duration::from_millis(limits.tick_ms));
+                let (clock, engine, tick) =
+                    (Arc::clone(&clock), inner.clone(), Duration::from_millis(limits.tick_ms));
                 move || clock.run(&engine, tick)
             })
             .map_err(EngineError::Clock)?;
@@ -160,7 +162,8 @@ impl EngineClock {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
-            let (next, timeout) = self.changed.wait_timeout(state, tick).unwrap_or_else(PoisonError::into_inner);
+            let (next, timeout) =
+                self.changed.wait_timeout(state, tick).unwrap_or_else(PoisonError::into_inner);
             state = next;
             if timeout.timed_out() {
                 self.ticks.fetch_add(1, Ordering::Relaxed);
@@ -181,7 +184,10 @@ fn config(limits: &EngineLimits) -> Result<Config, EngineError> {
     in_range("instances_max", limits.instances_max.into())?;
     in_range("tick_ms", limits.tick_ms)?;
     let total = |per_component: u32| {
-        limits.instances_max.checked_mul(per_component).ok_or(EngineError::OutOfRange { limit: "instances_max" })
+        limits
+            .instances_max
+            .checked_mul(per_component)
+            .ok_or(EngineError::OutOfRange { limit: "instances_max" })
     };
 
     let mut pool = PoolingAllocationConfig::new();

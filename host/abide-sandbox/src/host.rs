@@ -75,7 +75,12 @@ impl State {
         })
     }
 
-    fn list_files(&mut self, prefix: &str, after: Option<&str>, limit: u32) -> Result<wit::Listing, WorkspaceError> {
+    fn list_files(
+        &mut self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<wit::Listing, WorkspaceError> {
         self.begin()?;
         let listing = self.workspace.list(prefix, after, limit.min(LIST_ENTRIES_MAX))?;
         self.charge(listing.entries.iter().map(|entry| entry.path.as_str().len()).sum())?;
@@ -95,7 +100,11 @@ impl State {
         Ok(bytes)
     }
 
-    fn search_files(&mut self, query: &str, options: wit::SearchOptions) -> Result<wit::SearchResult, WorkspaceError> {
+    fn search_files(
+        &mut self,
+        query: &str,
+        options: wit::SearchOptions,
+    ) -> Result<wit::SearchResult, WorkspaceError> {
         self.begin()?;
         if query.is_empty() || query.len() > QUERY_BYTES_MAX || query.contains('\n') {
             return Err(WorkspaceError::InvalidQuery);
@@ -108,11 +117,22 @@ impl State {
             limit: options.limit.min(SEARCH_MATCHES_MAX),
         };
         let result = self.workspace.search(query, &options)?;
-        self.charge(result.matches.iter().map(|found| found.path.as_str().len().saturating_add(found.text.len())).sum())?;
+        self.charge(
+            result
+                .matches
+                .iter()
+                .map(|found| found.path.as_str().len().saturating_add(found.text.len()))
+                .sum(),
+        )?;
         let matches = result
             .matches
             .into_iter()
-            .map(|found| wit::TextMatch { path: found.path.into(), line: found.line, column: found.column, text: found.text })
+            .map(|found| wit::TextMatch {
+                path: found.path.into(),
+                line: found.line,
+                column: found.column,
+                text: found.text,
+            })
             .collect();
         Ok(wit::SearchResult { matches, truncated: result.truncated })
     }
@@ -121,7 +141,12 @@ impl State {
 impl types::Host for State {}
 
 impl wit::Host for State {
-    fn list(&mut self, prefix: String, after: Option<String>, limit: u32) -> Result<wit::Listing, wit::WorkspaceError> {
+    fn list(
+        &mut self,
+        prefix: String,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<wit::Listing, wit::WorkspaceError> {
         let result = self.list_files(&prefix, after.as_deref(), limit);
         self.answer(result)
     }
@@ -131,7 +156,11 @@ impl wit::Host for State {
         self.answer(result)
     }
 
-    fn search(&mut self, query: String, options: wit::SearchOptions) -> Result<wit::SearchResult, wit::WorkspaceError> {
+    fn search(
+        &mut self,
+        query: String,
+        options: wit::SearchOptions,
+    ) -> Result<wit::SearchResult, wit::WorkspaceError> {
         let result = self.search_files(&query, options);
         self.answer(result)
     }
@@ -217,7 +246,12 @@ pub(crate) struct MemoryMeter {
 }
 
 impl ResourceLimiter for MemoryMeter {
-    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let total = self.bytes.saturating_sub(current).saturating_add(desired);
         if total > self.bytes_max || maximum.is_some_and(|maximum| desired > maximum) {
             self.refused = self.refused.saturating_add(1);
@@ -228,7 +262,12 @@ impl ResourceLimiter for MemoryMeter {
         Ok(true)
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let total = self.elements.saturating_sub(current).saturating_add(desired);
         if total > self.elements_max || maximum.is_some_and(|maximum| desired > maximum) {
             self.refused = self.refused.saturating_add(1);

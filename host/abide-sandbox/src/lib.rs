@@ -20,8 +20,8 @@ pub mod workspace;
 pub use component::{ComponentInfo, LoadError};
 pub use engine::{EngineError, EngineLimits};
 pub use message::{
-    Capability, CapabilityReceipt, Failure, FailureKind, FilePatch, Limits, LogLevel, LogLine, PatchDoc, Proposal,
-    Refusal, Rejection, RunOutcome, RunRequest, RunResult, Spent, Task, Trap, TrapKind,
+    Capability, CapabilityReceipt, Failure, FailureKind, FilePatch, Limits, LogLevel, LogLine, PatchDoc,
+    Proposal, Refusal, Rejection, RunOutcome, RunRequest, RunResult, Spent, Task, Trap, TrapKind,
 };
 pub use run::InProcess;
 pub use workspace::{DirWorkspace, Workspace, WorkspaceError};

@@ -7,7 +7,8 @@ use abide_core::patch::{self, Before, FileMode, PatchError, PatchLimits, PatchSt
 
 use crate::bindings::abide::worker::types as wit;
 use crate::message::{
-    ExpectedOutcome, FailureKind, FilePatch, Limits, PatchDoc, PatchFormat, Proposal, Rejection, RollbackRecipe, Source,
+    ExpectedOutcome, FailureKind, FilePatch, Limits, PatchDoc, PatchFormat, Proposal, Rejection,
+    RollbackRecipe, Source,
 };
 use crate::text::clean_text;
 use crate::workspace::{EntryKind, Workspace, WorkspaceError};
@@ -15,7 +16,9 @@ use crate::workspace::{EntryKind, Workspace, WorkspaceError};
 /// Bytes of all texts of a proposal.
 pub(crate) fn bytes(proposal: &wit::Proposal) -> u64 {
     let files = proposal.patch.files.iter().flat_map(|file| {
-        [file.path.len(), file.old_path.as_ref().map_or(0, String::len)].into_iter().chain(file.hunks.iter().map(String::len))
+        [file.path.len(), file.old_path.as_ref().map_or(0, String::len)]
+            .into_iter()
+            .chain(file.hunks.iter().map(String::len))
     });
     let sources = proposal.sources.iter().flat_map(|source| [source.location.len(), source.note.len()]);
     let tests = proposal.tests.iter().map(String::len);
@@ -59,7 +62,11 @@ pub(crate) fn check(
     words(&given.rationale, &given.expected).map(|(rationale, expected)| Proposal {
         patch,
         rationale,
-        sources: given.sources.into_iter().map(|source| Source { location: text(&source.location), note: text(&source.note) }).collect(),
+        sources: given
+            .sources
+            .into_iter()
+            .map(|source| Source { location: text(&source.location), note: text(&source.note) })
+            .collect(),
         tests: given.tests.iter().map(|test| text(test)).collect(),
         rollback: match given.rollback {
             wit::RollbackRecipe::RevertCommit => RollbackRecipe::RevertCommit,
@@ -125,7 +132,8 @@ fn document(given: wit::Patch) -> PatchDoc {
 
 fn in_scope(scope: &[String], path: &RepoPath) -> bool {
     let path = path.as_str();
-    scope.is_empty() || scope.iter().any(|part| path == part || (part.ends_with('/') && path.starts_with(part.as_str())))
+    scope.is_empty()
+        || scope.iter().any(|part| path == part || (part.ends_with('/') && path.starts_with(part.as_str())))
 }
 
 /// Tries the patch on the base: no fuzz, no part of it, no effect is refused.

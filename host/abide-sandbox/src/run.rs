@@ -13,7 +13,8 @@ use crate::component::{self, ComponentInfo, LoadError};
 use crate::engine::{Engine, EngineError, EngineLimits};
 use crate::host::State;
 use crate::message::{
-    Capability, CapabilityReceipt, Failure, Limits, LogLine, Refusal, RunOutcome, RunRequest, RunResult, Spent, Task, Trap, TrapKind, Usage,
+    Capability, CapabilityReceipt, Failure, Limits, LogLine, Refusal, RunOutcome, RunRequest, RunResult,
+    Spent, Task, Trap, TrapKind, Usage,
 };
 use crate::proposal;
 use crate::text::clean_line;
@@ -56,13 +57,21 @@ impl InProcess {
         }
         let (component, info) = component::load(&self.engine, bytes)?;
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        loaded.entry(digest).or_insert_with(|| Loaded { component, info: info.clone(), ready: BTreeMap::new() });
+        loaded.entry(digest).or_insert_with(|| Loaded {
+            component,
+            info: info.clone(),
+            ready: BTreeMap::new(),
+        });
         Ok(info)
     }
 
     /// What is known of a loaded component.
     pub fn info(&self, digest: &Digest) -> Option<ComponentInfo> {
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(digest).map(|loaded| loaded.info.clone())
+        self.loaded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(digest)
+            .map(|loaded| loaded.info.clone())
     }
 
     /// Runs one task in a fresh instance.
@@ -71,10 +80,15 @@ impl InProcess {
         let requested = self.info(&request.component).map(|info| info.imports).unwrap_or_default();
         let receipt = CapabilityReceipt { requested, granted: request.grants.clone(), used: BTreeMap::new() };
         let end = match self.prepare(request) {
-            Ok(ready) => self.call(&ready, request, workspace),
+            Ok(ready) => self.call(&ready, request, &workspace),
             Err(refusal) => End::refused(refusal),
         };
-        RunOutcome { result: end.result, receipt: CapabilityReceipt { used: end.used, ..receipt }, log: end.log, spent: end.spent }
+        RunOutcome {
+            result: end.result,
+            receipt: CapabilityReceipt { used: end.used, ..receipt },
+            log: end.log,
+            spent: end.spent,
+        }
     }
 
     /// Everything that can be refused before an instance exists.
@@ -90,15 +104,16 @@ impl InProcess {
         }
         let incompatible = |error: wasmtime::Error| Refusal::Incompatible { why: shorten(&error) };
         let linker = linker(&self.engine.inner, &request.grants).map_err(incompatible)?;
-        let ready = AnyPre::new(linker.instantiate_pre(&loaded.component).map_err(incompatible)?).map_err(incompatible)?;
+        let ready = AnyPre::new(linker.instantiate_pre(&loaded.component).map_err(incompatible)?)
+            .map_err(incompatible)?;
         loaded.ready.insert(request.grants.clone(), ready.clone());
         Ok(ready)
     }
 
-    fn call(&self, ready: &AnyPre<State>, request: &RunRequest, workspace: Arc<dyn Workspace>) -> End {
+    fn call(&self, ready: &AnyPre<State>, request: &RunRequest, workspace: &Arc<dyn Workspace>) -> End {
         let limits = &request.limits;
         let running = self.engine.running();
-        let mut store = Store::new(&self.engine.inner, State::new(Arc::clone(&workspace), limits.clone()));
+        let mut store = Store::new(&self.engine.inner, State::new(Arc::clone(workspace), limits.clone()));
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(usize::try_from(limits.hostcall_bytes_max).unwrap_or(usize::MAX));
         store.epoch_deadline_trap();
@@ -116,7 +131,7 @@ impl InProcess {
         let result = match answer {
             Ok(Ok(given)) => {
                 spent.output_bytes = proposal::bytes(&given);
-                match proposal::check(given, &request.task.scope, limits, &*workspace) {
+                match proposal::check(given, &request.task.scope, limits, &**workspace) {
                     Ok(proposal) => RunResult::Proposed(Box::new(proposal)),
                     Err(rejection) => RunResult::Rejected(rejection),
                 }
@@ -150,7 +165,12 @@ struct End {
 
 impl End {
     fn refused(refusal: Refusal) -> Self {
-        Self { result: RunResult::Refused(refusal), used: BTreeMap::new(), log: Vec::new(), spent: Spent::default() }
+        Self {
+            result: RunResult::Refused(refusal),
+            used: BTreeMap::new(),
+            log: Vec::new(),
+            spent: Spent::default(),
+        }
     }
 }
 
@@ -170,9 +190,13 @@ fn linker(engine: &wasmtime::Engine, grants: &BTreeSet<Capability>) -> wasmtime:
     let mut linker = Linker::new(engine);
     for grant in grants {
         match grant {
-            Capability::Workspace => workspace::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?,
+            Capability::Workspace => {
+                workspace::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?
+            }
             Capability::Log => log::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?,
-            Capability::Progress => progress::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?,
+            Capability::Progress => {
+                progress::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?
+            }
         }
     }
     Ok(linker)
@@ -204,7 +228,9 @@ fn stopped(error: &wasmtime::Error, was_refused_memory: bool) -> RunResult {
         return RunResult::Refused(Refusal::Busy);
     }
     let trap = error.downcast_ref::<wasmtime::Trap>().copied();
-    let hostcall = error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls has been exhausted"));
+    let hostcall = error
+        .chain()
+        .any(|cause| cause.to_string().contains("fuel allocated for hostcalls has been exhausted"));
     let kind = if trap == Some(wasmtime::Trap::Interrupt) {
         TrapKind::Deadline
     } else if trap == Some(wasmtime::Trap::StackOverflow) {

@@ -6,6 +6,7 @@
 mod toolchain;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -84,7 +85,12 @@ pub fn run(options: &Options) -> Result<()> {
         }
     }
     for component in &manifest.components {
-        eprintln!("guests: {:<16} {:>7} bytes  sha256:{}", component.name, component.size_bytes, short(&component.sha256));
+        eprintln!(
+            "guests: {:<16} {:>7} bytes  sha256:{}",
+            component.name,
+            component.size_bytes,
+            short(&component.sha256)
+        );
     }
     eprintln!("guests: in {}", out.display());
     Ok(())
@@ -93,7 +99,11 @@ pub fn run(options: &Options) -> Result<()> {
 /// The root of the repository: two folders above this package.
 fn root() -> Result<PathBuf> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Ok(package.ancestors().nth(2).ok_or_else(|| anyhow!("{} has no grandparent", package.display()))?.to_owned())
+    Ok(package
+        .ancestors()
+        .nth(2)
+        .ok_or_else(|| anyhow!("{} has no grandparent", package.display()))?
+        .to_owned())
 }
 
 fn target_directory(root: &Path) -> Result<PathBuf> {
@@ -162,7 +172,8 @@ fn is_complete(folder: &Path, inputs: &str) -> bool {
     read_manifest(folder).is_some_and(|manifest| {
         manifest.inputs_sha256 == inputs
             && manifest.components.iter().all(|component| {
-                fs::read(folder.join(&component.file)).is_ok_and(|bytes| hex(&Sha256::digest(bytes)) == component.sha256)
+                fs::read(folder.join(&component.file))
+                    .is_ok_and(|bytes| hex(&Sha256::digest(bytes)) == component.sha256)
             })
     })
 }
@@ -188,7 +199,9 @@ fn store(out: &Path, cache: &Path) -> Result<()> {
 
 fn remove(folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).with_context(|| format!("removing {}", folder.display())),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", folder.display()))
+        }
         _ => Ok(()),
     }
 }
@@ -209,7 +222,14 @@ fn compile(root: &Path, target: &Path, toolchain: &Toolchain) -> Result<Vec<(Str
     }
     let mut cargo = toolchain.cargo(root)?;
     cargo
-        .args(["build", "--release", "--locked", "--message-format=json-render-diagnostics", "--target", TARGET])
+        .args([
+            "build",
+            "--release",
+            "--locked",
+            "--message-format=json-render-diagnostics",
+            "--target",
+            TARGET,
+        ])
         .arg("--target-dir")
         .arg(target.join("guest-build"))
         .current_dir(root.join("guest-workers"))
@@ -219,8 +239,14 @@ fn compile(root: &Path, target: &Path, toolchain: &Toolchain) -> Result<Vec<(Str
     let mut modules = Vec::new();
     for message in serde_json::Deserializer::from_reader(BufReader::new(stdout)).into_iter::<Message>() {
         let message = message.context("reading cargo's messages")?;
-        let Some(library) = message.target.filter(|target| target.kind.iter().any(|kind| kind == "cdylib")) else { continue };
-        let module = message.filenames.into_iter().find(|file| file.extension().is_some_and(|extension| extension == "wasm"));
+        let Some(library) = message.target.filter(|target| target.kind.iter().any(|kind| kind == "cdylib"))
+        else {
+            continue;
+        };
+        let module = message
+            .filenames
+            .into_iter()
+            .find(|file| file.extension().is_some_and(|extension| extension == "wasm"));
         if let (Some(module), "compiler-artifact") = (module, message.reason.as_str()) {
             modules.push((library.name.replace('_', "-"), module));
         }
@@ -233,11 +259,17 @@ fn compile(root: &Path, target: &Path, toolchain: &Toolchain) -> Result<Vec<(Str
 }
 
 /// Makes a component of every module, and writes the manifest last.
-fn componentise(modules: &[(String, PathBuf)], out: &Path, inputs: String, toolchain: String) -> Result<Manifest> {
+fn componentise(
+    modules: &[(String, PathBuf)],
+    out: &Path,
+    inputs: String,
+    toolchain: String,
+) -> Result<Manifest> {
     fs::create_dir_all(out)?;
     let mut components = Vec::new();
     for (name, module) in modules {
-        let bytes = component(&fs::read(module)?).with_context(|| format!("making a component of `{name}`"))?;
+        let bytes =
+            component(&fs::read(module)?).with_context(|| format!("making a component of `{name}`"))?;
         let file = format!("{name}.wasm");
         fs::write(out.join(&file), &bytes)?;
         components.push(ComponentRecord {
@@ -267,7 +299,11 @@ fn imports(component: &[u8]) -> Result<Vec<String>> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn short(digest: &str) -> &str {

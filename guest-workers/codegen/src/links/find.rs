@@ -66,7 +66,15 @@ fn destination(text: &str, from: usize, end: usize, wanted: &str) -> Option<Link
     if let Some(inner) = rest.strip_prefix('<') {
         let length = inner.find('>')?;
         let at = start + 1..start + 1 + length;
-        return (text[at.clone()] == *wanted).then(|| Link { at, destination: wanted.to_owned(), bracketed: true });
+        return (text[at.clone()] == *wanted).then(|| Link {
+            at,
+            destination: wanted.to_owned(),
+            bracketed: true,
+        });
     }
-    rest.starts_with(wanted).then(|| Link { at: start..start + wanted.len(), destination: wanted.to_owned(), bracketed: false })
+    rest.starts_with(wanted).then(|| Link {
+        at: start..start + wanted.len(),
+        destination: wanted.to_owned(),
+        bracketed: false,
+    })
 }

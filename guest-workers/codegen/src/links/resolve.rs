@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names that nearly every folder has: a name alone says nothing.
-const COMMON_NAMES: [&str; 6] = ["readme.md", "index.md", "index.html", "_index.md", "changelog.md", "license"];
+const COMMON_NAMES: [&str; 6] =
+    ["readme.md", "index.md", "index.html", "_index.md", "changelog.md", "license"];
 
 /// The files and folders of the repository, by path and by name.
 #[derive(Debug)]
@@ -69,7 +70,9 @@ impl<'a> Tree<'a> {
                 Answer::Moved { to: spelled + suffix, file: found.to_owned() }
             }
             Err(candidates) if candidates.is_empty() => Answer::Lost,
-            Err(candidates) => Answer::Ambiguous(candidates.into_iter().take(5).map(|path| format!("`{path}`")).collect()),
+            Err(candidates) => {
+                Answer::Ambiguous(candidates.into_iter().take(5).map(|path| format!("`{path}`")).collect())
+            }
         }
     }
 
@@ -77,7 +80,10 @@ impl<'a> Tree<'a> {
     fn exists(&self, target: &str) -> bool {
         let has = |path: &str| self.paths.contains(path) || self.folders.contains(path);
         let stem = target.strip_suffix(".html").unwrap_or(target);
-        has(target) || has(&format!("{stem}.md")) || has(&format!("{stem}.mdx")) || has(&format!("{stem}/index.md"))
+        has(target)
+            || has(&format!("{stem}.md"))
+            || has(&format!("{stem}.mdx"))
+            || has(&format!("{stem}/index.md"))
     }
 
     /// The only file whose path ends most like `target`; otherwise all that are as good.
@@ -85,9 +91,13 @@ impl<'a> Tree<'a> {
         let wanted = name(target);
         let same_sort = |path: &&&'a str| self.folders.contains(**path) || !wants_folder;
         let all = self.by_name.get(&wanted.to_ascii_lowercase()).map_or(&[][..], Vec::as_slice);
-        let exact: Vec<&str> = all.iter().filter(same_sort).copied().filter(|path| name(path) == wanted).collect();
-        let candidates = if exact.is_empty() { all.iter().filter(same_sort).copied().collect() } else { exact };
-        let shared = |path: &str| target.rsplit('/').zip(path.rsplit('/')).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count();
+        let exact: Vec<&str> =
+            all.iter().filter(same_sort).copied().filter(|path| name(path) == wanted).collect();
+        let candidates =
+            if exact.is_empty() { all.iter().filter(same_sort).copied().collect() } else { exact };
+        let shared = |path: &str| {
+            target.rsplit('/').zip(path.rsplit('/')).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count()
+        };
         let most = candidates.iter().map(|path| shared(path)).max().unwrap_or(0);
         let best: Vec<&str> = candidates.into_iter().filter(|path| shared(path) == most).collect();
         let too_common = COMMON_NAMES.contains(&wanted.to_ascii_lowercase().as_str()) && most < 2;
@@ -109,7 +119,8 @@ fn parent(path: &str) -> &str {
 /// `scheme:` as in RFC 3986, 3.1; a drive letter counts too.
 fn has_scheme(path: &str) -> bool {
     path.split_once(':').is_some_and(|(scheme, _)| {
-        scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
     })
 }
 

@@ -42,10 +42,16 @@ fn a_moved_file_is_found_by_its_name() {
     check("[a](../old/place/install.md#first \"Title\")\n", "[a](setup/install.md#first \"Title\")\n");
     check("![logo](logo.png)\n", "![logo](../img/logo.png)\n");
     check("[![logo](logo.png)](install.md)\n", "[![logo](../img/logo.png)](setup/install.md)\n");
-    check("[a **b** `c`](install.md) and [d](install.md)\n", "[a **b** `c`](setup/install.md) and [d](setup/install.md)\n");
+    check(
+        "[a **b** `c`](install.md) and [d](install.md)\n",
+        "[a **b** `c`](setup/install.md) and [d](setup/install.md)\n",
+    );
     check("[a](<install.md>)\n", "[a](<setup/install.md>)\n");
     check("[](install.md)\n", "[](setup/install.md)\n");
-    check("| [a](install.md) |\n|---|\n| [b](install.md) |\n", "| [a](setup/install.md) |\n|---|\n| [b](setup/install.md) |\n");
+    check(
+        "| [a](install.md) |\n|---|\n| [b](install.md) |\n",
+        "| [a](setup/install.md) |\n|---|\n| [b](setup/install.md) |\n",
+    );
     check("[folder](../setup/)\n", "[folder](setup/)\n");
 }
 
@@ -75,7 +81,11 @@ fn what_is_ambiguous_is_left_and_said() {
     left_alone("[a](gone/README.md)\n");
     let files = [("docs/a/x.md", ""), ("docs/b/x.md", ""), ("docs/guide.md", "\n[a](x.md)\n")];
     let failure = run("repair-links", &[], &files).unwrap_err();
-    assert!(failure.message.contains("`docs/guide.md:2`: `x.md` could be any of `docs/a/x.md`, `docs/b/x.md`"), "{}", failure.message);
+    assert!(
+        failure.message.contains("`docs/guide.md:2`: `x.md` could be any of `docs/a/x.md`, `docs/b/x.md`"),
+        "{}",
+        failure.message
+    );
 }
 
 #[test]
@@ -102,7 +112,12 @@ fn what_is_not_a_broken_relative_link_stays() {
 fn only_the_scope_is_read() {
     let mut task = crate::testing::task("repair-links", &[]);
     task.scope = vec!["docs/".to_owned()];
-    let files = worker_kit::MemoryFiles::new([("docs/a.md", "[x](y.md)\n"), ("b.md", "[x](z.md)\n"), ("docs/n/y.md", ""), ("docs/n/z.md", "")]);
+    let files = worker_kit::MemoryFiles::new([
+        ("docs/a.md", "[x](y.md)\n"),
+        ("b.md", "[x](z.md)\n"),
+        ("docs/n/y.md", ""),
+        ("docs/n/z.md", ""),
+    ]);
     let proposal = crate::propose(&task, &files).unwrap();
     assert_eq!(proposal.patch.files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["docs/a.md"]);
 }

@@ -26,7 +26,9 @@ impl Style {
             "Dockerfile" | "Containerfile" => return Some(code("Dockerfile", "#", "")),
             "CMakeLists.txt" => return Some(code("CMake", "#", "")),
             "Rakefile" | "Gemfile" => return Some(code("Ruby", "#", "")),
-            "BUILD" | "WORKSPACE" | "BUILD.bazel" | "WORKSPACE.bazel" => return Some(code("Starlark", "#", "")),
+            "BUILD" | "WORKSPACE" | "BUILD.bazel" | "WORKSPACE.bazel" => {
+                return Some(code("Starlark", "#", ""));
+            }
             _ => {}
         }
         let (stem, extension) = name.rsplit_once('.')?;
@@ -124,7 +126,10 @@ impl Style {
         }
         // Emacs and Vim read the mode from the first lines; Python and Ruby the encoding from the first two (PEP 263).
         let is_comment = line.starts_with(self.open);
-        if number < 2 && is_comment && (line.contains("-*-") || line.contains("coding:") || line.contains("coding=")) {
+        if number < 2
+            && is_comment
+            && (line.contains("-*-") || line.contains("coding:") || line.contains("coding="))
+        {
             return true;
         }
         let lower = line.to_ascii_lowercase();
@@ -132,14 +137,21 @@ impl Style {
             "PHP" => number < 2 && lower.starts_with("<?php") && !lower.contains("?>"),
             "XML" => number < 3 && (lower.starts_with("<?xml") || lower.starts_with("<!doctype")),
             "HTML" => number < 3 && (lower.starts_with("<!doctype") || lower.starts_with("<?xml")),
-            "Ruby" => is_comment && ["frozen_string_literal:", "warn_indent:", "typed:"].iter().any(|magic| lower.contains(magic)),
+            "Ruby" => {
+                is_comment
+                    && ["frozen_string_literal:", "warn_indent:", "typed:"]
+                        .iter()
+                        .any(|magic| lower.contains(magic))
+            }
             "Dockerfile" => ["syntax", "escape", "check"].iter().any(|key| {
                 let rest = lower.trim_start_matches('#').trim_start();
                 is_comment && rest.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
             }),
             "style sheet" => number == 0 && lower.starts_with("@charset"),
             "batch" => number == 0 && lower.starts_with("@echo"),
-            "YAML" => number == 0 && (lower.starts_with("%yaml") || lower.starts_with("# yaml-language-server")),
+            "YAML" => {
+                number == 0 && (lower.starts_with("%yaml") || lower.starts_with("# yaml-language-server"))
+            }
             _ => false,
         }
     }

@@ -123,12 +123,16 @@ impl<'a> Scanner<'a> {
     }
 
     fn triple(&mut self) -> bool {
-        self.rest().starts_with("\"\"\"") && self.quoted(3, Quote { close: "\"\"\"", escapes: true, multiline: true, hole: None })
+        self.rest().starts_with("\"\"\"")
+            && self.quoted(3, Quote { close: "\"\"\"", escapes: true, multiline: true, hole: None })
     }
 
     fn holed(&mut self, hole: &'static str, c: char) -> bool {
         if self.rest().starts_with("\"\"\"") {
-            return self.quoted(3, Quote { close: "\"\"\"", escapes: hole == "\\(", multiline: true, hole: Some(hole) });
+            return self.quoted(
+                3,
+                Quote { close: "\"\"\"", escapes: hole == "\\(", multiline: true, hole: Some(hole) },
+            );
         }
         match c {
             '"' => self.quoted(1, Quote { close: "\"", escapes: true, multiline: false, hole: Some(hole) }),
@@ -152,12 +156,17 @@ impl<'a> Scanner<'a> {
             let hashes = after.find(|c| c != '#').unwrap_or(after.len());
             if after[hashes..].starts_with('"') {
                 let close = format!("\"{}", "#".repeat(hashes));
-                return self.quoted(prefix + hashes + 1, Quote { close: &close, escapes: false, multiline: true, hole: None });
+                return self.quoted(
+                    prefix + hashes + 1,
+                    Quote { close: &close, escapes: false, multiline: true, hole: None },
+                );
             }
             return false;
         }
         match after.chars().next() {
-            Some('"') => self.quoted(prefix + 1, Quote { close: "\"", escapes: true, multiline: true, hole: None }),
+            Some('"') => {
+                self.quoted(prefix + 1, Quote { close: "\"", escapes: true, multiline: true, hole: None })
+            }
             Some('\'') if &rest[..prefix] == "b" => {
                 self.quoted(prefix + 1, Quote { close: "'", escapes: true, multiline: false, hole: None })
             }
@@ -169,7 +178,9 @@ impl<'a> Scanner<'a> {
     fn rust_char(&mut self, rest: &str) -> bool {
         let mut chars = rest.chars().skip(1);
         match (chars.next(), chars.next()) {
-            (Some('\\'), _) => self.quoted(1, Quote { close: "'", escapes: true, multiline: false, hole: None }),
+            (Some('\\'), _) => {
+                self.quoted(1, Quote { close: "'", escapes: true, multiline: false, hole: None })
+            }
             (Some(c), Some('\'')) => {
                 self.push(self.at + 2 + c.len_utf8(), Kind::Text);
                 true
@@ -182,7 +193,10 @@ impl<'a> Scanner<'a> {
         let rest = self.rest();
         let prefix = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
         let letters = rest[..prefix].to_ascii_lowercase();
-        let is_prefix = matches!(letters.as_str(), "" | "r" | "u" | "b" | "f" | "t" | "br" | "rb" | "fr" | "rf" | "tr" | "rt");
+        let is_prefix = matches!(
+            letters.as_str(),
+            "" | "r" | "u" | "b" | "f" | "t" | "br" | "rb" | "fr" | "rf" | "tr" | "rt"
+        );
         let Some(quote @ ('"' | '\'')) = rest[prefix..].chars().next() else { return false };
         if !is_prefix || (prefix > 0 && self.follows_word()) || (prefix == 0 && c != quote) {
             return false;
@@ -208,16 +222,26 @@ impl<'a> Scanner<'a> {
 
     fn c(&mut self, c: char) -> bool {
         let rest = self.rest();
-        if let Some(raw) = ["R\"", "LR\"", "uR\"", "UR\"", "u8R\""].iter().find(|raw| rest.starts_with(**raw)) {
-            if let Some((delimiter, _)) = rest[raw.len()..].split_once('(').filter(|(d, _)| d.len() <= 16 && !self.follows_word()) {
+        if let Some(raw) = ["R\"", "LR\"", "uR\"", "UR\"", "u8R\""].iter().find(|raw| rest.starts_with(**raw))
+        {
+            if let Some((delimiter, _)) =
+                rest[raw.len()..].split_once('(').filter(|(d, _)| d.len() <= 16 && !self.follows_word())
+            {
                 let close = format!("){delimiter}\"");
-                return self.quoted(raw.len() + delimiter.len() + 1, Quote { close: &close, escapes: false, multiline: true, hole: None });
+                return self.quoted(
+                    raw.len() + delimiter.len() + 1,
+                    Quote { close: &close, escapes: false, multiline: true, hole: None },
+                );
             }
         }
         match c {
             '"' => self.plain(c),
             // 1'000'000 has separators, not characters.
-            '\'' if !self.text[..self.at].ends_with(|c: char| c.is_ascii_hexdigit()) || self.char_prefix() => self.plain(c),
+            '\'' if !self.text[..self.at].ends_with(|c: char| c.is_ascii_hexdigit())
+                || self.char_prefix() =>
+            {
+                self.plain(c)
+            }
             _ => false,
         }
     }
@@ -296,10 +320,30 @@ impl<'a> Scanner<'a> {
         match before.chars().next_back() {
             None => true,
             Some(c) if self.language.is_word(c) => {
-                let word = before.rfind(|c: char| !self.language.is_word(c)).map_or(before, |at| &before[at + 1..]);
-                matches!(word, "return" | "typeof" | "case" | "in" | "of" | "delete" | "void" | "throw" | "new" | "do" | "else" | "yield" | "await")
+                let word =
+                    before.rfind(|c: char| !self.language.is_word(c)).map_or(before, |at| &before[at + 1..]);
+                matches!(
+                    word,
+                    "return"
+                        | "typeof"
+                        | "case"
+                        | "in"
+                        | "of"
+                        | "delete"
+                        | "void"
+                        | "throw"
+                        | "new"
+                        | "do"
+                        | "else"
+                        | "yield"
+                        | "await"
+                )
             }
-            Some(c) => "(,=:[!&|?{};+-*%<>~^".contains(c) && !before.ends_with("</") && !self.rest().starts_with("/>"),
+            Some(c) => {
+                "(,=:[!&|?{};+-*%<>~^".contains(c)
+                    && !before.ends_with("</")
+                    && !self.rest().starts_with("/>")
+            }
         }
     }
 
@@ -314,7 +358,9 @@ impl<'a> Scanner<'a> {
                 '[' => in_class = true,
                 ']' => in_class = false,
                 '/' if !in_class => {
-                    let flags = rest[at + 1..].find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len() - at - 1);
+                    let flags = rest[at + 1..]
+                        .find(|c: char| !c.is_ascii_alphabetic())
+                        .unwrap_or(rest.len() - at - 1);
                     self.push(self.at + at + 1 + flags, Kind::Text);
                     return true;
                 }

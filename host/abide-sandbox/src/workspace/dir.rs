@@ -139,14 +139,20 @@ impl Workspace for DirWorkspace {
         let mut wanted = self
             .entries
             .iter()
-            .filter(|(path, _)| path.as_str().starts_with(prefix) && after.is_none_or(|after| path.as_str() > after))
+            .filter(|(path, _)| {
+                path.as_str().starts_with(prefix) && after.is_none_or(|after| path.as_str() > after)
+            })
             .map(|(path, (kind, bytes))| Entry { path: path.clone(), kind: *kind, bytes: *bytes });
         let entries = wanted.by_ref().take(limit).collect();
         Ok(Listing { entries, truncated: wanted.next().is_some() })
     }
 
     fn entry(&self, path: &RepoPath) -> Result<Option<Entry>, WorkspaceError> {
-        Ok(self.entries.get(path).map(|(kind, bytes)| Entry { path: path.clone(), kind: *kind, bytes: *bytes }))
+        Ok(self.entries.get(path).map(|(kind, bytes)| Entry {
+            path: path.clone(),
+            kind: *kind,
+            bytes: *bytes,
+        }))
     }
 
     fn read(&self, path: &RepoPath, offset: u64, limit: u32) -> Result<Vec<u8>, WorkspaceError> {
@@ -172,11 +178,13 @@ impl Workspace for DirWorkspace {
             .case_insensitive(options.ignore_case)
             .build()
             .map_err(|_| WorkspaceError::InvalidQuery)?;
-        let mut found = Found { matches: Vec::new(), limit: usize::try_from(options.limit).unwrap_or(usize::MAX) };
+        let mut found =
+            Found { matches: Vec::new(), limit: usize::try_from(options.limit).unwrap_or(usize::MAX) };
         let mut read: u64 = 0;
         for (path, (kind, bytes)) in &self.entries {
             let wanted = path.as_str().starts_with(&options.prefix)
-                && (options.suffixes.is_empty() || options.suffixes.iter().any(|suffix| path.as_str().ends_with(suffix)));
+                && (options.suffixes.is_empty()
+                    || options.suffixes.iter().any(|suffix| path.as_str().ends_with(suffix)));
             if !wanted || *kind == EntryKind::Symlink || *bytes > self.limits.search_file_bytes_max {
                 continue;
             }
@@ -226,7 +234,9 @@ impl Found {
 
 /// Bytes of other scripts count as letters.
 fn is_whole_word(line: &[u8], start: usize, end: usize) -> bool {
-    let is_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80);
+    let is_word = |byte: Option<&u8>| {
+        byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80)
+    };
     !is_word(start.checked_sub(1).and_then(|before| line.get(before))) && !is_word(line.get(end))
 }
 

@@ -126,7 +126,10 @@ fn an_import_without_a_grant_is_refused_before_anything_runs() {
 fn an_import_that_nobody_offers_is_refused_by_name() {
     let Some(bench) = Bench::of("hostile-import") else { return };
     let outcome = bench.run(task("x", &[]), &base());
-    assert_eq!(outcome.result, RunResult::Refused(Refusal::UnknownImport { import: "evil:net/sockets@1.0.0".to_owned() }));
+    assert_eq!(
+        outcome.result,
+        RunResult::Refused(Refusal::UnknownImport { import: "evil:net/sockets@1.0.0".to_owned() })
+    );
 }
 
 #[test]

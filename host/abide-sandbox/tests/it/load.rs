@@ -30,7 +30,10 @@ fn a_truncated_or_oversized_component() {
     assert_eq!(load(&bytes[..bytes.len() / 2]).code(), "AB0803");
     let mut engine = engine_limits();
     engine.component_bytes_max = 100;
-    assert!(matches!(InProcess::start(engine).unwrap().load(&bytes).unwrap_err(), LoadError::TooLarge { limit: 100, .. }));
+    assert!(matches!(
+        InProcess::start(engine).unwrap().load(&bytes).unwrap_err(),
+        LoadError::TooLarge { limit: 100, .. }
+    ));
 }
 
 #[test]
@@ -42,21 +45,29 @@ fn a_component_that_nobody_loaded() {
         grants: Capability::ALL.into(),
         limits: limits(),
     };
-    let outcome = runner.run(&request, repository(&[]).workspace);
-    assert!(matches!(&outcome.result, RunResult::Refused(refusal) if refusal.code() == "AB0805"), "{outcome:?}");
+    let outcome = runner.run(&request, repository(&[]).port());
+    assert!(
+        matches!(&outcome.result, RunResult::Refused(refusal) if refusal.code() == "AB0805"),
+        "{outcome:?}"
+    );
 }
 
 #[test]
 fn messages_survive_the_wire() {
     let Some(bytes) = guest("hostile") else { return };
     let runner = InProcess::start(engine_limits()).unwrap();
-    let request =
-        RunRequest { component: runner.load(&bytes).unwrap().digest, task: task("good", &[]), grants: Capability::ALL.into(), limits: limits() };
+    let request = RunRequest {
+        component: runner.load(&bytes).unwrap().digest,
+        task: task("good", &[]),
+        grants: Capability::ALL.into(),
+        limits: limits(),
+    };
     let sent = serde_json::to_string(&request).unwrap();
     assert_eq!(serde_json::from_str::<RunRequest>(&sent).unwrap(), request);
     let repository = repository(&[("a.txt", "one\n")]);
     for recipe in ["good", "trap", "parent", "no-such-recipe"] {
-        let outcome = runner.run(&RunRequest { task: task(recipe, &[]), ..request.clone() }, repository.workspace.clone());
+        let outcome =
+            runner.run(&RunRequest { task: task(recipe, &[]), ..request.clone() }, repository.port());
         let sent = serde_json::to_string(&outcome).unwrap();
         assert_eq!(serde_json::from_str::<abide_sandbox::RunOutcome>(&sent).unwrap(), outcome);
     }

@@ -1,10 +1,11 @@
 //! The sandbox with real components, built from `guest-workers/` by `cargo xtask guests`.
 //!
 //! Without them the suites print `skipped` and pass, unless `ABIDE_REQUIRE_GUESTS=1` says that they must be there.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, clippy::indexing_slicing, reason = "a test stops where it fails")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test stops where it fails")]
 
-mod codegen;
+
 mod hostile;
 mod load;
 mod setup;
+mod workers;
 mod worlds;

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use abide_sandbox::workspace::DirWorkspaceLimits;
-use abide_sandbox::{Capability, DirWorkspace, EngineLimits, InProcess, Limits, RunOutcome, RunRequest, Task};
+use abide_sandbox::{
+    Capability, DirWorkspace, EngineLimits, InProcess, Limits, RunOutcome, RunRequest, Task, Workspace,
+};
 
 /// The file of a component, or `None` (after saying so) when it is not built and need not be.
 #[expect(clippy::disallowed_methods, reason = "tests are told where the components are")]
@@ -64,6 +66,10 @@ pub(crate) struct Repository {
 }
 
 impl Repository {
+    pub(crate) fn port(&self) -> Arc<dyn Workspace> {
+        self.workspace.clone()
+    }
+
     /// The same folder, listed again.
     pub(crate) fn reopened(self) -> Self {
         Self { workspace: open(self.folder.path()), folder: self.folder }
@@ -82,7 +88,8 @@ pub(crate) fn repository(files: &[(&str, &str)]) -> Repository {
 
 fn open(folder: &Path) -> Arc<DirWorkspace> {
     let dir = cap_std::fs::Dir::open_ambient_dir(folder, cap_std::ambient_authority()).unwrap();
-    let limits = DirWorkspaceLimits { entries_max: 1_000, search_file_bytes_max: 1 << 20, search_bytes_max: 16 << 20 };
+    let limits =
+        DirWorkspaceLimits { entries_max: 1_000, search_file_bytes_max: 1 << 20, search_bytes_max: 16 << 20 };
     Arc::new(DirWorkspace::open(dir, limits).unwrap())
 }
 
@@ -90,7 +97,10 @@ pub(crate) fn task(recipe: &str, parameters: &[(&str, &str)]) -> Task {
     Task {
         id: "t1".to_owned(),
         recipe: recipe.to_owned(),
-        parameters: parameters.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<BTreeMap<_, _>>(),
+        parameters: parameters
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect::<BTreeMap<_, _>>(),
         scope: Vec::new(),
         base: "5b1c000000000000000000000000000000000000".parse().unwrap(),
     }
@@ -118,6 +128,6 @@ impl Bench {
     }
 
     pub(crate) fn run(&self, task: Task, repository: &Repository) -> RunOutcome {
-        self.runner.run(&RunRequest { task, ..self.request.clone() }, Arc::clone(&repository.workspace) as _)
+        self.runner.run(&RunRequest { task, ..self.request.clone() }, repository.port())
     }
 }

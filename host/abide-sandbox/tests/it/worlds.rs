@@ -2,6 +2,7 @@
 //!
 //! `ABIDE_BLESS=1 cargo nextest run -p abide-sandbox worlds` writes the golden files anew.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use wit_component::{OutputToString, WitPrinter};
@@ -17,20 +18,18 @@ fn each_world_is_what_it_was() {
     for (world, id) in resolve.packages[package].worlds.clone() {
         let mut text = format!("// world {world}: imports, in order\n");
         for (key, _) in &resolve.worlds[id].imports {
-            text.push_str(&format!("//   {}\n", resolve.name_world_key(key)));
+            writeln!(text, "//   {}", resolve.name_world_key(key)).unwrap();
         }
         text.push_str("// exports, in order\n");
         for (key, item) in &resolve.worlds[id].exports {
-            text.push_str(&format!("//   {} {}\n", resolve.name_world_key(key), kind(item)));
+            writeln!(text, "//   {} {}", resolve.name_world_key(key), kind(item)).unwrap();
         }
         found.push((format!("{world}.wit"), text));
     }
     let mut printer = WitPrinter::new(OutputToString::default());
     printer.emit_docs(false);
     printer.print(&resolve, package, &[]).unwrap();
-    let mut printed = printer.output.to_string();
-    printed.push('\n');
-    found.push(("package.wit".to_owned(), printed));
+    found.push(("package.wit".to_owned(), format!("{}\n", printer.output)));
 
     let golden = root.join("tests/golden/worlds");
     let blessed = std::env::var_os("ABIDE_BLESS").is_some();
@@ -40,7 +39,11 @@ fn each_world_is_what_it_was() {
             std::fs::create_dir_all(&golden).unwrap();
             std::fs::write(&path, &text).unwrap();
         }
-        assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), text, "`{file}` changed: bump the package's version if workers see it");
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap_or_default(),
+            text,
+            "`{file}` changed: bump the package's version if workers see it"
+        );
     }
 }
 

@@ -58,7 +58,8 @@ impl Toolchain {
         };
         let cargo_home = match std::env::var_os("CARGO_HOME") {
             Some(home) => PathBuf::from(home),
-            None => PathBuf::from(std::env::var_os("HOME").context("neither CARGO_HOME nor HOME is set")?).join(".cargo"),
+            None => PathBuf::from(std::env::var_os("HOME").context("neither CARGO_HOME nor HOME is set")?)
+                .join(".cargo"),
         };
         let mut flags = vec![
             format!("--remap-path-prefix={}=/abide", root.display()),
@@ -76,7 +77,14 @@ impl Toolchain {
 /// A command without what an outer cargo set for itself.
 pub(super) fn command(program: &str) -> Command {
     let mut command = Command::new(program);
-    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTC", "CARGO_BUILD_TARGET"] {
+    for name in [
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "RUSTC_WRAPPER",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "RUSTC",
+        "CARGO_BUILD_TARGET",
+    ] {
         command.env_remove(name);
     }
     command
@@ -85,7 +93,9 @@ pub(super) fn command(program: &str) -> Command {
 /// Finds a compiler, installing what may be installed.
 pub(super) fn pick(root: &Path) -> Result<Toolchain> {
     match std::env::var(FORCE).as_deref() {
-        Ok("rustup") => installed(root)?.context("the active toolchain has no target, and rustup could not add it"),
+        Ok("rustup") => {
+            installed(root)?.context("the active toolchain has no target, and rustup could not add it")
+        }
         Ok("debian") => debian(root),
         Ok(other) => bail!("{FORCE} is `rustup` or `debian`, not `{other}`"),
         Err(_) => match installed(root)? {
@@ -123,8 +133,9 @@ fn debian(root: &Path) -> Result<Toolchain> {
 
 fn has_debian() -> bool {
     Path::new(DEBIAN_CARGO).exists()
-        && read(command(DEBIAN_RUSTC).args(["--print", "sysroot"]))
-            .is_ok_and(|sysroot| Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/std/Cargo.toml").exists())
+        && read(command(DEBIAN_RUSTC).args(["--print", "sysroot"])).is_ok_and(|sysroot| {
+            Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/std/Cargo.toml").exists()
+        })
 }
 
 fn install_debian() -> Result<()> {
@@ -146,7 +157,13 @@ fn install_debian() -> Result<()> {
             .status()
             .is_ok_and(|status| status.success())
     };
-    let update = || Command::new("apt-get").args(["update", "-q"]).stdout(std::process::Stdio::null()).status().is_ok_and(|status| status.success());
+    let update = || {
+        Command::new("apt-get")
+            .args(["update", "-q"])
+            .stdout(std::process::Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    };
     ensure!(install() || (update() && install()), "`apt-get install {packages}` failed");
     ensure!(has_debian(), "`apt-get install {packages}` did not bring {DEBIAN_RUSTC} and its sources");
     Ok(())
