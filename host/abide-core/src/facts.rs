@@ -8,10 +8,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::Oid;
 
+mod collide;
 pub mod config;
 pub mod delta;
+mod deps;
+mod destructive;
+mod file;
+mod findings;
+mod globs;
 mod meter;
 mod paths;
+mod pattern;
+mod secrets;
+mod sums;
+mod tests_changed;
+mod text;
+mod view;
 
 pub use config::{Limits, MeasureConfig, MeasureConfigError};
 pub use delta::{Content, DeltaEntry, DeltaError, Side, TreeDelta, TreePaths};
@@ -32,6 +44,7 @@ pub enum FileStatus {
 }
 
 /// One changed path.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own that a policy asks for by name")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileFacts {
@@ -43,11 +56,11 @@ pub struct FileFacts {
     pub zones: Vec<String>,
     /// Categories that match, sorted.
     pub categories: Vec<String>,
-    /// Text lines added.
+    /// Text lines added, as `git diff --numstat` counts them; 0 where git says binary.
     pub added: u64,
     /// Text lines removed.
     pub removed: u64,
-    /// Whether either side is binary.
+    /// Whether either side is binary: it holds a NUL, is not UTF-8, was not read, or is an LFS pointer.
     pub binary: bool,
     /// Size after, in bytes; for an LFS pointer the size it points at.
     pub bytes: u64,
@@ -142,7 +155,7 @@ pub struct DependencyFact {
     pub host: Option<String>,
     /// Where it comes from: `registry`, `git`, `path`, `url` or `unknown`.
     pub source: String,
-    /// `present`, `missing` or `not-applicable`.
+    /// `present`, `missing`, `not-applicable`, or `changed`: the same version with other bytes.
     pub integrity: String,
 }
 
@@ -176,7 +189,8 @@ pub struct WeakenedTest {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hazard {
-    /// `bidi`, `mixed-script`, `control`, `long-line`, `invisible`, `non-utf8-path` or `non-utf8-text`.
+    /// `bidi`, `mixed-script`, `control`, `long-line`, `invisible`, `opaque`, `non-utf8-path`, `non-utf8-text`, or `unmeasured-` and the
+    /// name of a fact that could not be measured in this file.
     pub kind: String,
     /// Where.
     pub path: String,
@@ -184,7 +198,7 @@ pub struct Hazard {
     pub line: u64,
 }
 
-/// Two paths that some file systems take for one.
+/// Paths that some file systems take for one; at least one of them is part of the change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Collision {
@@ -198,7 +212,8 @@ pub struct Collision {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DestructiveFact {
-    /// `file-deleted`, `sql-drop`, `sql-truncate`, `sql-delete-all`, `recursive-remove`, `force-push`, `infra-destroy`, …
+    /// `file-deleted`, `sql-drop`, `sql-truncate`, `sql-delete-all`, `data-drop`, `recursive-remove`, `disk-wipe`, `force-push`,
+    /// `history-rewrite` or `infra-destroy`.
     pub kind: String,
     /// Where.
     pub path: String,
@@ -252,7 +267,8 @@ pub struct Facts {
     pub hazards: Vec<Hazard>,
     /// Path collisions in the tree after the change.
     pub collisions: Vec<Collision>,
-    /// What could not be measured, by fact name. Never silently clean.
+    /// What could not be measured, sorted: `lines`, `secrets`, `forbidden`, `hazards`, `destructive`, `tests`, `dependencies` or
+    /// `collisions`. Never silently clean; hazards say in which files.
     pub unmeasured: Vec<String>,
     /// What the same subject changed lately.
     pub window: WindowFacts,
@@ -262,3 +278,6 @@ impl Facts {
     /// The value of `schema`.
     pub const SCHEMA: &'static str = "abide.facts/1";
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,5 +13,7 @@ pub mod id;
 pub mod input;
 pub mod patch;
 pub mod plan;
+pub mod risk;
+pub mod safe_text;
 pub mod spine;
 

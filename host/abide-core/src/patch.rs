@@ -177,13 +177,16 @@ impl PatchDoc {
     /// Parses and checks a document. Text that is not one is refused, however much it looks like a diff.
     pub fn parse(json: &[u8], limits: &PatchLimits) -> Result<Self, PatchError> {
         if json.len() > limits.doc_bytes_max {
-            return Err(PatchError::doc(PatchFault::TooLarge { what: "document", max: limits.doc_bytes_max }));
+            return Err(PatchError::doc(PatchFault::TooLarge {
+                what: "document",
+                max: limits.doc_bytes_max,
+            }));
         }
         if json.trim_ascii_start().first() != Some(&b'{') {
             return Err(PatchError::doc(PatchFault::FreeText));
         }
-        let raw: RawDoc =
-            serde_json::from_slice(json).map_err(|source| PatchError::doc(PatchFault::Shape(source.to_string())))?;
+        let raw: RawDoc = serde_json::from_slice(json)
+            .map_err(|source| PatchError::doc(PatchFault::Shape(source.to_string())))?;
         if raw.patch_format != Self::FORMAT {
             let name = raw.patch_format.chars().take(40).collect();
             return Err(PatchError::doc(PatchFault::UnknownFormat(name)));
@@ -192,11 +195,17 @@ impl PatchDoc {
             return Err(PatchError::doc(PatchFault::NoOp));
         }
         if raw.files.len() > limits.files_max {
-            return Err(PatchError::doc(PatchFault::TooLarge { what: "list of files", max: limits.files_max }));
+            return Err(PatchError::doc(PatchFault::TooLarge {
+                what: "list of files",
+                max: limits.files_max,
+            }));
         }
         let hunks = raw.files.iter().fold(0_usize, |sum, file| sum.saturating_add(file.hunks.len()));
         if hunks > limits.hunks_max {
-            return Err(PatchError::doc(PatchFault::TooLarge { what: "list of hunks", max: limits.hunks_max }));
+            return Err(PatchError::doc(PatchFault::TooLarge {
+                what: "list of hunks",
+                max: limits.hunks_max,
+            }));
         }
         let files = raw.files.into_iter().map(FilePatch::try_from).collect::<Result<Vec<_>, _>>()?;
         check_paths(&files)?;
@@ -261,7 +270,9 @@ impl TryFrom<RawFile> for FilePatch {
             }
             (Some(PatchStatus::Rename), Some(old)) if *old == path => return Err(fault(PatchFault::NoOp)),
             (Some(PatchStatus::Rename), Some(_)) | (_, None) => {}
-            (_, Some(_)) => return Err(fault(PatchFault::Contradiction("`old_path` needs the status `rename`"))),
+            (_, Some(_)) => {
+                return Err(fault(PatchFault::Contradiction("`old_path` needs the status `rename`")));
+            }
         }
         if raw.status == Some(PatchStatus::Delete) && new_mode.is_some() {
             return Err(fault(PatchFault::Contradiction("a deletion has no `new_mode`")));

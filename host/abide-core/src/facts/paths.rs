@@ -50,6 +50,18 @@ pub(crate) fn folded(path: &str) -> String {
         .collect()
 }
 
+/// `path` as Windows takes it: `\` separates, and a component ends before its trailing dots and spaces and before a `:`.
+pub(crate) fn windows(path: &str) -> Cow<'_, str> {
+    if !path.contains(['\\', ':']) && !path.contains("./") && !path.contains(" /") && !path.ends_with(['.', ' ']) {
+        return Cow::Borrowed(path);
+    }
+    let components: Vec<&str> = path
+        .split(['/', '\\'])
+        .map(|component| component.split(':').next().unwrap_or_default().trim_end_matches(['.', ' ']))
+        .collect();
+    Cow::Owned(components.join("/"))
+}
+
 /// Code points that HFS+ ignores in names, and the other default-ignorable ones that a reader does not see.
 pub(crate) fn is_ignorable(c: char) -> bool {
     matches!(

@@ -26,7 +26,9 @@ impl FilePatch {
             (None, None) if self.hunks.iter().all(Hunk::is_whole_new_file) => self.add(limits),
             (Some(PatchStatus::Add), Some(_)) => Err(PatchFault::Exists),
             // It reads as a new file, but might mean an insertion at the top: the worker must say which.
-            (None, Some((_, bytes))) if !bytes.is_empty() && self.hunks.iter().any(Hunk::is_whole_new_file) => {
+            (None, Some((_, bytes)))
+                if !bytes.is_empty() && self.hunks.iter().any(Hunk::is_whole_new_file) =>
+            {
                 Err(PatchFault::Exists)
             }
             (None | Some(PatchStatus::Modify | PatchStatus::Delete | PatchStatus::Rename), None) => {
@@ -113,7 +115,8 @@ fn patched(old: &[u8], hunks: &[Hunk], limits: &PatchLimits) -> Result<Vec<u8>, 
     if hunks.is_empty() {
         return Ok(old.to_vec());
     }
-    let text = std::str::from_utf8(old).ok().filter(|text| !text.contains('\0')).ok_or(PatchFault::NotText)?;
+    let text =
+        std::str::from_utf8(old).ok().filter(|text| !text.contains('\0')).ok_or(PatchFault::NotText)?;
     let mut rest = text.split_inclusive('\n');
     let mut read = 0_usize;
     let mut new = String::with_capacity(text.len());

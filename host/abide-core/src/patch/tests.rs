@@ -67,10 +67,14 @@ fn documents_are_refused_each_by_its_code() {
 
 #[test]
 fn a_patch_cannot_leave_the_repository() {
-    for path in ["../x", "/etc/passwd", ".git/config", "a/../../x", "a\\b", ".GIT/hooks/x", "C:/x", "", "a\nb"] {
+    for path in
+        ["../x", "/etc/passwd", ".git/config", "a/../../x", "a\\b", ".GIT/hooks/x", "C:/x", "", "a\nb"]
+    {
         assert_eq!(one(path, &["@@ -0,0 +1 @@\n+x"]).unwrap_err().code(), "AB0723", "{path}");
     }
-    for (mode, code) in [("120000", "AB0724"), ("160000", "AB0724"), ("100777", "AB0725"), ("040000", "AB0725")] {
+    for (mode, code) in
+        [("120000", "AB0724"), ("160000", "AB0724"), ("100777", "AB0725"), ("040000", "AB0725")]
+    {
         let files = serde_json::json!([{"path": "a", "new_mode": mode, "hunks": ["@@ -0,0 +1 @@\n+x"]}]);
         assert_eq!(doc(files).unwrap_err().code(), code);
     }
@@ -83,10 +87,13 @@ fn a_patch_cannot_leave_the_repository() {
 fn a_new_file_is_not_written_through_a_link_or_a_file() {
     let patch = one("dir/sub/a.txt", &["@@ -0,0 +1 @@\n+x"]).unwrap();
     for (above, code) in [(Before::Symlink, "AB0724"), (Before::Submodule, "AB0724"), (file(b""), "AB0726")] {
-        let read = |path: &RepoPath| Ok::<_, ()>(if path.as_str() == "dir" { above.clone() } else { Before::Absent });
+        let read = |path: &RepoPath| {
+            Ok::<_, ()>(if path.as_str() == "dir" { above.clone() } else { Before::Absent })
+        };
         assert_eq!(patch.apply(&LIMITS, read).unwrap().unwrap_err().code(), code);
     }
-    let read = |path: &RepoPath| Ok::<_, ()>(if path.as_str() == "dir" { Before::Folder } else { Before::Absent });
+    let read =
+        |path: &RepoPath| Ok::<_, ()>(if path.as_str() == "dir" { Before::Folder } else { Before::Absent });
     assert!(patch.apply(&LIMITS, read).unwrap().is_ok());
     assert_eq!(patch.apply(&LIMITS, |_| Err::<Before, _>("io")), Err("io"));
 }
@@ -159,7 +166,9 @@ fn files_are_added_deleted_and_renamed() {
         [FileChange::Write { mode: FileMode::Plain, bytes, .. }] if bytes == b"a\nb\n"));
     assert_eq!(add(&file(b"x\n")).unwrap_err().code(), "AB0732");
     assert_eq!(add(&Before::Folder).unwrap_err().code(), "AB0726");
-    let with = |status: &str, hunks: &[&str]| doc(serde_json::json!([{"path": "n", "status": status, "hunks": hunks}]));
+    let with = |status: &str, hunks: &[&str]| {
+        doc(serde_json::json!([{"path": "n", "status": status, "hunks": hunks}]))
+    };
     assert_eq!(run(with("add", &["@@ -0,0 +1 @@\n+a"]), &file(b"")).unwrap_err().code(), "AB0732");
     assert_eq!(run(with("modify", &["@@ -1 +1 @@\n-a\n+b"]), &Before::Absent).unwrap_err().code(), "AB0731");
     assert_eq!(run(one("n", &["@@ -1 +1 @@\n-a\n+b"]), &Before::Absent).unwrap_err().code(), "AB0731");
@@ -167,7 +176,8 @@ fn files_are_added_deleted_and_renamed() {
     assert!(matches!(&run(delete.clone(), &file(b"a\nb\n")).unwrap()[..], [FileChange::Delete { .. }]));
     assert_eq!(run(delete, &file(b"a\nb\nc\n")).unwrap_err().code(), "AB0734");
     assert_eq!(run(with("rename", &[]), &file(b"")).unwrap_err().code(), "AB0734");
-    let rename = || doc(serde_json::json!([{"path": "d/n", "old_path": "o", "status": "rename", "hunks": []}]));
+    let rename =
+        || doc(serde_json::json!([{"path": "d/n", "old_path": "o", "status": "rename", "hunks": []}]));
     assert!(matches!(&run(rename(), &file(b"\xff\0")).unwrap()[..],
         [FileChange::Rename { from, path, bytes, .. }] if from.as_str() == "o" && path.as_str() == "d/n" && bytes == b"\xff\0"));
     let read = |_: &RepoPath| Ok::<_, ()>(file(b"x"));
@@ -177,8 +187,10 @@ fn files_are_added_deleted_and_renamed() {
 #[test]
 fn modes_change_and_a_mode_that_stays_is_no_change() {
     let mode = |mode: &str| doc(serde_json::json!([{"path": "n", "new_mode": mode, "hunks": []}]));
-    assert!(matches!(&run(mode("100755"), &file(b"x")).unwrap()[..],
-        [FileChange::Write { mode: FileMode::Executable, .. }]));
+    assert!(matches!(
+        &run(mode("100755"), &file(b"x")).unwrap()[..],
+        [FileChange::Write { mode: FileMode::Executable, .. }]
+    ));
     assert_eq!(run(mode("100644"), &file(b"x")).unwrap_err().code(), "AB0730");
     assert_eq!(run(one("n", &[]), &file(b"x")).unwrap_err().code(), "AB0730");
     assert_eq!(run(one("n", &[]), &Before::Absent).unwrap_err().code(), "AB0730");

@@ -1,0 +1,316 @@
+//! Each kind of fact, by example.
+
+use super::*;
+
+#[test]
+fn a_small_change() {
+    let facts = facts(&[
+        ("docs/a.md", Some("one\ntwo\nthree\n"), Some("one\n2\nthree\nfour\n")),
+        ("src/lib.rs", None, Some("fn main() {}\n")),
+        ("old.txt", Some("x\ny\n"), None),
+    ]);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&facts.files[0]).unwrap(), @r#"
+{
+  "path": "docs/a.md",
+  "status": "modified",
+  "zones": [],
+  "categories": [
+    "docs"
+  ],
+  "added": 2,
+  "removed": 1,
+  "binary": false,
+  "bytes": 17,
+  "bytes_before": 14,
+  "old_mode": "100644",
+  "new_mode": "100644",
+  "symlink": false,
+  "submodule": false,
+  "generated": false,
+  "lfs": false,
+  "made_executable": false
+}
+"#);
+    let Totals { files, added, removed, bytes, deleted, .. } = facts.totals;
+    assert_eq!((files, added, removed, bytes, deleted), (3, 3, 3, 30, 1));
+    assert_eq!(facts.categories, ["code", "docs", "other"]);
+    assert_eq!(facts.unmeasured, [] as [&str; 0]);
+    let paths: Vec<&str> = facts.files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(paths, ["docs/a.md", "old.txt", "src/lib.rs"]);
+}
+
+fn zones_of(path: &str) -> Vec<String> {
+    added(path, "x\n").zones
+}
+
+#[test]
+fn zones_hold_however_the_path_is_spelled() {
+    for path in [
+        ".github/workflows/ci.yml",
+        ".GitHub/Workflows/CI.yml",
+        ".github/work\u{200c}flows/ci.yml",
+        ".g\u{131}thub/workflows/x".replace('\u{131}', "i").as_str(),
+        ".github/workflow\u{17f}/x.yml",
+        ".github\\workflows\\x.yml",
+        ".github./workflows/x.yml",
+        // In the place of the folder itself.
+        ".github",
+        ".github/workflows",
+    ] {
+        assert_eq!(zones_of(path), ["ci"], "{path:?}");
+    }
+    for path in ["github/workflows/ci.yml", "docs/.github/workflows.md", "x.github/workflows/y"] {
+        assert!(zones_of(path).is_empty(), "{path:?}");
+    }
+}
+
+#[test]
+fn what_runs_on_build_is_code_whatever_its_folder() {
+    let categories = |facts: Facts| facts.categories;
+    assert_eq!(categories(added("tests/a.txt", "x")), ["tests"]);
+    assert_eq!(categories(added("tests/conftest.py", "x")), ["code", "tests"]);
+    assert_eq!(categories(added("docs/conftest.py", "x")), ["code", "docs"]);
+    assert_eq!(categories(added("docs/tool", "#!/bin/sh\n")), ["code", "docs"]);
+    assert_eq!(categories(added("data.bin", "x")), ["other"]);
+    let side = Side::blob(oid('c'), delta::MODE_EXECUTABLE, *b"x");
+    let facts = measure(vec![DeltaEntry::changed("docs/a.md", blob("x"), side)]);
+    assert_eq!(facts.categories, ["code", "docs"]);
+    assert!(facts.files[0].made_executable);
+    let link = Side::blob(oid('c'), delta::MODE_SYMLINK, *b"../../etc");
+    let facts = measure(vec![DeltaEntry::added("docs/a.md", link)]);
+    assert_eq!(facts.categories, ["docs", "other"]);
+    assert!(facts.files[0].symlink);
+}
+
+#[test]
+fn files_are_counted_by_more_than_lines() {
+    let facts = measure(vec![
+        DeltaEntry::added("tests/files/bad.xz", blob(b"\xfd7zXZ\0\0\x04\n\n\n")),
+        DeltaEntry::added("sub", Side::submodule(oid('d'))),
+        DeltaEntry::changed("kind", blob("a\nb\n"), Side::blob(oid('e'), delta::MODE_SYMLINK, *b"there")),
+        DeltaEntry::added("latin.txt", blob(b"caf\xe9\n")),
+        DeltaEntry::added("big.iso", Side::too_large(oid('f'), delta::MODE_FILE, 100 << 20)),
+        DeltaEntry::added("gone", Side::unreadable(oid('f'), delta::MODE_FILE)),
+    ]);
+    let file = |path: &str| facts.files.iter().find(|file| file.path == path).unwrap();
+    let xz = file("tests/files/bad.xz");
+    assert_eq!((xz.binary, xz.added, xz.bytes), (true, 0, 11));
+    assert_eq!((file("sub").submodule, file("sub").added, file("sub").new_mode.as_str()), (true, 1, "160000"));
+    assert_eq!((file("kind").status, file("kind").removed, file("kind").added), (FileStatus::TypeChanged, 2, 1));
+    assert_eq!((file("latin.txt").binary, file("latin.txt").added), (true, 1));
+    assert_eq!((file("big.iso").binary, file("big.iso").bytes), (true, 100 << 20));
+    assert_eq!(facts.totals.binaries, 4);
+    assert_eq!(facts.unmeasured, ["destructive", "forbidden", "hazards", "lines", "secrets", "tests"]);
+    assert!(facts.hazards.iter().any(|hazard| hazard.kind == "unmeasured-secrets" && hazard.path == "gone"));
+}
+
+#[test]
+fn a_pointer_counts_at_the_size_it_points_at() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 104857600\n";
+    let file = added("model.bin", pointer).files.remove(0);
+    assert_eq!((file.lfs, file.binary, file.bytes), (true, true, 104_857_600));
+    let file = added("model.bin", &pointer.replace("104857600", "x")).files.remove(0);
+    assert_eq!(file.bytes, u64::MAX);
+}
+
+#[test]
+fn generated_files_say_so_or_are_known() {
+    let generated = |path: &str, text: &str| added(path, text).files[0].generated;
+    assert!(generated("a.rs", "// @generated by x\n"));
+    assert!(generated("a.go", "// Code generated. do not edit.\n"));
+    assert!(generated("a.min.js", "x"));
+    assert!(generated("Cargo.lock", ""));
+    assert!(generated("app.js", &"x();".repeat(1000)));
+    assert!(!generated("a.rs", &format!("{}// @generated\n", "\n".repeat(3000))));
+    assert!(!generated("a.md", "hello\n"));
+}
+
+#[test]
+fn a_secret_is_named_and_never_shown() {
+    let key = ["AKIA", "QYLPMN5HHHFPZAM2"].concat();
+    let text = format!("a\naws = \"{key}\"\n");
+    let facts = changed("src/a.rs", "a\n", &text);
+    assert_eq!(facts.secrets, [SecretFact { rule: "aws-access-key".into(), path: "src/a.rs".into(), line: 2 }]);
+    assert!(!format!("{facts:?}").contains(&key));
+    assert!(!serde_json::to_string(&facts).unwrap().contains(&key));
+    let entry = DeltaEntry::added("a", blob(&text));
+    assert!(!format!("{entry:?}").contains(&key));
+    // A line that was there before is not this change's.
+    assert!(changed("src/a.rs", &text, &format!("{text}b\n")).secrets.is_empty());
+    // In a binary, in UTF-16, in a link, in a file of a folder named docs.
+    let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let marked: Vec<u8> = [0xff, 0xfe].into_iter().chain(wide.clone()).collect();
+    for bytes in [format!("\0{text}").into_bytes(), wide, marked, [b"\xff", text.as_bytes()].concat()] {
+        assert_eq!(measure(vec![DeltaEntry::added("x", blob(bytes))]).secrets.len(), 1);
+    }
+    assert_eq!(added("k.pem", "-----BEGIN RSA PRIVATE KEY-----\n").secrets.len(), 1);
+}
+
+#[test]
+fn random_looking_values_with_telling_names_are_secrets() {
+    let value = ["q7Zk2Lw9", "XvB4mT8s", "R1nC6yHd"].concat();
+    for line in [
+        format!("api_key = \"{value}\""),
+        format!("\"clientSecret\": \"{value}\""),
+        format!("DB_PASSWORD={value}"),
+        format!("token: {value}"),
+    ] {
+        assert_eq!(added("a.txt", &line).secrets.len(), 1, "{line}");
+    }
+    for line in [
+        "api_key = os.environ['API_KEY_FOR_THE_SERVICE']",
+        "password = get_password_from_the_vault_please()",
+        "secret: kubernetes-secret-name-for-production",
+        "token = \"aaaaaaaaaaaaaaaaaaaaaaaa1111111\"",
+        "\"integrity\": \"sha512-WKMdaGOLuBWQvoBGYFYDLwxUjW8cNQHRRkb2sbeiJyREAbPGpfTaTxK\"",
+        "checksum = \"b5f8031100accf9d004d2a3f5df8b6f51b2d5cb6\"",
+    ] {
+        assert_eq!(added("a.txt", line).secrets, [], "{line}");
+    }
+}
+
+#[test]
+fn forbidden_patterns_count_on_added_lines_only() {
+    let found = |old: &str, new: &str| -> Vec<(String, u64)> {
+        let facts = changed("a.sql", old, new);
+        facts.forbidden.into_iter().map(|fact| (fact.pattern, fact.line)).collect()
+    };
+    assert_eq!(found("", "x\ndrop   table users;\n"), [("DROP TABLE".to_owned(), 2)]);
+    assert_eq!(found("", "exec('x')\n"), [("exec(".to_owned(), 1)]);
+    assert_eq!(found("", "chmod 777 x\n"), [("chmod-world".to_owned(), 1)]);
+    assert_eq!(found("DROP TABLE a;\n", "DROP TABLE a;\nx\n"), []);
+    assert_eq!(found("DROP TABLE a;\n", ""), []);
+}
+
+fn hazards(text: &str) -> Vec<String> {
+    let mut kinds: Vec<String> = added("src/a.rs", text).hazards.into_iter().map(|hazard| hazard.kind).collect();
+    kinds.dedup();
+    kinds
+}
+
+#[test]
+fn hazards_are_what_a_reader_does_not_see() {
+    for (text, kind) in [
+        ("if access != \"user\u{202e} \u{2066}// Check\" {\n", "bidi"),
+        ("let a\u{200b}b = 1;\n", "invisible"),
+        ("x = 'a\u{e0041}\u{e0042}'\n", "invisible"),
+        ("let \u{3164} = 1;\n", "invisible"),
+        ("a\u{fe00}\u{fe01}\u{fe02}\n", "invisible"),
+        ("let p\u{430}ssword = 1;\n", "mixed-script"),
+        ("\u{1b}[8mhidden\n", "control"),
+        ("harmless\rrm -x\n", "control"),
+        ("a\u{85}b\n", "control"),
+        ("x\u{2028}y\n", "control"),
+    ] {
+        assert_eq!(hazards(text), [kind], "{text:?}");
+    }
+    assert_eq!(hazards(&format!("{}\n", "word ".repeat(41))), ["long-line"]);
+    assert_eq!(hazards(&format!("{}\n", "aB3/".repeat(120))), ["long-line", "opaque"]);
+    assert_eq!(hazards(&format!("{}\n", "QUJD1234".repeat(8)).repeat(14)), ["opaque"]);
+    for text in [
+        "plain\r\nwindows\r\n",
+        "\u{feff}with a mark\n",
+        "naïve Ünïcode, русский текст, 日本語のテスト, עברית, 한국어\n",
+        "👩\u{200d}👩\u{200d}👧 ❤\u{fe0f} 1\u{fe0f}\u{20e3}\n",
+        "می\u{200c}خواهم\n",
+        "10 μs, ΔE, 4 kΩ\n",
+        "\u{c}\n",
+    ] {
+        assert_eq!(hazards(text), [] as [&str; 0], "{text:?}");
+    }
+}
+
+#[test]
+fn paths_can_be_hazards_too() {
+    let of = |path: &[u8]| -> Vec<(String, String)> {
+        let facts = measure(vec![DeltaEntry::added(path, blob("x"))]);
+        facts.hazards.into_iter().map(|hazard| (hazard.kind, hazard.path)).collect()
+    };
+    assert_eq!(of(b"a\xff%"), [("non-utf8-path".to_owned(), "a%FF%25".to_owned())]);
+    assert_eq!(of("invoice\u{202e}fdp.exe".as_bytes())[0].0, "bidi");
+    assert_eq!(of("p\u{430}ckage.rs".as_bytes())[0].0, "mixed-script");
+    assert_eq!(of(b"a\nb")[0].0, "control");
+    assert_eq!(of(b"plain%20.md"), []);
+}
+
+#[test]
+fn colliding_paths_are_found_in_the_whole_tree() {
+    let of = |path: &str, tree: &[&str]| -> Vec<(String, Vec<String>)> {
+        let paths = tree.iter().chain([&path]).map(|path| path.as_bytes().to_vec()).collect();
+        let entries = entries(&[(path, None, Some("x"))]);
+        let delta = TreeDelta::new(oid('a'), oid('b'), entries, TreePaths::All(paths)).unwrap();
+        let facts = meter().measure(&delta, WindowFacts::default());
+        facts.collisions.into_iter().map(|c| (c.kind, c.paths)).collect()
+    };
+    let pair = |kind: &str, a: &str, b: &str| [(kind.to_owned(), vec![a.to_owned(), b.to_owned()])];
+    assert_eq!(of("readme.md", &["README.md", "x"]), pair("case-fold", "README.md", "readme.md"));
+    assert_eq!(of("caf\u{e9}", &["cafe\u{301}"]), pair("nfc", "cafe\u{301}", "caf\u{e9}"));
+    assert_eq!(of("docs/new.md", &["Docs/old.md"]), pair("case-fold", "Docs", "docs"));
+    assert_eq!(of("a/x", &["A"]), pair("case-fold", "A", "a"));
+    assert_eq!(of("stra\u{df}e", &["STRASSE"]).len(), 1);
+    // Collisions that were there before are not this change's.
+    assert_eq!(of("new", &["x/FOO.h", "x/foo.h"]), []);
+    let entries = entries(&[("a", None, Some("x"))]);
+    let delta = TreeDelta::new(oid('a'), oid('b'), entries, TreePaths::Unread).unwrap();
+    assert_eq!(meter().measure(&delta, WindowFacts::default()).unmeasured, ["collisions"]);
+}
+
+#[test]
+fn operations_that_are_hard_to_take_back_are_named() {
+    let kinds = |path: &str, text: &str| -> Vec<String> {
+        added(path, text).destructive.into_iter().map(|fact| fact.kind).collect()
+    };
+    for (text, kind) in [
+        ("DROP TABLE users;", "sql-drop"),
+        ("ALTER TABLE a DROP COLUMN b;", "sql-drop"),
+        ("op.drop_table('x')", "sql-drop"),
+        ("truncate table a;", "sql-truncate"),
+        ("TRUNCATE a, b;", "sql-truncate"),
+        ("DELETE FROM users;", "sql-delete-all"),
+        ("UPDATE users SET admin = 1", "sql-delete-all"),
+        ("rm -rf /", "recursive-remove"),
+        ("  rm --verbose -fr x", "recursive-remove"),
+        ("shutil.rmtree(p)", "recursive-remove"),
+        ("std::fs::remove_dir_all(p)", "recursive-remove"),
+        ("git push origin main --force", "force-push"),
+        ("git push -f", "force-push"),
+        ("git push origin +main", "force-push"),
+        ("git reset --hard HEAD~3", "history-rewrite"),
+        ("terraform destroy -auto-approve", "infra-destroy"),
+        ("  force_destroy = true", "infra-destroy"),
+        ("kubectl delete namespace prod", "infra-destroy"),
+        ("redis-cli FLUSHALL", "data-drop"),
+        ("dd if=/dev/zero of=/dev/sda", "disk-wipe"),
+    ] {
+        assert_eq!(kinds("x.txt", text), [kind], "{text}");
+        assert_eq!(kinds("docs/x.md", text), [] as [&str; 0], "{text}");
+    }
+    for text in [
+        "DELETE FROM users WHERE id = 1;",
+        "DELETE FROM users\n  WHERE id = 1;",
+        "UPDATE users SET a = 1 WHERE b;",
+        "git push origin feature",
+        "rm file.txt",
+        "text.truncate(10);",
+        "the storm -rf",
+        "drop tables of contents",
+    ] {
+        assert_eq!(kinds("x.txt", text), [] as [&str; 0], "{text}");
+    }
+    assert_eq!(kinds("x.sql", "DELETE FROM users; -- where\n"), ["sql-delete-all"]);
+    let guard = changed("main.tf", "a\nprevent_destroy = true\n", "a\n");
+    assert_eq!(guard.destructive[0].kind, "infra-destroy");
+    assert_eq!(facts(&[("a.rs", Some("x"), None)]).destructive[0].kind, "file-deleted");
+    assert_eq!(facts(&[("a.md", Some("x"), None)]).destructive, []);
+}
+
+#[test]
+fn the_window_adds_what_came_before() {
+    let meter = meter();
+    let delta = delta(entries(&[("ab.yml", None, Some("x\n"))]));
+    let first = meter.measure(&delta, WindowFacts { hours: 24, ..WindowFacts::default() });
+    assert_eq!((first.window.changes, first.window.totals.files, first.window.zones["governance"]), (1, 1, 1));
+    let second = meter.measure(&delta, first.window);
+    assert_eq!((second.window.changes, second.window.totals.added, second.window.zones["governance"]), (2, 2, 2));
+    assert_eq!(second.window.hours, 24);
+}

@@ -1,0 +1,3 @@
+//! The shipped policy data, where it is there.
+
+use super::*;
