@@ -22,6 +22,7 @@ pub use adopt::{Adopt, Intake, IntakeError};
 pub use checkout::{Checkout, CheckoutError};
 pub use commit::{Commit, CommitError, CommitText, Committed};
 pub use fault::GitFault;
+pub(crate) use fault::ours as our_oid;
 pub use merge::{BeforeSink, MergeError, MergeHand, Merged};
 pub use read::{Ancestry, CommitInfo, ListedEntry, ReadError, Walk};
 pub use repo::{Note, Repo, RepoError};

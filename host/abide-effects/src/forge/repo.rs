@@ -167,6 +167,11 @@ impl Repo {
         Ok(())
     }
 
+    /// libgit2's own view, for the rooms of this crate.
+    pub(crate) fn git(&self) -> &git2::Repository {
+        &self.git
+    }
+
     /// The name under which it was registered.
     pub fn id(&self) -> &RepoId {
         &self.id

@@ -1,0 +1,90 @@
+use super::*;
+use crate::trial::{Sandpit, repo_id};
+
+struct Bench {
+    pit: Sandpit,
+    known: Vec<RefMove>,
+}
+
+fn main() -> RefName {
+    RefName::branch("main").unwrap()
+}
+
+impl Bench {
+    /// Set up at the second commit of `main`; then one known merge.
+    fn new() -> Self {
+        let pit = Sandpit::seeded();
+        let second = pit.commit("second");
+        let third = pit.commit("third");
+        let known = vec![
+            RefMove { name: main(), old: Oid::zero(), new: second.clone() },
+            RefMove { name: main(), old: second, new: third },
+        ];
+        Self { pit, known }
+    }
+
+    fn strays(&self) -> Vec<(Oid, Oid)> {
+        let repo = Repo::open(&self.pit.work(), repo_id()).unwrap();
+        let strays = reconcile(&repo, &[main()], &self.known).unwrap();
+        strays.into_iter().map(|stray| (stray.old, stray.new)).collect()
+    }
+}
+
+#[test]
+fn a_branch_that_moved_only_as_known_has_no_strays() {
+    assert_eq!(Bench::new().strays(), []);
+}
+
+#[test]
+fn a_push_around_the_gate_is_a_stray_even_if_it_was_taken_back() {
+    let bench = Bench::new();
+    let third = bench.pit.oid("HEAD");
+    let fourth = bench.pit.commit("fourth");
+    assert_eq!(bench.strays(), [(third.clone(), fourth.clone())]);
+    bench.pit.git(&["reset", "-q", "--hard", third.as_str()]);
+    assert_eq!(bench.strays(), [(third.clone(), fourth.clone()), (fourth, third)]);
+}
+
+#[test]
+fn an_edit_that_left_no_log_is_a_stray() {
+    let bench = Bench::new();
+    let (second, third) = (bench.pit.oid("HEAD~1"), bench.pit.oid("HEAD"));
+    std::fs::write(bench.pit.work().join(".git/refs/heads/main"), format!("{second}\n")).unwrap();
+    assert_eq!(bench.strays(), [(third.clone(), second.clone())]);
+    std::fs::remove_file(bench.pit.work().join(".git/logs/refs/heads/main")).unwrap();
+    assert_eq!(bench.strays(), [(third.clone(), second)]);
+    bench.pit.git(&["update-ref", "-d", "refs/heads/main"]);
+    assert_eq!(bench.strays(), [(third.clone(), Oid::zero())]);
+    bench.pit.git(&["symbolic-ref", "refs/heads/main", "refs/heads/evil"]);
+    assert_eq!(bench.strays(), [(third, Oid::zero())]);
+}
+
+#[test]
+fn a_known_move_that_did_not_land_is_a_stray_too() {
+    let mut bench = Bench::new();
+    let third = bench.pit.oid("HEAD");
+    let lost: Oid = "1111111111111111111111111111111111111111".parse().unwrap();
+    bench.known.push(RefMove { name: main(), old: third.clone(), new: lost.clone() });
+    assert_eq!(bench.strays(), [(lost, third)]);
+}
+
+#[test]
+fn a_protected_branch_that_appeared_is_a_stray() {
+    let bench = Bench::new();
+    bench.pit.git(&["branch", "release"]);
+    let repo = Repo::open(&bench.pit.work(), repo_id()).unwrap();
+    let release = RefName::branch("release").unwrap();
+    let strays = reconcile(&repo, &[main(), release.clone()], &bench.known).unwrap();
+    assert_eq!(strays.iter().map(|stray| &stray.name).collect::<Vec<_>>(), [&release]);
+    assert_eq!(reconcile(&repo, &[RefName::branch("gone").unwrap()], &bench.known).unwrap(), []);
+}
+
+#[test]
+fn a_stray_says_who_and_when() {
+    let bench = Bench::new();
+    bench.pit.commit("fourth");
+    let repo = Repo::open(&bench.pit.work(), repo_id()).unwrap();
+    let strays = reconcile(&repo, &[main()], &bench.known).unwrap();
+    assert_eq!(strays[0].log.as_deref(), Some("alice <alice@example.org>: commit: fourth"));
+    assert_eq!(strays[0].time_s, Some(1_700_000_000));
+}
