@@ -217,6 +217,14 @@ impl Store for SqliteStore {
         }
     }
 
+    fn peek_ref_move(
+        &self,
+        claim: &RefMove,
+        now: Timestamp,
+    ) -> Result<Result<Seq, RefMoveRefusal>, StoreError> {
+        moves::peek(&self.reader(), claim, now)
+    }
+
     fn put_checkpoint(&self, row: CheckpointRow) -> Result<(), StoreError> {
         self.writer.submit(Work::Checkpoint(row)).map(|_| ())
     }
@@ -231,6 +239,14 @@ impl Store for SqliteStore {
 
     fn records(&self, places: Range<u64>) -> Result<Vec<Record>, StoreError> {
         read::records(&self.reader(), places)
+    }
+
+    fn peek_ref_move(
+        &self,
+        claim: &RefMove,
+        now: Timestamp,
+    ) -> Result<Result<Seq, RefMoveRefusal>, StoreError> {
+        Ok(moves::find(&self.reader(), claim, now)?.map(|decision| decision.seq))
     }
 
     fn records_of(&self, run: &RunId) -> Result<Vec<Record>, StoreError> {

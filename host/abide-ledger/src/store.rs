@@ -206,6 +206,18 @@ pub trait Store: fmt::Debug + Send + Sync {
         claim: &RefMove,
         now: Timestamp,
     ) -> Result<Result<Seq, RefMoveRefusal>, StoreError>;
+    /// Whether [`Store::spend_ref_move`] would find a record now, and whose. Writes nothing and promises nothing.
+    fn peek_ref_move(
+        &self,
+        claim: &RefMove,
+        now: Timestamp,
+    ) -> Result<Result<Seq, RefMoveRefusal>, StoreError>;
+    /// What [`Store::spend_ref_move`] would answer at this moment; nothing is spent.
+    fn peek_ref_move(
+        &self,
+        claim: &RefMove,
+        now: Timestamp,
+    ) -> Result<Result<Seq, RefMoveRefusal>, StoreError>;
     /// Keeps a signed root, durably; refuses another root for the same size.
     fn put_checkpoint(&self, row: CheckpointRow) -> Result<(), StoreError>;
     /// Throws every projection away and makes it anew from the log.

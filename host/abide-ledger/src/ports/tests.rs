@@ -60,7 +60,10 @@ fn one_decision_moves_one_reference_once() {
         "a rewind is a move of its own"
     );
     let size = ledger.size().unwrap();
+    let peek = || ledger.peek_ref_move(&claim('a', 'b'), Timestamp(10_001)).unwrap();
+    assert_eq!((peek(), peek()), (Ok(seq), Ok(seq)), "looking spends nothing");
     assert_eq!(ask(&ledger, 'a', 'b', 10_001), Ok(seq));
+    assert!(matches!(peek(), Err(RefMoveRefusal::AlreadyUsed { .. })));
     assert_eq!(ask(&ledger, 'a', 'b', 10_002), Err(RefMoveRefusal::AlreadyUsed { seq, by: Seq(size) }));
     let other = Ledger::open(&home.path().join("state"), &crate::Opening::STANDARD).unwrap();
     assert_eq!(ask(&other, 'a', 'b', 10_003), Err(RefMoveRefusal::AlreadyUsed { seq, by: Seq(size) }));

@@ -11,20 +11,40 @@ use crate::leaf::{Draft, Leaf};
 use crate::merkle::Frontier;
 use crate::store::{DecisionRow, Guard, RefMove, RefMoveRefusal, StoreError};
 
-/// Finds an unused, unexpired allow of class MERGE for exactly this move and spends it; or says why there is none, and writes nothing.
+/// Spends an unused, unexpired allow of class MERGE for exactly this move; or says why there is none, and writes nothing.
 pub(super) fn spend(
     db: &Connection,
     edge: &mut Frontier,
     claim: &RefMove,
     now: Timestamp,
 ) -> Result<Result<Seq, RefMoveRefusal>, StoreError> {
+    match find(db, claim, now)? {
+        Ok(decision) => allow(db, edge, claim, &decision, now).map(Ok),
+        Err(why) => Ok(Err(why)),
+    }
+}
+
+/// What [`spend`] would answer now. Only spending makes it certain.
+pub(super) fn peek(
+    db: &Connection,
+    claim: &RefMove,
+    now: Timestamp,
+) -> Result<Result<Seq, RefMoveRefusal>, StoreError> {
+    Ok(find(db, claim, now)?.map(|decision| decision.seq))
+}
+
+fn find(
+    db: &Connection,
+    claim: &RefMove,
+    now: Timestamp,
+) -> Result<Result<DecisionRow, RefMoveRefusal>, StoreError> {
     if let Some(freeze) = view::freezes(db)?.into_iter().find(|freeze| freeze.repo == claim.repo.as_str()) {
         return Ok(Err(RefMoveRefusal::Frozen { since: freeze.seq }));
     }
     let mut refusal = no_decision(db, claim)?;
     for decision in matching(db, claim)? {
         match judge(db, &decision, now)? {
-            Ok(()) => return allow(db, edge, claim, &decision, now).map(Ok),
+            Ok(()) => return Ok(Ok(decision)),
             Err(why) => refusal = why,
         }
     }
