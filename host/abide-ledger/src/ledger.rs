@@ -238,15 +238,6 @@ impl Ledger {
         self.store.spend_ref_move(claim, now)
     }
 
-    /// Whether [`Ledger::consume_ref_move`] would find a record now. Writes nothing and promises nothing.
-    pub fn peek_ref_move(
-        &self,
-        claim: &RefMove,
-        now: Timestamp,
-    ) -> Result<Result<Seq, RefMoveRefusal>, StoreError> {
-        self.store.peek_ref_move(claim, now)
-    }
-
     /// What [`Ledger::consume_ref_move`] would answer at this moment; nothing is spent, so nothing may be done on the answer.
     pub fn peek_ref_move(
         &self,

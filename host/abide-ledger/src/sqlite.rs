@@ -241,14 +241,6 @@ impl Store for SqliteStore {
         read::records(&self.reader(), places)
     }
 
-    fn peek_ref_move(
-        &self,
-        claim: &RefMove,
-        now: Timestamp,
-    ) -> Result<Result<Seq, RefMoveRefusal>, StoreError> {
-        Ok(moves::find(&self.reader(), claim, now)?.map(|decision| decision.seq))
-    }
-
     fn records_of(&self, run: &RunId) -> Result<Vec<Record>, StoreError> {
         read::records_of(&self.reader(), run)
     }

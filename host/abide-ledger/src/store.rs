@@ -206,12 +206,6 @@ pub trait Store: fmt::Debug + Send + Sync {
         claim: &RefMove,
         now: Timestamp,
     ) -> Result<Result<Seq, RefMoveRefusal>, StoreError>;
-    /// Whether [`Store::spend_ref_move`] would find a record now, and whose. Writes nothing and promises nothing.
-    fn peek_ref_move(
-        &self,
-        claim: &RefMove,
-        now: Timestamp,
-    ) -> Result<Result<Seq, RefMoveRefusal>, StoreError>;
     /// What [`Store::spend_ref_move`] would answer at this moment; nothing is spent.
     fn peek_ref_move(
         &self,
