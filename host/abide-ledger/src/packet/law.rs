@@ -212,18 +212,25 @@ impl Law<'_> {
         Ok(())
     }
 
-    /// A protected reference moved only after its record was spent.
+    /// A protected reference moved only after a record of exactly this move was spent. A run that was interrupted between the move and its
+    /// event asks the gate again, so the merge may cite a later decision than the record that it spent.
     fn merges(&self) -> Result<usize, String> {
-        let of =
-            |kind: &'static str| self.evidence.events.iter().filter(move |entry| entry.leaf.kind() == kind);
-        let spent: BTreeMap<&str, u64> =
-            of("RefMoveAllowed").map(|entry| (entry.text("decision"), entry.seq)).collect();
-        for merged in of("Merged") {
-            if spent.get(merged.text("decision")).is_none_or(|seq| *seq > merged.seq) {
-                return Err(format!("event {} `Merged`: its record was never spent", merged.seq));
+        let (mut open, mut count) = (Vec::new(), 0_usize);
+        for entry in &self.evidence.events {
+            let step = (entry.text("ref"), entry.text("old"), entry.text("new"));
+            match entry.leaf.kind() {
+                "RefMoveAllowed" => open.push(step),
+                "Merged" => {
+                    let spent = open.iter().position(|spent| *spent == step);
+                    let spent = spent
+                        .ok_or_else(|| format!("event {} `Merged`: its record was never spent", entry.seq))?;
+                    open.swap_remove(spent);
+                    count = count.saturating_add(1);
+                }
+                _ => {}
             }
         }
-        Ok(of("Merged").count())
+        Ok(count)
     }
 
     fn freezes(&self) -> Result<usize, String> {

@@ -262,6 +262,16 @@ fn what_breaks_the_law_is_refused_although_every_signature_is_right() {
         ("another commit", Some("decided"), vec![start(), allow(), spent(2, 11), merged(2, 'c')]),
         ("record not spent", Some("merges"), vec![start(), allow(), merged(2, 'b')]),
         ("record spent afterwards", Some("merges"), vec![start(), allow(), merged(2, 'b'), spent(2, 31)]),
+        (
+            "interrupted between the move and its event, then decided again",
+            None,
+            vec![start(), allow(), spent(2, 11), allow(), merged(4, 'b')],
+        ),
+        (
+            "one record, two merges",
+            Some("merges"),
+            vec![start(), allow(), spent(2, 11), merged(2, 'b'), allow(), merged(5, 'b')],
+        ),
         ("twice", Some("once"), vec![start(), allow(), spent(2, 11), spent(2, 12)]),
         ("expired", Some("halt"), vec![start(), allow(), spent(2, 60_010)]),
         ("after a kill", Some("halt"), vec![start(), allow(), killed(), spent(2, 21)]),

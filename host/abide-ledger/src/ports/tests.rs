@@ -68,8 +68,10 @@ fn one_decision_moves_one_reference_once() {
     let other = Ledger::open(&home.path().join("state"), &crate::Opening::STANDARD).unwrap();
     assert_eq!(ask(&other, 'a', 'b', 10_003), Err(RefMoveRefusal::AlreadyUsed { seq, by: Seq(size) }));
     assert_eq!(ledger.size().unwrap(), size + 1, "a refusal writes nothing");
-    let again = log(&ledger, 'a', 'b', Verdict::Allow, 10_004);
-    assert_eq!(ask(&other, 'a', 'b', 10_005), Ok(again));
+    let (older, newer) =
+        (log(&ledger, 'a', 'b', Verdict::Allow, 10_004), log(&ledger, 'a', 'b', Verdict::Allow, 10_005));
+    assert_eq!(ask(&other, 'a', 'b', 10_006), Ok(newer), "the newest is the one that was just given");
+    assert_eq!(ask(&other, 'a', 'b', 10_006), Ok(older));
 }
 
 #[test]

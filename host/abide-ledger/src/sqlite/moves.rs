@@ -41,23 +41,23 @@ fn find(
     if let Some(freeze) = view::freezes(db)?.into_iter().find(|freeze| freeze.repo == claim.repo.as_str()) {
         return Ok(Err(RefMoveRefusal::Frozen { since: freeze.seq }));
     }
-    let mut refusal = no_decision(db, claim)?;
+    let mut refusal = None;
     for decision in matching(db, claim)? {
         match judge(db, &decision, now)? {
             Ok(()) => return Ok(Ok(decision)),
-            Err(why) => refusal = why,
+            Err(why) => refusal = refusal.or(Some(why)),
         }
     }
-    Ok(Err(refusal))
+    refusal.map_or_else(|| no_decision(db, claim).map(Err), |why| Ok(Err(why)))
 }
 
-/// Decisions on exactly this move, oldest first, so that the newest has the last word on why.
+/// Decisions on exactly this move, newest first: it is the one that whoever asks has just been given, and it has the word on why.
 fn matching(db: &Connection, claim: &RefMove) -> Result<Vec<DecisionRow>, StoreError> {
     let values =
         params![claim.repo.as_str(), claim.reference.as_str(), claim.old.as_str(), claim.new.as_str()];
     view::decisions(
         db,
-        "WHERE repo = ?1 AND ref = ?2 AND old = ?3 AND new = ?4 AND class = 'MERGE' ORDER BY seq",
+        "WHERE repo = ?1 AND ref = ?2 AND old = ?3 AND new = ?4 AND class = 'MERGE' ORDER BY seq DESC",
         values,
     )
 }
