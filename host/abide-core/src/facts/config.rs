@@ -82,6 +82,8 @@ pub struct Limits {
     pub total_bytes_max: u64,
     /// Files with more lines on either side are counted as replaced whole.
     pub diff_lines_max: u32,
+    /// Steps that comparing lines may take over the whole change; beyond that, lines are counted as replaced.
+    pub diff_steps_max: u64,
     /// Findings of one kind kept for one file.
     pub findings_per_file_max: u32,
     /// Findings of one kind kept for one change.
@@ -94,6 +96,7 @@ impl Default for Limits {
             blob_bytes_max: 8 << 20,
             total_bytes_max: 256 << 20,
             diff_lines_max: 200_000,
+            diff_steps_max: 400_000_000,
             findings_per_file_max: 20,
             findings_max: 2000,
         }

@@ -9,6 +9,7 @@ use super::destructive::Destructive;
 use super::file::{FileMeter, Opened};
 use super::findings::Findings;
 use super::globs::NamedGlobs;
+use super::linediff::Work;
 use super::secrets::{Forbidden, Secrets};
 use super::tests_changed::Tests;
 use super::text::Text;
@@ -77,8 +78,9 @@ impl Meter {
     /// Measures one change. `earlier` is what the same subject changed lately, this change excluded; it is added here.
     pub fn measure(&self, delta: &TreeDelta, earlier: WindowFacts) -> Facts {
         let mut gathered = Gathered::new(&self.limits);
+        let mut work = Work(self.limits.diff_steps_max);
         for entry in delta.entries() {
-            self.look_at(&View::open(entry, &self.limits), &mut gathered);
+            self.look_at(&View::open(entry, &self.limits, &mut work), &mut gathered);
         }
         let collisions = collisions(delta).unwrap_or_else(|| {
             gathered.unmeasured.insert("collisions");

@@ -5,13 +5,11 @@
 
 use std::borrow::Cow;
 
-use imara_diff::sources::byte_lines;
-use imara_diff::{Algorithm, Diff, InternedInput};
-
 use super::FileStatus;
 use super::config::Limits;
 use super::delta::{DeltaEntry, Side};
 use super::globs::PathForms;
+use super::linediff::{LineDiff, Work, diff};
 
 /// As far as git looks for a NUL before it calls a file binary (`buffer_is_binary` in git's `xdiff-interface.c`).
 const GIT_BINARY_PROBE_BYTES: usize = 8000;
@@ -56,7 +54,7 @@ pub(crate) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    pub(crate) fn open(entry: &'a DeltaEntry, limits: &Limits) -> Self {
+    pub(crate) fn open(entry: &'a DeltaEntry, limits: &Limits, work: &mut Work) -> Self {
         let old_bytes = entry.old().and_then(|side| readable(side, limits));
         let new_bytes = entry.new_side().and_then(|side| readable(side, limits));
         let unread = |side: Option<&Side>, bytes: Option<&[u8]>| {
@@ -85,7 +83,7 @@ impl<'a> View<'a> {
                     && !view.old_unread
                     && !view.new_unread =>
             {
-                view.compare(old, new, limits);
+                view.compare(old, new, limits, work);
             }
             _ => view.replace(old_bytes, new_bytes),
         }
@@ -104,23 +102,20 @@ impl<'a> View<'a> {
         self.hunks.iter().flat_map(|hunk| &hunk.added)
     }
 
-    fn compare(&mut self, old: &'a [u8], new: &'a [u8], limits: &Limits) {
-        let max = usize::try_from(limits.diff_lines_max).unwrap_or(usize::MAX);
-        if lines_of(old) > count(max) || lines_of(new) > count(max) {
+    fn compare(&mut self, old: &'a [u8], new: &'a [u8], limits: &Limits, work: &mut Work) {
+        let max = u64::from(limits.diff_lines_max);
+        let (old_lines, new_lines): (Vec<&[u8]>, Vec<&[u8]>) = (byte_lines(old).collect(), byte_lines(new).collect());
+        if count(old_lines.len()) > max || count(new_lines.len()) > max {
             self.capped = true;
             self.replace(Some(old), Some(new));
             return;
         }
-        let input = InternedInput::new(byte_lines(old), byte_lines(new));
-        let diff = Diff::compute(Algorithm::Myers, &input);
-        self.added = u64::from(diff.count_additions());
-        self.removed = u64::from(diff.count_removals());
-        let old: Vec<&[u8]> = byte_lines(old).collect();
-        let new: Vec<&[u8]> = byte_lines(new).collect();
-        self.hunks = diff
-            .hunks()
-            .map(|hunk| Hunk { removed: picked(&old, &hunk.before), added: picked(&new, &hunk.after) })
-            .collect();
+        let diff = diff(&old_lines, &new_lines, work);
+        self.capped = !diff.exact;
+        self.hunks = hunks(&old_lines, &new_lines, &diff);
+        let sum = |side: fn(&Hunk<'a>) -> usize| self.hunks.iter().map(|hunk| count(side(hunk))).sum();
+        self.removed = sum(|hunk| hunk.removed.len());
+        self.added = sum(|hunk| hunk.added.len());
     }
 
     /// Every line of `old` goes, every line of `new` comes. What is not read has at least as many lines as this can know: none.
@@ -153,14 +148,38 @@ fn lines_of(bytes: &[u8]) -> u64 {
     count(byte_lines(bytes).count())
 }
 
-fn picked<'a>(lines: &[&'a [u8]], range: &std::ops::Range<u32>) -> Vec<Line<'a>> {
-    range
-        .clone()
-        .filter_map(|index| {
-            let bytes = lines.get(usize::try_from(index).ok()?)?;
-            Some(Line { number: u64::from(index).saturating_add(1), text: line_text(bytes) })
-        })
-        .collect()
+/// The lines that differ, those that stand next to each other together.
+fn hunks<'a>(old: &[&'a [u8]], new: &[&'a [u8]], diff: &LineDiff) -> Vec<Hunk<'a>> {
+    let mut hunks: Vec<Hunk<'a>> = Vec::new();
+    let mut removed = numbered(old, &diff.removed).peekable();
+    let mut added = numbered(new, &diff.added).peekable();
+    while removed.peek().is_some() || added.peek().is_some() {
+        let mut hunk = Hunk { removed: Vec::new(), added: Vec::new() };
+        while let Some((line, _)) = removed.next_if(|(_, differs)| *differs) {
+            hunk.removed.push(line);
+        }
+        while let Some((line, _)) = added.next_if(|(_, differs)| *differs) {
+            hunk.added.push(line);
+        }
+        if !hunk.removed.is_empty() || !hunk.added.is_empty() {
+            hunks.push(hunk);
+        }
+        // Both sides now stand at a common line, or at their end.
+        removed.next();
+        added.next();
+    }
+    hunks
+}
+
+fn numbered<'a>(lines: &[&'a [u8]], differs: &[bool]) -> impl Iterator<Item = (Line<'a>, bool)> {
+    lines.iter().zip(differs).enumerate().map(|(index, (line, differs))| {
+        (Line { number: count(index).saturating_add(1), text: line_text(line) }, *differs)
+    })
+}
+
+/// Lines with their ends, as git splits them.
+fn byte_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split_inclusive(|byte| *byte == b'\n')
 }
 
 fn line_text(bytes: &[u8]) -> Cow<'_, str> {

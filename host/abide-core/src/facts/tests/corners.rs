@@ -62,8 +62,12 @@ fn a_diff_of_hostile_lines_ends() {
         };
         (0..20_000).map(|_| format!("{}\n", next())).collect()
     };
-    let facts = changed("a.txt", &lines(1), &lines(2));
-    assert!(facts.files[0].added > 0 && facts.files[0].added <= 20_000);
+    let mut config = config();
+    config.measure.diff_steps_max = 10_000_000;
+    let meter = Meter::compile(&config).unwrap();
+    let delta = delta(entries(&[("a.txt", Some(&lines(1)), Some(&lines(2)))]));
+    let facts = meter.measure(&delta, WindowFacts::default());
+    assert_eq!((facts.files[0].added, facts.unmeasured), (20_000, vec!["lines".to_owned()]));
 }
 
 #[test]
