@@ -28,7 +28,7 @@ decision := {
 	input.schema == "abide.input/1"
 }
 
-# What the class has to say. A class without a line here has no answer, and no answer is a denial.
+# What the class has to say.
 found contains finding if {
 	input.action.class == "PLAN"
 	some finding in plan.findings
@@ -67,6 +67,42 @@ found contains finding if {
 found contains finding if {
 	input.action.class == "ROLLBACK"
 	some finding in rollback.findings
+}
+
+found contains {
+	"rule": "class-unknown",
+	"level": "deny",
+	"msg": sprintf("no rules are written for class `%s`", [input.action.class]),
+	"help": "write them in a file of their own, and add them to `main.rego`",
+} if {
+	not input.action.class in {"PLAN", "FETCH", "GENERATE", "EXECUTE", "WRITE", "MERGE", "DEPLOY", "ROLLBACK"}
+}
+
+# Layers add findings, and nothing else of theirs is read: they can tighten, never loosen.
+layered contains finding if {
+	some layer in data.abide.layers
+	some finding in layer.findings
+}
+
+found contains finding if {
+	some finding in layered
+	finding.level in {"warn", "review", "deny"}
+}
+
+findings contains finding if {
+	some finding in layered
+	finding.level == "hard"
+}
+
+# A level that means nothing must not make a finding vanish.
+findings contains {
+	"rule": "layer-invalid",
+	"level": "hard",
+	"msg": "a finding of a layer has no level out of `warn`, `review`, `deny` and `hard`",
+	"help": "mend the policy on the target branch",
+} if {
+	some finding in layered
+	not object.get(finding, "level", "") in {"warn", "review", "deny", "hard"}
 }
 
 # Hard findings as they are.

@@ -31,7 +31,8 @@ fn places(class: ActionClass) -> Vec<(&'static str, Option<Facts>)> {
         ActionClass::Write | ActionClass::Merge | ActionClass::Deploy => vec![
             ("docs", Some(facts(vec![file("docs/guide.md", &[], &["docs"], 4)]))),
             ("tests", Some(facts(vec![file("tests/parse.rs", &[], &["code", "tests"], 4)]))),
-            ("code", Some(facts(vec![file("src/parse.rs", &[], &["code"], 4)]))),
+            ("code", Some(tested(facts(vec![file("src/parse.rs", &[], &["code"], 4)])))),
+            ("untested", Some(facts(vec![file("src/parse.rs", &[], &["code"], 4)]))),
             ("flags", Some(facts(vec![file("flags/new.yaml", &[], &["flags"], 1)]))),
             ("builds", Some(facts(vec![file("tests/conftest.py", &["executes-on-build"], &["code", "tests"], 4)]))),
             ("governance", Some(facts(vec![file("AGENTS.md", &["governance"], &["docs", "governance"], 4)]))),
@@ -40,6 +41,12 @@ fn places(class: ActionClass) -> Vec<(&'static str, Option<Facts>)> {
             ("secrets", Some(facts(vec![file("config/.env", &["secrets"], &["other"], 1)]))),
         ],
     }
+}
+
+/// The same change with a test function in it, as Rust has them beside the code.
+fn tested(mut facts: Facts) -> Facts {
+    facts.tests.added = 1;
+    facts
 }
 
 /// Puts one action of the class through the gate.

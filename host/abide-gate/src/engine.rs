@@ -21,6 +21,7 @@ pub use generations::Generations;
 pub use judge::{LevelLabel, NativeJudge, RecomputeError, level_label, recompute};
 pub use limits::{JudgeLimits, SourceLimits};
 pub use loader::{BundleError, Place};
+pub(crate) use loader::LAYERS;
 pub use schema::INPUT_SCHEMA;
 pub use testing::{RegoTest, TestOutcome, run_tests};
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json};
 
-use crate::engine::{Bundle, BundleError};
+use crate::engine::{Bundle, BundleError, LAYERS};
 
 /// The parts of a policy folder.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +43,20 @@ pub fn sort(files: &BTreeMap<String, Vec<u8>>) -> Result<Sources, BundleError> {
 /// Builds the bundle of a policy folder.
 pub fn assemble(files: &BTreeMap<String, Vec<u8>>) -> Result<Bundle, BundleError> {
     let sources = sort(files)?;
+    Bundle::load(sources.modules, sources.data)
+}
+
+/// Builds the bundle of the shipped folder with what a repository adds on top. What it adds can only tighten: its modules are in packages
+/// `abide.layers.NAME`, of which only `findings` is read, and it brings no data.
+pub fn assemble_layered(shipped: &BTreeMap<String, Vec<u8>>, added: &BTreeMap<String, Vec<u8>>) -> Result<Bundle, BundleError> {
+    let mut sources = sort(shipped)?;
+    for (path, bytes) in added {
+        if path.ends_with(".rego") && !path.ends_with("_test.rego") {
+            sources.modules.insert(format!("{LAYERS}{path}"), text_of(path, bytes)?);
+        } else if !path.ends_with("_test.rego") && !path.ends_with(".md") {
+            return Err(refused(path, "a repository adds `*.rego`, `*_test.rego` and `*.md`; data and schemas are the organisation's"));
+        }
+    }
     Bundle::load(sources.modules, sources.data)
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{Expr, Literal, Module, Query, Ref, Rule, RuleAssign, RuleHead, Span};
+use regorus::unstable::{AssignOp, Expr, Literal, Module, Query, Ref, Rule, RuleAssign, RuleHead, Span};
 use serde_json::Value as Json;
 
 use crate::engine::loader::{BundleError, Place};
@@ -16,6 +16,9 @@ mod scan;
 
 use names::{Names, Scope};
 pub(crate) use scan::nesting;
+
+/// Paths that may be absent: a layer below puts its rules there, and where there is none there is nothing to ask.
+const EXTENSION_POINTS: &[&[&str]] = &[&["abide", "layers"]];
 
 /// Whom the modules are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +45,10 @@ pub(crate) fn modules(
             return Err(construct(&module.package.span, "`__target__` belongs to another product"));
         }
         let scope = Scope::of(module)?;
-        let mut walk = Walk { names: &names, scope: &scope, data, depth_max, audience, pending: Vec::new() };
+        let mut walk = Walk { names: &names, scope: &scope, data, depth_max, audience, pending: Vec::new(), bound: BTreeSet::new(), used: Vec::new() };
         for rule in &module.policy {
             walk.rule(rule)?;
+            walk.names_used()?;
         }
     }
     Ok(())
@@ -64,6 +68,10 @@ enum Part {
 }
 
 struct Walk<'a> {
+    /// Names that the rule binds, wherever in it.
+    bound: BTreeSet<&'a str>,
+    /// Names that it uses.
+    used: Vec<&'a Span>,
     names: &'a Names,
     scope: &'a Scope,
     data: &'a Json,
@@ -76,7 +84,8 @@ impl<'a> Walk<'a> {
     fn rule(&mut self, rule: &'a Rule) -> Result<(), BundleError> {
         match rule {
             Rule::Default { refr, args, value, .. } => {
-                self.push(refr, 0, Part::Inner);
+                args.iter().for_each(|arg| self.bind(arg));
+                self.head_name(refr);
                 args.iter().chain([value]).for_each(|expr| self.push(expr, 0, Part::Whole));
             }
             Rule::Spec { head, bodies, .. } => {
@@ -99,19 +108,60 @@ impl<'a> Walk<'a> {
     fn head(&mut self, head: &'a RuleHead) {
         match head {
             RuleHead::Compr { refr, assign, .. } => {
-                self.push(refr, 0, Part::Inner);
+                self.head_name(refr);
                 self.assign(assign.as_ref());
             }
             RuleHead::Set { refr, key, .. } => {
-                self.push(refr, 0, Part::Inner);
+                self.head_name(refr);
                 key.iter().for_each(|key| self.push(key, 0, Part::Whole));
             }
             RuleHead::Func { refr, args, assign, .. } => {
-                self.push(refr, 0, Part::Inner);
+                args.iter().for_each(|arg| self.bind(arg));
+                self.head_name(refr);
                 args.iter().for_each(|arg| self.push(arg, 0, Part::Whole));
                 self.assign(assign.as_ref());
             }
         }
+    }
+
+    /// The name of a rule is its own; what stands in its brackets is used.
+    fn head_name(&mut self, mut refr: &'a Expr) {
+        loop {
+            match refr {
+                Expr::RefDot { refr: inner, .. } => refr = inner,
+                Expr::RefBrack { refr: inner, index, .. } => {
+                    self.push(index, 0, Part::Whole);
+                    refr = inner;
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Binds every name in a pattern. Patterns are shallow: the parser bounds them.
+    fn bind(&mut self, pattern: &'a Expr) {
+        match pattern {
+            Expr::Var { span, .. } => drop(self.bound.insert(span.text())),
+            Expr::Array { items, .. } => items.iter().for_each(|item| self.bind(item)),
+            Expr::Object { fields, .. } => fields.iter().for_each(|(_, _, value)| self.bind(value)),
+            _ => {}
+        }
+    }
+
+    /// Every name that was used is bound in the rule, or is a rule, an import or a document.
+    fn names_used(&mut self) -> Result<(), BundleError> {
+        let bound = std::mem::take(&mut self.bound);
+        for span in std::mem::take(&mut self.used) {
+            let name = span.text();
+            let known = bound.contains(name)
+                || name == "_"
+                || self.scope.document(name).is_some()
+                || self.names.in_package(&self.scope.local(name, &[]));
+            if !known {
+                return Err(BundleError::Function { place: place(span), name: name.to_owned() });
+            }
+        }
+        Ok(())
     }
 
     fn assign(&mut self, assign: Option<&'a RuleAssign>) {
@@ -137,12 +187,14 @@ impl<'a> Walk<'a> {
                 self.push(&with.r#as, below, Part::Whole);
             }
             match &statement.literal {
-                Literal::SomeVars { .. } => {}
+                Literal::SomeVars { vars, .. } => self.bound.extend(vars.iter().map(Span::text)),
                 Literal::SomeIn { key, value, collection, .. } => {
+                    key.iter().chain([value]).for_each(|pattern| self.bind(pattern));
                     key.iter().chain([value, collection]).for_each(|expr| self.push(expr, below, Part::Whole));
                 }
                 Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => self.push(expr, below, Part::Whole),
-                Literal::Every { domain, query, .. } => {
+                Literal::Every { key, value, domain, query, .. } => {
+                    self.bound.extend(key.iter().chain([value]).map(Span::text));
                     self.push(domain, below, Part::Whole);
                     self.pending.push(Pending::Query(query, below));
                 }
@@ -161,8 +213,8 @@ impl<'a> Walk<'a> {
             | Expr::RawString { .. }
             | Expr::Number { .. }
             | Expr::Bool { .. }
-            | Expr::Null { .. }
-            | Expr::Var { .. } => {}
+            | Expr::Null { .. } => {}
+            Expr::Var { span, .. } => self.used.push(span),
             Expr::Array { items, .. } | Expr::Set { items, .. } => {
                 items.iter().for_each(|item| self.push(item, below, Part::Whole));
             }
@@ -193,8 +245,14 @@ impl<'a> Walk<'a> {
             }
             Expr::BinExpr { lhs, rhs, .. }
             | Expr::BoolExpr { lhs, rhs, .. }
-            | Expr::ArithExpr { lhs, rhs, .. }
-            | Expr::AssignExpr { lhs, rhs, .. } => {
+            | Expr::ArithExpr { lhs, rhs, .. } => {
+                [lhs, rhs].into_iter().for_each(|side| self.push(side, below, Part::Whole));
+            }
+            Expr::AssignExpr { op, lhs, rhs, .. } => {
+                self.bind(lhs);
+                if *op == AssignOp::Eq {
+                    self.bind(rhs);
+                }
                 [lhs, rhs].into_iter().for_each(|side| self.push(side, below, Part::Whole));
             }
             Expr::Membership { key, value, collection, .. } => {
@@ -244,7 +302,8 @@ impl<'a> Walk<'a> {
             });
         }
         let known: Vec<&str> = path.into_iter().map_while(|part| part).collect();
-        if self.names.reaches(&known) || in_data(self.data, &known) {
+        let may_be_absent = EXTENSION_POINTS.contains(&known.as_slice());
+        if may_be_absent || self.names.reaches(&known) || in_data(self.data, &known) {
             return Ok(());
         }
         Err(BundleError::DataPath { place: place(expr.span()), path: format!("data.{}", known.join(".")) })
@@ -267,8 +326,15 @@ fn in_data(data: &Json, path: &[&str]) -> bool {
     true
 }
 
+/// Where a span begins. Its own line and column are those of the token at which the parser stood when it made the span.
 fn place(span: &Span) -> Place {
-    Place { path: span.source.get_path().clone(), line: span.line, column: span.col }
+    let start = usize::try_from(span.start).unwrap_or(usize::MAX);
+    let before = span.source.get_contents().get(..start).unwrap_or_default();
+    let line_start = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
+    let count = |text: &str| u32::try_from(text.chars().count()).unwrap_or(u32::MAX).saturating_add(1);
+    let lines = u32::try_from(before.matches('\n').count()).unwrap_or(u32::MAX);
+    let column = count(before.get(line_start..).unwrap_or_default());
+    Place { path: span.source.get_path().clone(), line: lines.saturating_add(1), column }
 }
 
 fn construct(span: &Span, what: &'static str) -> BundleError {

@@ -13,6 +13,9 @@ use crate::engine::limits::{JudgeLimits, SourceLimits};
 use crate::engine::supervisor::{Lost, Supervisor};
 use crate::engine::{builtins, inspect};
 
+/// Below which modules of layers stand in a bundle.
+pub(crate) const LAYERS: &str = "layers/";
+
 /// A place in a policy file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
@@ -66,8 +69,8 @@ pub enum BundleError {
         /// Why.
         why: &'static str,
     },
-    /// A function that does not exist.
-    #[error("{place}: there is no function `{name}`")]
+    /// A function, rule or variable that does not exist.
+    #[error("{place}: there is no `{name}` here")]
     Function {
         /// Where.
         place: Place,
@@ -259,7 +262,8 @@ fn load(
     builtins::install(&mut engine).map_err(|why| BundleError::Prepare { why })?;
     for (path, text) in modules {
         let added = engine.add_policy(path.clone(), text.clone());
-        added.map_err(|error| syntax(path, &error.to_string()))?;
+        let package = added.map_err(|error| syntax(path, &error.to_string()))?;
+        check_layer(path, &package)?;
     }
     inspect::modules(engine.get_modules(), data, limits.expression_depth_max, audience)?;
     let value: Value = serde_json::from_value(data.clone()).map_err(|error| BundleError::Data { why: error.to_string() })?;
@@ -267,6 +271,19 @@ fn load(
     // Evaluating a constant prepares every module (schedules, recursion, unsafe variables) without running any rule.
     engine.eval_query("true".to_owned(), false).map_err(|error| BundleError::Prepare { why: told_error(&error.to_string()) })?;
     Ok(engine)
+}
+
+/// Modules below `layers/` come from outside. They live in a corner of their own, where `main.rego` takes their findings and nothing else:
+/// so they can tighten, and nothing that they say can loosen.
+fn check_layer(path: &str, package: &str) -> Result<(), BundleError> {
+    let corner = "data.abide.layers";
+    let inside = package == corner || package.starts_with("data.abide.layers.");
+    match (path.starts_with(LAYERS), inside) {
+        (true, true) if package != corner => Ok(()),
+        (false, false) => Ok(()),
+        (true, _) => Err(BundleError::File { path: path.to_owned(), why: format!("its package must be `abide.layers.NAME`, not `{package}`") }),
+        (false, true) => Err(BundleError::File { path: path.to_owned(), why: "only files below `layers/` may be in `abide.layers`".to_owned() }),
+    }
 }
 
 /// Takes the place and the sentence out of what the parser prints: a frame with `--> path:line:column` and `error: sentence`.

@@ -1,12 +1,20 @@
-//! The shipped policies load and decide; hostile ones are refused or denied.
+//! The shipped policies load, their tests pass, and hostile policies are refused or denied.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value as Json, json};
+
+use super::{Bundle, BundleError, TestOutcome, run_tests};
 use crate::source;
 
-fn policies() -> BTreeMap<String, Vec<u8>> {
+mod answers;
+mod hostile;
+mod refused;
+
+/// The files of the policies that ship.
+pub(super) fn policies() -> BTreeMap<String, Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies");
     let mut files = BTreeMap::new();
     collect(&root, &root, &mut files);
@@ -25,8 +33,74 @@ fn collect(root: &Path, folder: &PathBuf, files: &mut BTreeMap<String, Vec<u8>>)
     }
 }
 
+/// Loads one module called `m.rego`, over data with a little of everything.
+pub(super) fn load(text: &str) -> Result<Bundle, BundleError> {
+    load_over(text, json!({"list": [1, 2, 3], "names": {"a": 1}}))
+}
+
+pub(super) fn load_over(text: &str, data: Json) -> Result<Bundle, BundleError> {
+    Bundle::load(BTreeMap::from([("m.rego".to_owned(), text.to_owned())]), data)
+}
+
 #[test]
 fn the_shipped_policies_load() {
     let bundle = source::assemble(&policies()).unwrap_or_else(|error| panic!("{} {error}", error.code()));
-    assert_eq!(bundle.digest(), super::Bundle::from_bytes(bundle.to_bytes()).unwrap().digest());
+    assert_eq!(bundle.digest(), Bundle::from_bytes(bundle.to_bytes()).unwrap().digest());
+}
+
+#[test]
+fn every_shipped_test_passes() {
+    let sources = source::sort(&policies()).unwrap();
+    let results = run_tests(&sources.modules, &sources.tests, &sources.data).unwrap_or_else(|error| panic!("{} {error}", error.code()));
+    let failed: Vec<_> = results.iter().filter(|result| result.outcome != TestOutcome::Passed).collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+    for path in sources.tests.keys() {
+        assert!(results.iter().any(|result| result.path == *path), "`{path}` has no test");
+    }
+}
+
+#[test]
+fn every_module_has_tests_and_the_first_one_denies() {
+    let sources = source::sort(&policies()).unwrap();
+    for path in sources.modules.keys() {
+        let beside = path.replace(".rego", "_test.rego");
+        let tests = sources.tests.get(&beside).unwrap_or_else(|| panic!("`{path}` has no `{beside}`"));
+        let first = tests.lines().find(|line| line.starts_with("test_")).unwrap_or_default();
+        assert!(first.starts_with("test_deny_"), "`{beside}` starts with `{first}`, not with what is denied");
+    }
+}
+
+#[test]
+fn a_test_that_fails_is_seen() {
+    let modules = BTreeMap::from([("a.rego".to_owned(), "package abide\nx := 1".to_owned())]);
+    let text = "package abide_test\nimport data.abide\ntest_deny_a if abide.x == 2\ntest_b if abide.x == 1\ntest_c if to_number(abide.y)";
+    let tests = BTreeMap::from([("a_test.rego".to_owned(), text.replace("abide.y", r#""y""#))]);
+    let results = run_tests(&modules, &tests, &json!({})).unwrap();
+    let outcomes: Vec<_> = results.iter().map(|result| (result.rule.as_str(), &result.outcome)).collect();
+    assert_eq!(outcomes[0], ("data.abide_test.test_deny_a", &TestOutcome::Failed));
+    assert_eq!(outcomes[1], ("data.abide_test.test_b", &TestOutcome::Passed));
+    assert!(matches!(outcomes[2], ("data.abide_test.test_c", TestOutcome::Broken(_))), "{outcomes:?}");
+}
+
+#[test]
+fn the_folder_is_closed() {
+    let refused = |path: &str, text: &str| {
+        let files = BTreeMap::from([(path.to_owned(), text.as_bytes().to_vec())]);
+        source::sort(&files).unwrap_err().to_string()
+    };
+    insta::assert_snapshot!(refused("rules.rego.bak", ""), @"`rules.rego.bak`: only `*.rego`, `data/*.yaml`, `schemas/*.json` and `*.md` belong here");
+    insta::assert_snapshot!(refused("data/abide.yaml", "a: 1"), @"`data/abide.yaml`: `data.abide` is where the rules live");
+    insta::assert_snapshot!(refused("data/Caps.yaml", "a: 1"), @"`data/Caps.yaml`: a data file is named in lower-case letters and `_`");
+    assert!(refused("data/caps.yaml", "files_max: 1\nfiles_max: 2").contains("duplicate"), "a key that is there twice");
+    assert!(refused("data/caps.yaml", "files_max: [1").starts_with("`data/caps.yaml`:"));
+}
+
+#[test]
+fn data_is_integers() {
+    let files = BTreeMap::from([
+        ("m.rego".to_owned(), b"package abide\ndecision := 1".to_vec()),
+        ("data/caps.yaml".to_owned(), b"share: 0.95".to_vec()),
+    ]);
+    let error = source::assemble(&files).unwrap_err();
+    assert_eq!(error.to_string(), "policy data: `0.95` is not an integer: write shares in thousandths");
 }

@@ -36,6 +36,11 @@ impl Names {
         self.functions.contains(path)
     }
 
+    /// Whether `path` is a rule or function, or leads to one whose name has several parts.
+    pub(super) fn in_package(&self, path: &[String]) -> bool {
+        self.rules.iter().chain(&self.functions).any(|rule| rule.starts_with(path))
+    }
+
     /// Whether some rule lies on `path`: above it, at it or below it.
     pub(super) fn reaches(&self, path: &[&str]) -> bool {
         let on_the_way = |rule: &Vec<String>| rule.iter().zip(path.iter()).all(|(name, part)| name == part);
