@@ -16,6 +16,7 @@ mod destructive;
 mod file;
 mod findings;
 mod globs;
+mod linediff;
 mod meter;
 mod paths;
 mod pattern;
