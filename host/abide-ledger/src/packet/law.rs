@@ -13,7 +13,7 @@ use crate::report::Report;
 struct Deed {
     kind: &'static str,
     class: &'static str,
-    action: &'static str,
+    actions: &'static [&'static str],
     /// Field of the event, and where the action says the same.
     fields: &'static [(&'static str, &'static str)],
     when: When,
@@ -36,16 +36,16 @@ const REF: &[(&str, &str)] = &[("ref", "target"), ("old", "expected"), ("new", "
 
 #[rustfmt::skip]
 const DEEDS: [Deed; 10] = [
-    Deed { kind: "PlanAdopted", class: "PLAN", action: "adopt-plan", fields: &[("plan", "plan")], when: When::Any },
-    Deed { kind: "PatchProposed", class: "GENERATE", action: "run-worker", fields: &[("unit", "unit"), ("component", "component"), ("base", "base")], when: When::Any },
-    Deed { kind: "PatchCommitted", class: "WRITE", action: "commit-patch", fields: &[("unit", "unit"), ("branch", "branch"), ("base", "base"), ("tree", "tree")], when: When::Standing },
-    Deed { kind: "ChecksFinished", class: "EXECUTE", action: "run-checks", fields: &[("unit", "unit"), ("commit", "commit")], when: When::Any },
-    Deed { kind: "RefMoveAllowed", class: "MERGE", action: "merge", fields: &[("repo", "repo"), ("ref", "target"), ("old", "expected"), ("new", "commit")], when: When::Standing },
-    Deed { kind: "Merged", class: "MERGE", action: "merge", fields: REF, when: When::Any },
-    Deed { kind: "Reverted", class: "MERGE", action: "revert", fields: &[("ref", "target"), ("old", "expected"), ("undoes", "undoes")], when: When::Standing },
-    Deed { kind: "CanaryStarted", class: "DEPLOY", action: "deploy", fields: &[("environment", "environment"), ("release", "release"), ("commit", "commit")], when: When::Epoch },
-    Deed { kind: "Promoted", class: "DEPLOY", action: "promote", fields: &[("environment", "environment"), ("release", "release")], when: When::Epoch },
-    Deed { kind: "RolledBack", class: "ROLLBACK", action: "rollback", fields: &[("environment", "plan/environment"), ("from", "plan/from"), ("to", "plan/way/release")], when: When::Back },
+    Deed { kind: "PlanAdopted", class: "PLAN", actions: &["adopt-plan"], fields: &[("plan", "plan")], when: When::Any },
+    Deed { kind: "PatchProposed", class: "GENERATE", actions: &["run-worker"], fields: &[("unit", "unit"), ("component", "component"), ("base", "base")], when: When::Any },
+    Deed { kind: "PatchCommitted", class: "WRITE", actions: &["commit-patch", "adopt-commit"], fields: &[("unit", "unit"), ("branch", "branch"), ("base", "base"), ("tree", "tree")], when: When::Standing },
+    Deed { kind: "ChecksFinished", class: "EXECUTE", actions: &["run-checks"], fields: &[("unit", "unit"), ("commit", "commit")], when: When::Any },
+    Deed { kind: "RefMoveAllowed", class: "MERGE", actions: &["merge"], fields: &[("repo", "repo"), ("ref", "target"), ("old", "expected"), ("new", "commit")], when: When::Standing },
+    Deed { kind: "Merged", class: "MERGE", actions: &["merge"], fields: REF, when: When::Any },
+    Deed { kind: "Reverted", class: "MERGE", actions: &["revert"], fields: &[("ref", "target"), ("old", "expected"), ("undoes", "undoes")], when: When::Standing },
+    Deed { kind: "CanaryStarted", class: "DEPLOY", actions: &["deploy"], fields: &[("environment", "environment"), ("release", "release"), ("commit", "commit")], when: When::Epoch },
+    Deed { kind: "Promoted", class: "DEPLOY", actions: &["promote"], fields: &[("environment", "environment"), ("release", "release")], when: When::Epoch },
+    Deed { kind: "RolledBack", class: "ROLLBACK", actions: &["rollback"], fields: &[("environment", "plan/environment"), ("from", "plan/from"), ("to", "plan/way/release")], when: When::Back },
 ];
 
 pub(super) fn check(evidence: &Evidence, report: &mut Report) {
@@ -151,7 +151,7 @@ impl Law<'_> {
         if decision.text("verdict") != "allow" {
             return Err(format!("decision {} is `{}`, not `allow`", decision.seq, decision.text("verdict")));
         }
-        if decision.text("class") != deed.class || decision.text("kind") != deed.action {
+        if decision.text("class") != deed.class || !deed.actions.contains(&decision.text("kind")) {
             return Err(format!("decision {} is about another kind of action", decision.seq));
         }
         let action =
