@@ -98,8 +98,9 @@ pub struct PlannedUnit {
     pub id: String,
     /// The recipe.
     pub recipe: String,
-    /// The component that does it.
-    pub component: Digest,
+    /// The component that does it; none for a commit that someone made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<Digest>,
     /// One line for people.
     pub title: String,
 }
@@ -230,6 +231,7 @@ pub enum Body {
     BudgetReserved { reservation: String, provider: String, tokens: Count, usd_micro: Count },
     BudgetSettled { reservation: String, provider: String, tokens: Count, usd_micro: Count },
     Frozen { repo: RepoId, #[serde(rename = "ref")] name: RefName, found: Oid, why: String },
+    RefAccepted { repo: RepoId, #[serde(rename = "ref")] name: RefName, found: Oid, by: String, reason: String },
     Unfrozen { repo: RepoId, by: String, reason: String },
     Killed { by: String, reason: String },
     Resumed { by: String, reason: String },

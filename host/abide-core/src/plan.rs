@@ -15,12 +15,15 @@ pub const UNITS_MAX: usize = 50;
 /// Bytes of a ticket at most.
 pub const TICKET_BYTES_MAX: usize = 256 * 1024;
 
+/// The recipe that takes a commit as it is instead of asking a worker.
+pub const PROPOSAL: &str = "proposal";
+
 /// A recipe that a shipped worker knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recipe {
     /// Its name.
     pub name: &'static str,
-    /// The worker that does it.
+    /// The worker that does it; empty where none is needed.
     pub worker: &'static str,
     /// What it does, for people.
     pub what: &'static str,
@@ -48,6 +51,13 @@ pub const RECIPES: &[Recipe] = &[
     },
     Recipe { name: "rename", worker: "codegen", what: "rename an identifier, whole words, across the repository", required: &["from", "to"], phrases: &[] },
     Recipe { name: "edit-file", worker: "codegen", what: "replace one exact text in one file, or create the file", required: &["path", "new"], phrases: &[] },
+    Recipe {
+        name: PROPOSAL,
+        worker: "",
+        what: "judge a commit that someone made (`ab propose` writes such tickets)",
+        required: &["commit", "by"],
+        phrases: &[],
+    },
     Recipe {
         name: "draft-tests",
         worker: "testgen",

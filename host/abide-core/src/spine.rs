@@ -180,6 +180,8 @@ pub struct Run {
     pub id: RunId,
     /// How it began.
     pub started: RunStarted,
+    /// When it began, in milliseconds since 1970.
+    pub started_at: u64,
     /// The adopted plan.
     pub plan: Option<Digest>,
     /// Its units, in order.
@@ -213,6 +215,7 @@ impl Run {
         Some(Self {
             id: id.clone(),
             started: started.clone(),
+            started_at: event.at,
             plan: None,
             units: Vec::new(),
             waiting: BTreeMap::new(),
@@ -272,6 +275,7 @@ impl Run {
             | Body::BudgetReserved { .. }
             | Body::BudgetSettled { .. }
             | Body::Frozen { .. }
+            | Body::RefAccepted { .. }
             | Body::Unfrozen { .. } => {}
         }
     }
@@ -517,6 +521,7 @@ pub fn cites(body: &Body) -> Option<Cites> {
         | Body::BudgetReserved { .. }
         | Body::BudgetSettled { .. }
         | Body::Frozen { .. }
+        | Body::RefAccepted { .. }
         | Body::Unfrozen { .. }
         | Body::Killed { .. }
         | Body::Resumed { .. }

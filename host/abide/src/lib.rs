@@ -1,1 +1,20 @@
-//! Wires, drives, serves.
+//! Wires, drives, serves. The binary is `ab`.
+//!
+//! [`cli`] is the face, [`drive`] performs what the spine wants, [`wiring`] alone joins ports to implementations, and [`report`] alone turns
+//! errors into what a person reads.
+
+pub mod cli;
+mod config;
+mod desk;
+mod drive;
+mod embedded;
+mod home;
+mod measure;
+mod policy;
+mod queue;
+mod report;
+mod repository;
+mod story;
+mod walls;
+mod wiring;
+mod workshop;

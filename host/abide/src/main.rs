@@ -1,3 +1,7 @@
 //! The `ab` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    abide::cli::main()
+}

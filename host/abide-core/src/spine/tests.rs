@@ -35,7 +35,7 @@ fn started(deploys: bool) -> Event {
 
 fn adopted(units: u32) -> Event {
     let units = (1..=units)
-        .map(|n| PlannedUnit { id: format!("u{n}"), recipe: "rename".to_owned(), component: Digest::of(b"c"), title: "t".to_owned() })
+        .map(|n| PlannedUnit { id: format!("u{n}"), recipe: "rename".to_owned(), component: Some(Digest::of(b"c")), title: "t".to_owned() })
         .collect();
     event(Body::PlanAdopted { decision: Cites(1), plan: Digest::of(b"p"), units })
 }

@@ -1,0 +1,333 @@
+//! What may be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+use crate::config::quantity::{Dollars, Quantity};
+
+const AFTER: &str = "\
+Exit codes: 0 done, 1 fault, 2 usage, 3 denied, 4 waiting for a person, 5 budget,
+6 gate error (nothing happened), 7 halted, 8 evidence refused.
+
+First steps: ab init, commit ab.yml, ab doctor, ab run --ticket \"Repair links in docs/\".
+Try it on a scratch copy first: ab demo.";
+
+/// An autonomous build operator under law: workers propose, policy decides, a log proves.
+#[derive(Debug, Parser)]
+#[command(name = "ab", version, after_help = AFTER, disable_help_subcommand = true, max_term_width = 100)]
+pub(crate) struct Args {
+    /// Print one JSON object on stdout instead of text.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// No colour.
+    #[arg(long, global = true, env = "NO_COLOR", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) no_color: bool,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Make a repository ready: writes ab.yml and policies/, makes the log and its key.
+    Init(InitArgs),
+    /// Say which walls stand on this host, and how far autonomy may go with them.
+    Doctor(AtRepo),
+    /// Show the whole story on a scratch copy of a repository.
+    Demo(DemoArgs),
+    /// Plan a ticket, let a worker propose, and go as far as policy allows.
+    Run(RunArgs),
+    /// Hand in a commit that someone made; it is measured, judged and merged like a worker's.
+    Propose(ProposeArgs),
+    /// List what waits for a person.
+    Queue(AtRepo),
+    /// Show a run, a queue item or a decision, with its reasons.
+    Show(ShowArgs),
+    /// Approve what waits; the same intent is then asked of the gate again.
+    Approve(ApproveArgs),
+    /// Refuse what waits, with a reason.
+    Deny(DenyArgs),
+    /// Stop everything at once; only the way back stays open.
+    Kill(KillArgs),
+    /// Open the gate again after a kill, or carry on a run that was interrupted.
+    Resume(ResumeArgs),
+    /// Write the evidence of a run to one file that anyone can verify offline.
+    Packet(PacketArgs),
+    /// Verify the log, or a packet, from stored bytes; recompute every decision.
+    Verify(VerifyArgs),
+    /// Guard a bare repository, so that refs move only through the gate.
+    Hook(HookArgs),
+    /// Compare the repository with the log.
+    Audit(AuditArgs),
+    /// Explain an error code, for example AB0301.
+    Explain(ExplainArgs),
+}
+
+/// Which repository.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct AtRepo {
+    /// The repository; the one around the current folder if not given.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) repo: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct InitArgs {
+    #[command(flatten)]
+    pub(crate) at: AtRepo,
+    /// Name of the repository in the log; its folder's name if not given.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// The branch that changes are for; the current branch if not given.
+    #[arg(long, value_name = "BRANCH")]
+    pub(crate) target: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DemoArgs {
+    /// A repository to copy; a small one is made if not given. The original is only read.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) repo: Option<PathBuf>,
+    /// Keep the folder and say where it is.
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+/// How far a run may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// Propose, measure and judge; move no protected ref.
+    Plan,
+    /// Go as far as policy allows.
+    Apply,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) at: AtRepo,
+    /// A ticket: a file, an id such as ABC-123, or the words themselves.
+    #[arg(long, value_name = "FILE|ID|TEXT")]
+    pub(crate) ticket: String,
+    /// The autonomy profile, instead of the one in ab.yml.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// Tokens the run may spend, for example 200k-tokens.
+    #[arg(long, value_name = "TOKENS")]
+    pub(crate) cap: Option<Quantity>,
+    /// Dollars the run may spend.
+    #[arg(long, value_name = "DOLLARS")]
+    pub(crate) usd: Option<Dollars>,
+    /// How far it may go.
+    #[arg(long, value_enum, default_value = "apply")]
+    pub(crate) mode: Mode,
+    /// Why the access is needed; recorded with every decision.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Use the component in FILE as the worker NAME.
+    #[arg(long, value_name = "NAME=FILE", value_parser = named_file)]
+    pub(crate) worker: Vec<(String, PathBuf)>,
+}
+
+fn named_file(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, file) = text.split_once('=').ok_or("NAME=FILE is expected")?;
+    Ok((name.to_owned(), PathBuf::from(file)))
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ProposeArgs {
+    #[command(flatten)]
+    pub(crate) at: AtRepo,
+    /// The commit, as git would name it; it must descend from the target branch.
+    #[arg(default_value = "HEAD")]
+    pub(crate) commit: String,
+    /// A clone that holds the commit; the repository itself if not given.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) from: Option<PathBuf>,
+    /// The autonomy profile, instead of the one in ab.yml.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// How far it may go.
+    #[arg(long, value_enum, default_value = "apply")]
+    pub(crate) mode: Mode,
+    /// Why the change is needed; recorded with every decision.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Who made it; the login name if not given.
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) by: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ShowArgs {
+    #[command(flatten)]
+    pub(crate) at: AtRepo,
+    /// A run, a queue item (q7), a decision (d12); the last run if not given.
+    pub(crate) what: Option<String>,
+    /// Show the change itself.
+    #[arg(long)]
+    pub(crate) diff: bool,
+    /// Show every rule, not only those that decided.
+    #[arg(long)]
+    pub(crate) trace: bool,
+}
+
+/// What is approved or refused.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct Item {
+    #[command(flatten)]
+    pub(crate) at: AtRepo,
+    /// The queue item, for example q7.
+    #[arg(required_unless_present = "run")]
+    pub(crate) item: Option<String>,
+    /// The run, instead of the item.
+    #[arg(long, value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    /// With --run: which step waits; `apply` is the merge.
+    #[arg(long, value_name = "STEP", requires = "run")]
+    pub(crate) step: Option<String>,
+    /// Who decides; the login name if not given.
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) by: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ApproveArgs {
+    #[command(flatten)]
+    pub(crate) item: Item,
+    /// In which role.
+    #[arg(long, value_name = "ROLE", default_value = "reviewer")]
+    pub(crate) role: String,
+    /// Words for the record.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) note: Option<String>,
+    /// Record the approval only; the run goes on with `ab resume`.
+    #[arg(long)]
+    pub(crate) no_resume: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DenyArgs {
+    #[command(flatten)]
+    pub(crate) item: Item,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct KillArgs {
+    #[command(flatten)]
+    pub(crate) at: AtRepo,
+    /// Only this run; everything if not given.
+    #[arg(long, value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    /// Why.
+    #[arg(long, value_name = "TEXT", default_value = "no reason given")]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ResumeArgs {
+    #[command(flatten)]
+    pub(crate) at: AtRepo,
+    /// Carry on this run; without it, open the gate again after a kill.
+    pub(crate) run: Option<String>,
+    /// Why the gate may be opened.
+    #[arg(long, value_name = "TEXT", default_value = "no reason given")]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PacketArgs {
+    #[command(flatten)]
+    pub(crate) at: AtRepo,
+    /// The run; the last one if not given.
+    pub(crate) run: Option<String>,
+    /// Where to write it; packet-<run>.abide if not given.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) at: AtRepo,
+    /// A packet; this repository's whole log if not given.
+    pub(crate) packet: Option<PathBuf>,
+    /// The log's public key, from a place you trust.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct HookArgs {
+    #[command(subcommand)]
+    pub(crate) verb: HookVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HookVerb {
+    /// Install the hooks in a bare repository.
+    Install {
+        /// The bare repository.
+        bare: PathBuf,
+        /// The registered repository whose log decides; the one that lies at the same path if not given.
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+    },
+    /// Remove the hooks.
+    Uninstall {
+        /// The bare repository.
+        bare: PathBuf,
+    },
+    /// Called by git: one ref of a push.
+    #[command(hide = true)]
+    Update {
+        #[arg(long)]
+        state: PathBuf,
+        name: String,
+        old: String,
+        new: String,
+    },
+    /// Called by git: a reference transaction, on stdin.
+    #[command(hide = true)]
+    ReferenceTransaction {
+        #[arg(long)]
+        state: PathBuf,
+        phase: String,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct AuditArgs {
+    #[command(subcommand)]
+    pub(crate) verb: AuditVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditVerb {
+    /// Find protected refs that moved without a receipt, and freeze merges until a person resolves it.
+    Reconcile {
+        #[command(flatten)]
+        at: AtRepo,
+        /// Accept the refs as they stand and lift the freeze.
+        #[arg(long)]
+        accept: bool,
+        /// Why.
+        #[arg(long, value_name = "TEXT", requires = "accept")]
+        reason: Option<String>,
+    },
+    /// Print the log, one event a line.
+    Log {
+        #[command(flatten)]
+        at: AtRepo,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ExplainArgs {
+    /// The code; all codes if not given.
+    pub(crate) code: Option<String>,
+}

@@ -1,0 +1,66 @@
+//! `ab kill` and `ab resume`: the kill switch, and the way on after it or after an interruption.
+
+use abide_core::event::Body;
+use abide_core::id::RunId;
+use abide_core::spine::Deployment;
+use abide_ledger::Guard;
+use serde_json::json;
+
+use super::Shell;
+use super::args::{KillArgs, ResumeArgs};
+use super::run::{Bench, conclude};
+use crate::drive;
+use crate::report::{Exit, Failure};
+use crate::repository;
+use crate::wiring;
+
+/// Pulls the switch first, with nothing in the way that could fail: neither the policy nor `ab.yml` is read before it is recorded.
+pub(crate) fn kill(shell: &Shell, args: &KillArgs) -> Result<Exit, Failure> {
+    let known = repository::open(shell, args.at.repo.as_deref())?;
+    let ledger = wiring::ledger(&known.state)?;
+    let run = args.run.as_deref().map(parse).transpose()?;
+    let body = Body::Killed { by: shell.env.actor.clone(), reason: args.reason.clone() };
+    let seq = wiring::record(&ledger, run.as_ref(), &body, vec![], Guard::Free)?;
+    let what = run.as_ref().map_or_else(|| "everything".to_owned(), |run| format!("run {run}"));
+    shell.printer.line(&format!("halted {what} at log place {seq}; only the way back stays open"));
+    let back = take_ways_back(shell, args)?;
+    shell.printer.line("next: ab show · ab resume --reason WHY");
+    shell.printer.data(&json!({ "halted": run, "seq": seq.0, "rolled_back": back }));
+    Ok(Exit::Done)
+}
+
+/// Canaries of halted runs go back now; a run that is still in its process does so by itself and finds it done.
+fn take_ways_back(shell: &Shell, args: &KillArgs) -> Result<Vec<RunId>, Failure> {
+    let bench = Bench::open(shell, args.at.repo.as_deref())?;
+    let mut back = Vec::new();
+    for id in runs(&bench)? {
+        let run = drive::fold(&id, &bench.desk.history(&id)?)?;
+        if run.halted && matches!(run.deployment, Deployment::Canary(_)) {
+            bench.carry_on(shell, &id)?;
+            back.push(id);
+        }
+    }
+    Ok(back)
+}
+
+pub(crate) fn runs(bench: &Bench) -> Result<Vec<RunId>, Failure> {
+    let events = bench.desk.all()?;
+    Ok(events.into_iter().filter(|(_, event)| matches!(event.body, Body::RunStarted(_))).filter_map(|(_, event)| event.run).collect())
+}
+
+pub(crate) fn resume(shell: &Shell, args: &ResumeArgs) -> Result<Exit, Failure> {
+    let bench = Bench::open(shell, args.at.repo.as_deref())?;
+    if let Some(run) = &args.run {
+        let run = bench.carry_on(shell, &parse(run)?)?;
+        return Ok(conclude(shell, &bench.desk, &run));
+    }
+    let body = Body::Resumed { by: shell.env.actor.clone(), reason: args.reason.clone() };
+    let seq = bench.desk.record(None, &body, vec![])?;
+    shell.printer.line(&format!("the gate is open again since log place {seq}; halted runs stay halted, start new ones"));
+    shell.printer.data(&json!({ "resumed": true, "seq": seq.0 }));
+    Ok(Exit::Done)
+}
+
+pub(crate) fn parse(run: &str) -> Result<RunId, Failure> {
+    run.parse().map_err(|error| Failure::of("AB0032", error).help("ab show names the last run").exit(Exit::Usage))
+}

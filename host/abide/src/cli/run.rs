@@ -1,0 +1,265 @@
+//! `ab run` and `ab propose`: from a ticket, or from a commit, as far as policy allows.
+
+use std::path::Path;
+
+use abide_core::event::{Body, Caps, Count, RunStarted};
+use abide_core::id::{Oid, RunId};
+use abide_core::input::RunMode;
+use abide_core::plan::{Plan, TICKET_BYTES_MAX};
+use abide_core::spine::{Deployment, Run};
+use abide_effects::process::{Containment, Host};
+use serde_json::json;
+
+use super::Shell;
+use super::args::{Mode, ProposeArgs, RunArgs};
+use crate::config::Config;
+use crate::config::quantity::{Dollars, Quantity};
+use crate::desk::{Desk, Payload};
+use crate::drive::Drive;
+use crate::policy::Policy;
+use crate::report::{Exit, Failure};
+use crate::repository::{self, Known};
+use crate::story::Story;
+use crate::walls::Walls;
+use crate::wiring;
+use crate::workshop::Workshop;
+
+/// Everything that carrying a run on takes, owned.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    /// The repository and its state.
+    pub(crate) known: Known,
+    /// `ab.yml` of the target branch.
+    pub(crate) config: Config,
+    /// The log, the gate and the policy.
+    pub(crate) desk: Desk,
+    /// The workers.
+    pub(crate) workshop: Workshop,
+    /// What this host can hold.
+    pub(crate) walls: Walls,
+}
+
+impl Bench {
+    /// Opens the repository at `path` with its log and the policy of its target branch.
+    pub(crate) fn open(shell: &Shell, path: Option<&Path>) -> Result<Self, Failure> {
+        let known = repository::open(shell, path)?;
+        let config = known.config()?;
+        let policy = Policy::assemble(&known.policies(&config.target)?, &config.forbidden_patterns)?;
+        let workshop = Workshop::shipped(policy.engine.clone());
+        let desk = wiring::desk(wiring::ledger(&known.state)?, policy);
+        let walls = Walls::of_host(&known.state);
+        Ok(Self { known, config, desk, workshop, walls })
+    }
+
+    /// Carries a run on, and says where it stands.
+    pub(crate) fn carry_on(&self, shell: &Shell, run: &RunId) -> Result<Run, Failure> {
+        let started = monotonic();
+        let monotonic_ms = move || u64::try_from(monotonic().saturating_duration_since(started).as_millis()).unwrap_or(u64::MAX);
+        let host = Host { path: shell.env.path.clone(), monotonic_ms: &monotonic_ms, containment: Containment::probe() };
+        let environment = shell.env.picked(self.config.checks.iter().flat_map(|check| &check.env));
+        let drive = Drive {
+            desk: &self.desk,
+            repo: &self.known.repo,
+            config: &self.config,
+            workshop: &self.workshop,
+            story: Story { printer: &shell.printer },
+            host_level_max: self.config.level_max.number().min(self.walls.level_max()),
+            scratch: self.known.state.scratch()?,
+            last: std::cell::Cell::new(None),
+            host: &host,
+            environment: &environment,
+            incoming: self.known.state.incoming(run),
+        };
+        drive.carry_on(run)
+    }
+}
+
+fn monotonic() -> std::time::Instant {
+    #[expect(clippy::disallowed_methods, reason = "limits of checks are measured on a clock that never jumps")]
+    std::time::Instant::now()
+}
+
+pub(crate) fn run(shell: &Shell, args: &RunArgs) -> Result<Exit, Failure> {
+    let mut bench = Bench::open(shell, args.at.repo.as_deref())?;
+    for (name, file) in &args.worker {
+        let bytes = std::fs::read(file).map_err(|error| Failure::of("AB0832", error).help(format!("{} cannot be read", file.display())).exit(Exit::Usage))?;
+        bench.workshop.put(name, bytes);
+    }
+    let (ticket, text) = find_ticket(&bench, &args.ticket)?;
+    // Planned once here, so that a ticket that means nothing is refused before anything is recorded.
+    Plan::of_ticket(&text).map_err(|error| {
+        let help = format!("recipes: {}; docs/guides/tickets.md shows how to name one", recipes());
+        Failure::of(error.code(), error).help(help).exit(Exit::Usage)
+    })?;
+    let terms = Terms { ticket, profile: args.profile.clone(), cap: args.cap, usd: args.usd, mode: args.mode, reason: args.reason.clone() };
+    start(shell, &bench, &text, &terms, None)
+}
+
+pub(crate) fn propose(shell: &Shell, args: &ProposeArgs) -> Result<Exit, Failure> {
+    let bench = Bench::open(shell, args.at.repo.as_deref())?;
+    let by = args.by.clone().unwrap_or_else(|| shell.env.actor.clone());
+    let run = new_run(&bench)?;
+    let incoming = bench.known.state.incoming(&run);
+    let from = args.from.as_deref().unwrap_or_else(|| bench.known.repo.git_dir());
+    let taken = abide_effects::forge::Intake::take(&bench.known.repo, from, &args.commit, &incoming);
+    let commit: Oid = taken.map_err(|error| Failure::of(error.code(), error).exit(Exit::Usage))?;
+    let by_line = serde_json::to_string(&by).map_err(|error| Failure::of("AB0124", error))?;
+    let text = format!("---\nrecipe: proposal\nparams:\n  commit: \"{commit}\"\n  by: {by_line}\n---\nCommit {}\n", commit.short());
+    let terms = Terms { ticket: None, profile: args.profile.clone(), cap: None, usd: None, mode: args.mode, reason: args.reason.clone() };
+    start(shell, &bench, &text, &terms, Some(run))
+}
+
+/// On which terms a run is started.
+struct Terms {
+    ticket: Option<String>,
+    profile: Option<String>,
+    cap: Option<Quantity>,
+    usd: Option<Dollars>,
+    mode: Mode,
+    reason: Option<String>,
+}
+
+fn new_run(bench: &Bench) -> Result<RunId, Failure> {
+    let random = u128::from_be_bytes(wiring::entropy::<16>()?);
+    let ulid = ulid::Ulid::from_parts(bench.desk.now().0, random).to_string();
+    ulid.parse().map_err(|error| Failure::of("AB0007", error))
+}
+
+fn start(shell: &Shell, bench: &Bench, text: &str, terms: &Terms, run: Option<RunId>) -> Result<Exit, Failure> {
+    let run = run.map_or_else(|| new_run(bench), Ok)?;
+    if bench.desk.halt(&run)?.halted {
+        return Err(Failure::new("AB0121", "the kill switch is pulled").help("ab resume --reason WHY opens the gate again").exit(Exit::Halted));
+    }
+    let config = &bench.config;
+    let goal = Payload::bytes("goal", text.as_bytes().to_vec());
+    let bundle = Payload::bytes("bundle", bench.desk.policy.bundle.to_bytes().to_vec());
+    let reason = terms.reason.clone().or_else(|| terms.ticket.clone().map(|ticket| format!("ticket {ticket}")));
+    let reason = reason.unwrap_or_else(|| text.lines().find(|line| !line.is_empty() && !line.starts_with("---")).unwrap_or_default().chars().take(200).collect());
+    let started = RunStarted {
+        repo: bench.known.state.repository.id.clone(),
+        target: config.target.clone(),
+        base: bench.known.head(&config.target)?,
+        profile: terms.profile.clone().unwrap_or_else(|| config.profile.clone()),
+        mode: match terms.mode {
+            Mode::Plan => RunMode::Plan,
+            Mode::Apply => RunMode::Apply,
+        },
+        safety_mode: config.safety_mode,
+        safety_level: config.safety_level,
+        ticket: terms.ticket.clone(),
+        goal: goal.digest.clone(),
+        sponsor: shell.env.actor.clone(),
+        reason,
+        budget: caps(config, terms),
+        deploys_to: config.deploy.as_ref().map(|deploy| deploy.environment.clone()),
+    };
+    bench.desk.record(Some(&run), &Body::RunStarted(started), vec![goal, bundle])?;
+    let state = bench.carry_on(shell, &run)?;
+    Ok(conclude(shell, &bench.desk, &state))
+}
+
+/// Says how it stands and what to type next.
+pub(crate) fn conclude(shell: &Shell, desk: &Desk, run: &Run) -> Exit {
+    let (merged, queued, denied) = run.tally();
+    let exit = exit_of(run, desk);
+    let items: Vec<&str> = run.waiting.values().map(|waiting| waiting.item.as_str()).collect();
+    let word = match exit {
+        Exit::Halted => "Halted",
+        Exit::Waiting => "Waiting",
+        Exit::Denied => "Denied",
+        Exit::Budget => "Out of budget",
+        Exit::Done | Exit::Fault | Exit::Usage | Exit::Gate | Exit::Evidence => "Done",
+    };
+    let size = desk.ledger.size().unwrap_or_default();
+    shell.printer.line(&format!("{word}: {merged} merged, {queued} queued, {denied} denied. Evidence: run {}, log size {size}", run.id));
+    let next = items.first().map_or_else(
+        || format!("ab show {} · ab packet {}", run.id, run.id),
+        |item| format!("ab show {item} · ab approve {item} · ab deny {item} --reason WHY"),
+    );
+    shell.printer.line(&format!("next: {next}"));
+    shell.printer.data(&json!({
+        "run": run.id, "exit": exit.number(), "merged": merged, "queued": queued, "denied": denied, "waiting": items,
+        "merged_oids": run.units.iter().filter_map(|unit| match &unit.progress {
+            abide_core::spine::Progress::Merged(oid) => Some(oid.as_str()),
+            _ => None,
+        }).collect::<Vec<_>>(),
+        "deployment": deployment_word(&run.deployment),
+        "log_size": size,
+    }));
+    exit
+}
+
+fn deployment_word(deployment: &Deployment) -> &'static str {
+    match deployment {
+        Deployment::None => "none",
+        Deployment::Due(_) => "due",
+        Deployment::Canary(_) => "canary",
+        Deployment::Live(_) => "live",
+        Deployment::RolledBack(_) => "rolled-back",
+        Deployment::Denied => "denied",
+    }
+}
+
+fn exit_of(run: &Run, desk: &Desk) -> Exit {
+    let (_, queued, denied) = run.tally();
+    let halted = run.halted || desk.halt(&run.id).map_or(true, |state| state.halted);
+    if halted {
+        return Exit::Halted;
+    }
+    if queued > 0 {
+        return Exit::Waiting;
+    }
+    if denied == 0 && !run.plan_denied {
+        return Exit::Done;
+    }
+    let budget = desk.history(&run.id).is_ok_and(|history| {
+        history.iter().any(|(_, event)| matches!(&event.body, Body::UnitDenied { rule, .. } if rule.starts_with("budget")))
+    });
+    if budget { Exit::Budget } else { Exit::Denied }
+}
+
+fn caps(config: &Config, terms: &Terms) -> Caps {
+    let least = |configured: Option<u64>, asked: Option<u64>| match (configured, asked) {
+        (Some(a), Some(b)) => Some(Count(a.min(b))),
+        (a, b) => a.or(b).map(Count),
+    };
+    Caps {
+        tokens: least(config.tokens_max, terms.cap.map(|cap| cap.0)),
+        usd_micro: least(config.usd_micro_max, terms.usd.map(|usd| usd.0)),
+        wall_ms: config.wall_ms_max.map(Count),
+    }
+}
+
+fn recipes() -> String {
+    let names: Vec<_> = abide_core::plan::RECIPES.iter().filter(|recipe| !recipe.worker.is_empty()).map(|recipe| recipe.name).collect();
+    names.join(", ")
+}
+
+/// The ticket that `word` means: a file, an id looked up on the target branch, or the words themselves.
+fn find_ticket(bench: &Bench, word: &str) -> Result<(Option<String>, String), Failure> {
+    let path = Path::new(word);
+    if path.is_file() {
+        let size = std::fs::metadata(path).map_or(0, |meta| meta.len());
+        if size > u64::try_from(TICKET_BYTES_MAX).unwrap_or(u64::MAX) {
+            return Err(Failure::new("AB0020", format!("the ticket `{word}` has {size} bytes, more than {TICKET_BYTES_MAX}")).exit(Exit::Usage));
+        }
+        let bytes = std::fs::read(path).map_err(|error| Failure::of("AB0020", error).exit(Exit::Usage))?;
+        let text = String::from_utf8(bytes).map_err(|error| Failure::of("AB0020", error).help("a ticket is UTF-8 text").exit(Exit::Usage))?;
+        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        return Ok((name, text));
+    }
+    let is_id = !word.contains(char::is_whitespace) && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'#'));
+    if is_id {
+        let place = bench.config.tickets.replace("{id}", word);
+        let head = bench.known.head(&bench.config.target)?;
+        let Some(bytes) = bench.known.file(&head, &place)? else {
+            let target = bench.config.target.short();
+            return Err(Failure::new("AB0025", format!("there is no ticket `{word}`: neither a file of that name nor `{place}` on {target}"))
+                .help("a ticket may also be given in words: --ticket \"Repair links in docs/\"")
+                .exit(Exit::Usage));
+        };
+        let text = String::from_utf8(bytes).map_err(|error| Failure::of("AB0020", error).exit(Exit::Usage))?;
+        return Ok((Some(word.to_owned()), text));
+    }
+    Ok((None, word.to_owned()))
+}

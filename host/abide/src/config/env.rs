@@ -1,0 +1,50 @@
+//! Every environment variable that `ab` reads, read once.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Where state is kept, instead of the XDG state folder.
+pub(crate) const HOME: &str = "ABIDE_HOME";
+/// Who acts, instead of the login name.
+pub(crate) const ACTOR: &str = "ABIDE_ACTOR";
+/// What is logged to stderr, in the syntax of `tracing-subscriber`'s `EnvFilter`.
+pub(crate) const LOG: &str = "ABIDE_LOG";
+
+/// The environment as `ab` sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct Env {
+    /// [`HOME`], or the XDG state folder.
+    pub(crate) home: Option<PathBuf>,
+    /// [`ACTOR`], or the login name.
+    pub(crate) actor: String,
+    /// [`LOG`].
+    pub(crate) log: Option<String>,
+    /// `PATH` for checks and probes.
+    pub(crate) path: String,
+}
+
+impl Env {
+    /// Reads the environment.
+    pub(crate) fn read() -> Self {
+        let state = || var("XDG_STATE_HOME").map(PathBuf::from).or_else(|| var("HOME").map(|home| PathBuf::from(home).join(".local/state")));
+        Self {
+            home: var(HOME).map(PathBuf::from).or_else(|| state().map(|state| state.join("abide"))),
+            actor: var(ACTOR).or_else(|| var("USER")).or_else(|| var("LOGNAME")).unwrap_or_else(|| "unknown".to_owned()),
+            log: var(LOG),
+            path: var("PATH").unwrap_or_else(|| "/usr/bin:/bin".to_owned()),
+        }
+    }
+}
+
+impl Env {
+    /// The variables called `names` that are set.
+    #[expect(clippy::unused_self, reason = "the environment is read through this type alone")]
+    pub(crate) fn picked<'n>(&self, names: impl IntoIterator<Item = &'n String>) -> BTreeMap<String, String> {
+        names.into_iter().filter_map(|name| Some((name.clone(), var(name)?))).collect()
+    }
+}
+
+fn var(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

@@ -1,0 +1,258 @@
+//! From a task to a commit on a work branch: the worker proposes, the host applies, measures and asks, the hand commits.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use abide_core::action::{AdoptCommit, CommitPatch, RunWorker};
+use abide_core::canonical;
+use abide_core::event::Body;
+use abide_core::facts::Facts;
+use abide_core::id::{Digest, Oid, RefName};
+use abide_core::input::{Subject, SubjectKind};
+use abide_core::patch::{PatchDoc, PatchLimits};
+use abide_core::plan::{PROPOSAL, Plan, UnitSpec};
+use abide_core::spine::{Progress, Run, Unit};
+use abide_effects::forge::{Adopt, Commit, CommitText, Links, Scratch, Workspace, WorkspaceLimits};
+use abide_gate::Ask;
+use abide_sandbox::{Capability, DirWorkspace, RunRequest, RunResult, Task};
+
+use super::{Answer, Drive};
+use crate::cli::printer::Tone;
+use crate::desk::Payload;
+use crate::measure::{self, Measured};
+use crate::report::Failure;
+use crate::workshop::Worker;
+
+/// LIMIT: what a worker is shown of a repository.
+const WORKSPACE: WorkspaceLimits = WorkspaceLimits { files_max: 200_000, bytes_max: 4 << 30, file_bytes_max: 512 << 20 };
+
+impl Drive<'_> {
+    /// Runs the unit's worker, or takes the commit that was offered.
+    pub(super) fn generate(&self, run: &Run, unit: &str) -> Result<(), Failure> {
+        let spec = self.spec(run, unit)?;
+        let base = self.head(run)?;
+        if spec.recipe == PROPOSAL {
+            return self.take_offer(run, &spec, base);
+        }
+        let worker = self.workshop.worker(&spec.worker)?;
+        let requests = match self.workshop.requests(worker) {
+            Ok(requests) => requests,
+            Err(failure) => return self.worker_failed(run, unit, worker, failure.code, &failure.what),
+        };
+        let task = Task { id: format!("{}/{unit}", run.id), recipe: spec.recipe.clone(), parameters: spec.params.clone(), scope: spec.scope.clone(), base: base.clone() };
+        let action = RunWorker {
+            run: run.id.clone(),
+            unit: unit.to_owned(),
+            component: worker.digest.clone(),
+            task: canonical::digest(&task).map_err(|error| Failure::of("AB0124", error))?,
+            base: base.clone(),
+            requests: requests.iter().cloned().collect(),
+        };
+        let ask = Ask { requests: action.requests.clone(), ..self.ask(run, self.worker(run, &worker.name, &worker.digest)) };
+        let Answer::Go { permit, decision, seq } = self.admit(run, action, ask, Some(unit))? else { return Ok(()) };
+        super::redeem(permit)?;
+        let limits = self.desk.policy.limits.get(&decision.grants.limits).cloned().ok_or_else(|| {
+            Failure::new("AB0831", format!("policy grants the limits `{}`, which its data does not name", decision.grants.limits))
+        })?;
+        let grants: BTreeSet<Capability> = Capability::ALL.into_iter().filter(|capability| decision.grants.capabilities.iter().any(|name| name == capability.name())).collect();
+        let files = Workspace::of_commit(self.repo, &base, &self.scratch, Links::AsFiles, WORKSPACE).map_err(|error| Failure::of(error.code(), error))?;
+        let dir = files.dir().map_err(|error| Failure::of(error.code(), error))?;
+        let view = DirWorkspace::open(dir, self.desk.policy.workspace.clone()).map_err(|error| Failure::of(error.code(), error))?;
+        let request = RunRequest { component: worker.digest.clone(), task, grants, limits };
+        let outcome = {
+            let _busy = self.printer().busy(&format!("{} {}", worker.name, spec.recipe));
+            self.workshop.run(&request, Arc::new(view))?
+        };
+        let receipt = Payload::json("receipt", &outcome)?;
+        match &outcome.result {
+            RunResult::Proposed(proposal) => {
+                let patch = Payload::json("patch", &proposal.patch)?;
+                let body = Body::PatchProposed {
+                    unit: unit.to_owned(),
+                    decision: seq.into(),
+                    base,
+                    component: worker.digest.clone(),
+                    patch: patch.digest.clone(),
+                    receipt: receipt.digest.clone(),
+                };
+                self.note(run, &body, vec![patch, receipt])?;
+                Ok(())
+            }
+            other => {
+                let (code, why) = (other.code().unwrap_or("AB0811"), told(other));
+                self.worker_failed(run, unit, worker, code, &why)
+            }
+        }
+    }
+
+    /// Makes the candidate tree, measures it, asks, and commits it to the unit's work branch.
+    pub(super) fn write(&self, run: &Run, unit: &str) -> Result<(), Failure> {
+        let state = self.unit(run, unit)?;
+        match &state.progress {
+            Progress::Proposed { patch, base } => self.write_patch(run, state, patch, base),
+            Progress::Offered { commit, base } => self.write_offer(run, state, commit, base),
+            other => Err(Failure::new("AB0030", format!("unit {unit} cannot be written from {other:?}"))),
+        }
+    }
+
+    fn write_patch(&self, run: &Run, unit: &Unit, patch: &Digest, base: &Oid) -> Result<(), Failure> {
+        let id = unit.plan.id.as_str();
+        let limits = PatchLimits::CEILING;
+        let doc = match PatchDoc::parse(&self.desk.payload(patch)?, &limits) {
+            Ok(doc) => doc,
+            Err(error) => return self.refuse_patch(run, id, error.code(), &error.to_string()),
+        };
+        let scratch = self.scratch_store()?;
+        let tree = match scratch.apply(base, &doc, &limits) {
+            Ok(tree) => tree,
+            Err(error) => return self.refuse_patch(run, id, error.code(), &error.to_string()),
+        };
+        let measured = self.measured(run, &scratch, base, &tree)?;
+        let component = unit.plan.component.clone().ok_or_else(|| Failure::new("AB0030", format!("unit {id} has no component")))?;
+        let spec = self.spec(run, id)?;
+        let branch = work_branch(run, id)?;
+        let action = CommitPatch {
+            repo: run.started.repo.clone(),
+            run: run.id.clone(),
+            unit: id.to_owned(),
+            expected: self.standing(&branch)?,
+            branch,
+            base: base.clone(),
+            tree,
+            patch: patch.clone(),
+            component: component.clone(),
+            title: unit.plan.title.clone(),
+        };
+        let facts = Payload::json("facts", &measured.facts)?;
+        let ask = self.ask_change(run, self.worker(run, &spec.worker, &component), measured);
+        let Answer::Go { permit, seq, .. } = self.admit(run, action, ask, Some(id))? else { return Ok(()) };
+        let text = CommitText { author: spec.worker.clone(), body: format!("{} by recipe {}.", unit.plan.title, spec.recipe), time: self.desk.now() };
+        let receipt = Commit::new(self.repo).apply(permit, &scratch, &text).map_err(|error| Failure::of(error.code(), error))?;
+        let done = receipt.outcome;
+        self.committed(run, id, seq, (done.branch, done.commit, done.base, done.tree), facts)
+    }
+
+    fn write_offer(&self, run: &Run, unit: &Unit, commit: &Oid, base: &Oid) -> Result<(), Failure> {
+        let id = unit.plan.id.as_str();
+        let scratch = self.scratch_store()?;
+        let info = scratch.commit(commit).map_err(|error| Failure::of(error.code(), error))?;
+        let measured = self.measured(run, &scratch, base, &info.tree)?;
+        let spec = self.spec(run, id)?;
+        let branch = work_branch(run, id)?;
+        let action = AdoptCommit {
+            repo: run.started.repo.clone(),
+            run: run.id.clone(),
+            unit: id.to_owned(),
+            expected: self.standing(&branch)?,
+            branch,
+            base: base.clone(),
+            commit: commit.clone(),
+            tree: info.tree,
+        };
+        let facts = Payload::json("facts", &measured.facts)?;
+        let ask = self.ask_change(run, proposer(run, &spec), measured);
+        let Answer::Go { permit, seq, .. } = self.admit(run, action, ask, Some(id))? else { return Ok(()) };
+        let receipt = Adopt::new(self.repo).apply(permit, &scratch, self.desk.now()).map_err(|error| Failure::of(error.code(), error))?;
+        let done = receipt.outcome;
+        self.committed(run, id, seq, (done.branch, done.commit, done.base, done.tree), facts)
+    }
+
+    fn committed(&self, run: &Run, unit: &str, seq: abide_core::id::Seq, done: (RefName, Oid, Oid, Oid), facts: Payload) -> Result<(), Failure> {
+        let (branch, commit, base, tree) = done;
+        let body = Body::PatchCommitted { unit: unit.to_owned(), decision: seq.into(), branch, commit, base, tree, facts: facts.digest.clone() };
+        self.note(run, &body, vec![facts])?;
+        Ok(())
+    }
+
+    fn take_offer(&self, run: &Run, spec: &UnitSpec, base: Oid) -> Result<(), Failure> {
+        let param = |name: &str| spec.params.get(name).cloned().unwrap_or_default();
+        let commit: Oid = param("commit").parse().map_err(|error| Failure::of("AB0023", error))?;
+        let body = Body::CommitProposed { unit: spec.id.clone(), base, commit, by: param("by") };
+        self.note(run, &body, vec![])?;
+        Ok(())
+    }
+
+    fn worker_failed(&self, run: &Run, unit: &str, worker: &Worker, code: &str, why: &str) -> Result<(), Failure> {
+        self.story.beat("propose", Tone::Bad, "failed", &format!("{}: {} [{code}]", worker.name, abide_core::safe_text::line(why)));
+        let body = Body::WorkerFailed { unit: unit.to_owned(), component: worker.digest.clone(), code: code.to_owned(), why: abide_core::safe_text::line(why) };
+        self.note(run, &body, vec![])?;
+        Ok(())
+    }
+
+    fn refuse_patch(&self, run: &Run, unit: &str, code: &str, why: &str) -> Result<(), Failure> {
+        self.story.beat("write", Tone::Bad, "refused", &format!("{} [{code}]", abide_core::safe_text::line(why)));
+        let body = Body::PatchRefused { unit: unit.to_owned(), code: code.to_owned(), why: abide_core::safe_text::line(why) };
+        self.note(run, &body, vec![])?;
+        Ok(())
+    }
+
+    /// A question about a change that was measured.
+    pub(super) fn ask_change(&self, run: &Run, subject: Subject, measured: Measured) -> Ask {
+        Ask { facts: Some(measured.facts), risk: measured.risk, ..self.ask(run, subject) }
+    }
+
+    /// Measures what differs between the tree of commit `base` and `tree`.
+    pub(super) fn measured(&self, run: &Run, scratch: &Scratch, base: &Oid, tree: &Oid) -> Result<Measured, Failure> {
+        let base_tree = scratch.commit(base).map_err(|error| Failure::of(error.code(), error))?.tree;
+        let blob_bytes_max = self.desk.policy.meter.limits().blob_bytes_max;
+        let delta = scratch.delta(&base_tree, tree, blob_bytes_max).map_err(|error| Failure::of(error.code(), error))?;
+        measure::measure(self.desk, &delta, &run.started.sponsor)
+    }
+
+    /// The facts that were measured when the unit was written.
+    pub(super) fn facts_of(&self, digest: &Digest) -> Result<Facts, Failure> {
+        self.desk.value(digest)
+    }
+
+    /// A throw-away object store over the repository and what was handed in for it.
+    pub(super) fn scratch_store(&self) -> Result<Scratch, Failure> {
+        let store = if self.incoming.is_dir() { Scratch::with_incoming(self.repo, &self.scratch, &self.incoming) } else { Scratch::new(self.repo, &self.scratch) };
+        store.map_err(|error| Failure::of(error.code(), error))
+    }
+
+    /// Where a branch stands; zero if it does not exist.
+    fn standing(&self, branch: &RefName) -> Result<Oid, Failure> {
+        Ok(self.repo.find(branch).map_err(|error| Failure::of(error.code(), error))?.unwrap_or_else(Oid::zero))
+    }
+
+    /// The unit's state.
+    pub(super) fn unit<'r>(&self, run: &'r Run, id: &str) -> Result<&'r Unit, Failure> {
+        run.unit(id).ok_or_else(|| Failure::new("AB0030", format!("run {} has no unit {id}", run.id)))
+    }
+
+    /// What was planned for the unit.
+    pub(super) fn spec(&self, run: &Run, id: &str) -> Result<UnitSpec, Failure> {
+        let digest = run.plan.as_ref().ok_or_else(|| Failure::new("AB0030", format!("run {} has no plan", run.id)))?;
+        let plan: Plan = self.desk.value(digest)?;
+        plan.units.into_iter().find(|unit| unit.id == id).ok_or_else(|| Failure::new("AB0030", format!("the plan of run {} has no unit {id}", run.id)))
+    }
+
+    /// Who asks about a unit's commit: its worker, or the person who proposed it.
+    pub(super) fn author(&self, run: &Run, unit: &Unit) -> Result<Subject, Failure> {
+        let spec = self.spec(run, &unit.plan.id)?;
+        Ok(match &unit.plan.component {
+            Some(component) => self.worker(run, &spec.worker, component),
+            None => proposer(run, &spec),
+        })
+    }
+}
+
+/// How a run ended, in a sentence.
+fn told(result: &RunResult) -> String {
+    match result {
+        RunResult::Proposed(_) => "it proposed a change".to_owned(),
+        RunResult::Failed(failure) => failure.message.clone(),
+        RunResult::Refused(refusal) => refusal.to_string(),
+        RunResult::Trapped(trap) => format!("it was stopped ({:?}): {}", trap.kind, trap.message),
+        RunResult::Rejected(rejection) => rejection.to_string(),
+    }
+}
+
+fn proposer(run: &Run, spec: &UnitSpec) -> Subject {
+    let id = spec.params.get("by").cloned().unwrap_or_default();
+    Subject { kind: SubjectKind::Human, id, role: "author".to_owned(), component: None, on_behalf_of: Some(run.started.sponsor.clone()) }
+}
+
+fn work_branch(run: &Run, unit: &str) -> Result<RefName, Failure> {
+    RefName::branch(&format!("ab/{}/{unit}", run.id)).map_err(|error| Failure::of("AB0300", error))
+}

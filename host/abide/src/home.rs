@@ -1,0 +1,136 @@
+//! Where state lives: outside every repository, for nobody else's eyes.
+//!
+//! `$ABIDE_HOME/<name>/` holds one repository's log, key and scratch space; `repository.json` in it says which repository that is.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use abide_core::id::{RefName, RepoId, RunId};
+use serde::{Deserialize, Serialize};
+
+use crate::config::env::{self, Env};
+use crate::report::{Exit, Failure};
+
+/// The state folder of this user.
+#[derive(Debug, Clone)]
+pub(crate) struct Home(PathBuf);
+
+/// The state of one repository.
+#[derive(Debug, Clone)]
+pub(crate) struct State {
+    /// Its folder.
+    pub(crate) folder: PathBuf,
+    /// What it is the state of.
+    pub(crate) repository: Registered,
+}
+
+/// A registered repository.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Registered {
+    /// Its name in the log.
+    pub(crate) id: RepoId,
+    /// Its git folder, canonical.
+    pub(crate) git_dir: PathBuf,
+    /// The branch that changes are for.
+    pub(crate) target: RefName,
+}
+
+impl Home {
+    /// The folder that the environment names.
+    pub(crate) fn of(env: &Env) -> Result<Self, Failure> {
+        let Some(home) = &env.home else {
+            return Err(Failure::new("AB0002", "there is no home folder to keep state in")
+                .help(format!("set {} to a folder that only you can read", env::HOME))
+                .exit(Exit::Usage));
+        };
+        if !home.is_absolute() {
+            return Err(Failure::new("AB0002", format!("`{}` is not an absolute path", home.display())).exit(Exit::Usage));
+        }
+        Ok(Self(home.clone()))
+    }
+
+    /// Makes the state folder of a repository; an error if the name is taken by another one.
+    pub(crate) fn register(&self, registered: &Registered) -> Result<State, Failure> {
+        let folder = self.0.join(registered.id.as_str());
+        if let Ok(state) = State::open(&folder) {
+            if state.repository.git_dir == registered.git_dir {
+                return Ok(state);
+            }
+            return Err(Failure::new("AB0003", format!("the name `{}` is taken by `{}`", registered.id, state.repository.git_dir.display()))
+                .help("ab init --name NAME gives this repository another name")
+                .exit(Exit::Usage));
+        }
+        private_folder(&folder)?;
+        let file = folder.join(FILE);
+        let text = serde_json::to_vec_pretty(registered).map_err(|error| Failure::of("AB0004", error))?;
+        let written = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file).and_then(|mut out| {
+            out.write_all(&text)?;
+            out.sync_all()
+        });
+        written.map_err(|error| Failure::of("AB0004", error).help(format!("{} could not be written", file.display())))?;
+        Ok(State { folder, repository: registered.clone() })
+    }
+
+    /// The state of the repository whose git folder is `git_dir` (canonical).
+    pub(crate) fn find(&self, git_dir: &Path) -> Result<State, Failure> {
+        let states = fs::read_dir(&self.0).into_iter().flatten().flatten().filter_map(|entry| State::open(&entry.path()).ok());
+        let mut found: Vec<State> = states.filter(|state| state.repository.git_dir == git_dir).collect();
+        found.sort_by(|a, b| a.folder.cmp(&b.folder));
+        found.into_iter().next().ok_or_else(|| {
+            Failure::new("AB0005", format!("`{}` is not known to ab", git_dir.display())).help("ab init makes it ready").exit(Exit::Usage)
+        })
+    }
+
+    /// The state of the repository called `name`.
+    pub(crate) fn named(&self, name: &RepoId) -> Result<State, Failure> {
+        State::open(&self.0.join(name.as_str()))
+    }
+}
+
+/// The file that says which repository a state folder belongs to.
+const FILE: &str = "repository.json";
+
+impl State {
+    /// Opens a state folder. Refuses one that others may enter.
+    pub(crate) fn open(folder: &Path) -> Result<Self, Failure> {
+        let text = fs::read(folder.join(FILE))
+            .map_err(|error| Failure::of("AB0005", error).help(format!("there is no state in {}", folder.display())))?;
+        let repository = serde_json::from_slice(&text)
+            .map_err(|error| Failure::of("AB0004", error).help(format!("{} is damaged", folder.join(FILE).display())))?;
+        let mode = fs::metadata(folder).map_err(|error| Failure::of("AB0004", error))?.permissions().mode();
+        if mode & 0o077 != 0 {
+            return Err(Failure::new("AB0006", format!("others may enter `{}` (mode {:o})", folder.display(), mode & 0o777))
+                .help(format!("chmod 700 {}", folder.display())));
+        }
+        Ok(Self { folder: folder.to_path_buf(), repository })
+    }
+
+    /// Folder of the log.
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.folder.join("ledger")
+    }
+
+    /// Where objects lie that were handed in for `run`.
+    pub(crate) fn incoming(&self, run: &RunId) -> PathBuf {
+        self.folder.join("incoming").join(format!("{run}.git"))
+    }
+
+    /// A folder for work in progress; made if it is missing.
+    pub(crate) fn scratch(&self) -> Result<PathBuf, Failure> {
+        let folder = self.folder.join("work");
+        private_folder(&folder)?;
+        Ok(folder)
+    }
+}
+
+/// Makes `folder` and its parents, each for the owner only where it is new.
+pub(crate) fn private_folder(folder: &Path) -> Result<(), Failure> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| Failure::of("AB0004", error).help(format!("{} could not be made", folder.display())))
+}

@@ -1,0 +1,95 @@
+//! Facts and risk of a change, as the gate is told them: measured from git trees, with what the same sponsor changed lately added in.
+
+use std::collections::BTreeMap;
+
+use abide_core::event::{Body, Event};
+use abide_core::facts::delta::TreeDelta;
+use abide_core::facts::{Facts, Totals, WindowFacts};
+use abide_core::id::{Digest, RunId, Seq};
+use abide_core::input::RiskInput;
+
+use crate::desk::Desk;
+use crate::report::Failure;
+
+/// A change as it was measured.
+#[derive(Debug, Clone)]
+pub(crate) struct Measured {
+    /// The facts.
+    pub(crate) facts: Facts,
+    /// The risk that they amount to.
+    pub(crate) risk: RiskInput,
+}
+
+/// Measures `delta` on behalf of `sponsor`.
+pub(crate) fn measure(desk: &Desk, delta: &TreeDelta, sponsor: &str) -> Result<Measured, Failure> {
+    let earlier = window(desk, sponsor)?;
+    let facts = desk.policy.meter.measure(delta, earlier);
+    let risk = desk.policy.risk.assess(&facts);
+    Ok(Measured { facts, risk })
+}
+
+/// What merged for `sponsor` in the last hours without a person looking at it. What a person approved has been judged as a whole already.
+fn window(desk: &Desk, sponsor: &str) -> Result<WindowFacts, Failure> {
+    let hours = desk.policy.window_hours;
+    let since = desk.now().0.saturating_sub(hours.saturating_mul(3_600_000));
+    let events = desk.all()?;
+    let mut window = WindowFacts { hours, ..WindowFacts::default() };
+    for digest in merged_alone(&events, sponsor, since) {
+        let facts: Facts = desk.value(&digest)?;
+        window.changes = window.changes.saturating_add(1);
+        window.totals = sum(&window.totals, &facts.totals);
+        for (zone, files) in by_zone(&facts) {
+            let count = window.zones.entry(zone).or_default();
+            *count = count.saturating_add(files);
+        }
+    }
+    Ok(window)
+}
+
+/// Facts of changes that merged since `since` for `sponsor` without an approval, in log order.
+fn merged_alone(events: &[(Seq, Event)], sponsor: &str, since: u64) -> Vec<Digest> {
+    let mut sponsors: BTreeMap<&RunId, &str> = BTreeMap::new();
+    let mut facts: BTreeMap<(&RunId, &str), &Digest> = BTreeMap::new();
+    let mut approved: std::collections::BTreeSet<(&RunId, &str)> = std::collections::BTreeSet::new();
+    let mut waiting: BTreeMap<&str, (&RunId, &str)> = BTreeMap::new();
+    let mut merged = Vec::new();
+    for (_, event) in events {
+        let Some(run) = &event.run else { continue };
+        match &event.body {
+            Body::RunStarted(started) => drop(sponsors.insert(run, &started.sponsor)),
+            Body::PatchCommitted { unit, facts: digest, .. } => drop(facts.insert((run, unit), digest)),
+            Body::ReviewRequested { item, unit: Some(unit), .. } => drop(waiting.insert(item, (run, unit))),
+            Body::Approved { item, .. } => approved.extend(waiting.get(item.as_str())),
+            Body::Merged { unit: Some(unit), .. } if event.at >= since && sponsors.get(run) == Some(&sponsor) => {
+                if !approved.contains(&(run, unit.as_str())) {
+                    merged.extend(facts.get(&(run, unit.as_str())).map(|digest| (*digest).clone()));
+                }
+            }
+            _ => {}
+        }
+    }
+    merged
+}
+
+fn by_zone(facts: &Facts) -> BTreeMap<String, u64> {
+    let mut zones: BTreeMap<String, u64> = BTreeMap::new();
+    for zone in facts.files.iter().flat_map(|file| &file.zones) {
+        let count = zones.entry(zone.clone()).or_default();
+        *count = count.saturating_add(1);
+    }
+    zones
+}
+
+fn sum(a: &Totals, b: &Totals) -> Totals {
+    Totals {
+        files: a.files.saturating_add(b.files),
+        added: a.added.saturating_add(b.added),
+        removed: a.removed.saturating_add(b.removed),
+        bytes: a.bytes.saturating_add(b.bytes),
+        binaries: a.binaries.saturating_add(b.binaries),
+        deleted: a.deleted.saturating_add(b.deleted),
+        symlinks: a.symlinks.saturating_add(b.symlinks),
+        submodules: a.submodules.saturating_add(b.submodules),
+        made_executable: a.made_executable.saturating_add(b.made_executable),
+    }
+}

@@ -1,0 +1,109 @@
+//! What waits for a person, as the log tells it.
+
+use abide_core::action::ActionClass;
+use abide_core::event::{Body, DecisionRecorded, Event};
+use abide_core::id::{Digest, RunId, Seq};
+use abide_core::spine::{Run, Waiting};
+
+use crate::desk::Desk;
+use crate::drive;
+use crate::report::{Exit, Failure};
+
+/// One item.
+#[derive(Debug, Clone)]
+pub(crate) struct Item {
+    /// Its name, `q` and the place of the decision in the log.
+    pub(crate) name: String,
+    /// The run that waits.
+    pub(crate) run: Run,
+    /// The unit, if it is one of the run's units.
+    pub(crate) unit: Option<String>,
+    /// Class of the action.
+    pub(crate) class: ActionClass,
+    /// Digest of the action.
+    pub(crate) action: Digest,
+    /// The rule that stopped it.
+    pub(crate) why: String,
+    /// Since when, in milliseconds since 1970.
+    pub(crate) since: u64,
+    /// Until when a person may decide.
+    pub(crate) expires: u64,
+    /// The decision.
+    pub(crate) decision: Seq,
+    /// Its record.
+    pub(crate) record: DecisionRecorded,
+}
+
+/// Every item, oldest first.
+pub(crate) fn items(desk: &Desk) -> Result<Vec<Item>, Failure> {
+    let mut runs: Vec<RunId> = Vec::new();
+    let events = desk.all()?;
+    for (_, event) in &events {
+        if let (Some(run), Body::ReviewRequested { .. }) = (&event.run, &event.body) {
+            if !runs.contains(run) {
+                runs.push(run.clone());
+            }
+        }
+    }
+    let mut items = Vec::new();
+    for id in &runs {
+        let own: Vec<(Seq, Event)> = events.iter().filter(|(_, event)| event.run.as_ref().is_none_or(|of| of == id)).cloned().collect();
+        let run = drive::fold(id, &own)?;
+        if run.halted || run.finished.is_some() {
+            continue;
+        }
+        for waiting in run.waiting.values() {
+            items.extend(item(&run, waiting, &own));
+        }
+    }
+    items.sort_by_key(|item| item.decision);
+    Ok(items)
+}
+
+fn item(run: &Run, waiting: &Waiting, history: &[(Seq, Event)]) -> Option<Item> {
+    let (since, unit, decision, expires, why) = history.iter().rev().find_map(|(_, event)| match &event.body {
+        Body::ReviewRequested { item, unit, decision, expires, why, .. } if *item == waiting.item => {
+            Some((event.at, unit.clone(), Seq(decision.0), *expires, why.clone()))
+        }
+        _ => None,
+    })?;
+    let record = history.iter().find_map(|(seq, event)| match &event.body {
+        Body::DecisionRecorded(record) if *seq == decision => Some((**record).clone()),
+        _ => None,
+    })?;
+    Some(Item {
+        name: waiting.item.clone(),
+        run: run.clone(),
+        unit,
+        class: waiting.class,
+        action: waiting.action.clone(),
+        why,
+        since,
+        expires,
+        decision,
+        record,
+    })
+}
+
+/// The item called `name`.
+pub(crate) fn find(desk: &Desk, name: &str) -> Result<Item, Failure> {
+    items(desk)?.into_iter().find(|item| item.name == name).ok_or_else(|| {
+        Failure::new("AB0040", format!("nothing called `{name}` waits for a person")).help("ab queue lists what waits").exit(Exit::Usage)
+    })
+}
+
+/// The item of `run` at `step` (`apply` is the merge); the only one if no step is named.
+pub(crate) fn find_step(desk: &Desk, run: &str, step: Option<&str>) -> Result<Item, Failure> {
+    let class = match step {
+        None => None,
+        Some("apply" | "merge") => Some(ActionClass::Merge),
+        Some(other) => Some(other.to_ascii_uppercase().parse::<ActionClass>().map_err(|error| Failure::of("AB0041", error).exit(Exit::Usage))?),
+    };
+    let mut found: Vec<Item> =
+        items(desk)?.into_iter().filter(|item| item.run.id.as_str() == run && class.is_none_or(|class| class == item.class)).collect();
+    match (found.pop(), found.is_empty()) {
+        (Some(item), true) => Ok(item),
+        (None, _) => Err(Failure::new("AB0040", format!("nothing of run `{run}` waits at this step")).help("ab queue lists what waits").exit(Exit::Usage)),
+        (Some(_), false) => Err(Failure::new("AB0041", format!("several steps of run `{run}` wait")).help("name one with --step, or the item itself").exit(Exit::Usage)),
+    }
+}

@@ -1,0 +1,63 @@
+//! The one place that joins ports to implementations.
+
+use std::sync::Arc;
+
+use abide_core::event::Body;
+use abide_core::id::{RunId, Seq, Timestamp};
+use abide_gate::{Clock, DecisionLog, Gate, Halt, Judge, NativeJudge};
+use abide_ledger::{Blob, Draft, Guard, Leaf, Ledger, Opening};
+
+use crate::desk::Desk;
+use crate::home::State;
+use crate::policy::Policy;
+use crate::report::{Exit, Failure};
+
+/// The wall clock of this host.
+#[derive(Debug)]
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+        let now = std::time::SystemTime::now();
+        // A clock before 1970 reads as 1970: permits then expire at once relative to any later reading, which fails closed.
+        let ms = now.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        Timestamp(u64::try_from(ms).unwrap_or(u64::MAX))
+    }
+}
+
+/// Opens the log of `state`.
+pub(crate) fn ledger(state: &State) -> Result<Arc<Ledger>, Failure> {
+    let ledger = Ledger::open(&state.ledger(), &Opening::STANDARD).map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
+    Ok(Arc::new(ledger))
+}
+
+/// The desk over `ledger` with `policy` in force.
+pub(crate) fn desk(ledger: Arc<Ledger>, policy: Policy) -> Desk {
+    let clock = Arc::new(SystemClock);
+    let judge: Arc<dyn Judge> = Arc::new(NativeJudge::over(policy.bundle.clone()));
+    let log: Arc<dyn DecisionLog> = Arc::clone(&ledger) as Arc<dyn DecisionLog>;
+    let halt: Arc<dyn Halt> = Arc::clone(&ledger) as Arc<dyn Halt>;
+    let gate = Gate::new(judge, log, Arc::clone(&clock) as Arc<dyn Clock>, halt);
+    Desk { ledger, policy, gate, clock }
+}
+
+/// `count` random bytes from the system.
+pub(crate) fn entropy<const N: usize>() -> Result<[u8; N], Failure> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| Failure::new("AB0007", format!("the system gives no random bytes: {error}")))?;
+    Ok(bytes)
+}
+
+/// Writes down one event with what it cites.
+pub(crate) fn record(ledger: &Ledger, run: Option<&RunId>, body: &Body, blobs: Vec<Blob>, guard: Guard) -> Result<Seq, Failure> {
+    let (kind, data) = body.parts().map_err(|error| Failure::of("AB0124", error))?;
+    let leaf = Leaf::new(run.cloned(), &kind, SystemClock.now(), data).map_err(|error| Failure::of("AB0409", error))?;
+    let drafts = vec![Draft { leaf, blobs }];
+    let seqs = match guard {
+        Guard::Free => ledger.append(drafts),
+        Guard::RunAt { run, last } => ledger.append_after(&run, last, drafts),
+    };
+    let seqs = seqs.map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
+    seqs.first().copied().ok_or_else(|| Failure::new("AB0413", "the log gave no place for an event").exit(Exit::Gate))
+}

@@ -1,0 +1,96 @@
+//! The workers that this binary carries, and the runner that runs them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use abide_core::id::Digest;
+use abide_sandbox::{Capability, EngineLimits, InProcess, RunOutcome, RunRequest, Workspace};
+
+use crate::embedded;
+use crate::report::{Exit, Failure};
+
+/// Runs a component on a task. The messages are data, so that a separate process can take this place.
+pub(crate) trait Runner: fmt::Debug + Send + Sync {
+    /// Makes the component known and says what it imports.
+    fn load(&self, bytes: &[u8]) -> Result<abide_sandbox::ComponentInfo, abide_sandbox::LoadError>;
+    /// Runs it.
+    fn run(&self, request: &RunRequest, workspace: Arc<dyn Workspace>) -> RunOutcome;
+}
+
+impl Runner for InProcess {
+    fn load(&self, bytes: &[u8]) -> Result<abide_sandbox::ComponentInfo, abide_sandbox::LoadError> {
+        Self::load(self, bytes)
+    }
+
+    fn run(&self, request: &RunRequest, workspace: Arc<dyn Workspace>) -> RunOutcome {
+        Self::run(self, request, workspace)
+    }
+}
+
+/// A worker component.
+#[derive(Debug, Clone)]
+pub(crate) struct Worker {
+    /// Its name.
+    pub(crate) name: String,
+    /// Digest of its file.
+    pub(crate) digest: Digest,
+    bytes: std::borrow::Cow<'static, [u8]>,
+}
+
+/// The workers at hand.
+#[derive(Debug)]
+pub(crate) struct Workshop {
+    workers: BTreeMap<String, Worker>,
+    engine: EngineLimits,
+    runner: std::sync::OnceLock<Arc<dyn Runner>>,
+}
+
+impl Workshop {
+    /// The shipped workers. The engine starts when the first one is used.
+    pub(crate) fn shipped(engine: EngineLimits) -> Self {
+        let workers = embedded::WORKERS.iter().map(|(file, bytes)| {
+            let name = file.trim_end_matches(".wasm").rsplit('/').next().unwrap_or(file).to_owned();
+            (name.clone(), Worker { name, digest: Digest::of(bytes), bytes: (*bytes).into() })
+        });
+        Self { workers: workers.collect(), engine, runner: std::sync::OnceLock::new() }
+    }
+
+    /// Takes a component from a file in place of the shipped one of that name.
+    pub(crate) fn put(&mut self, name: &str, bytes: Vec<u8>) {
+        let worker = Worker { name: name.to_owned(), digest: Digest::of(&bytes), bytes: bytes.into() };
+        self.workers.insert(name.to_owned(), worker);
+    }
+
+    /// The worker called `name`.
+    pub(crate) fn worker(&self, name: &str) -> Result<&Worker, Failure> {
+        self.workers.get(name).ok_or_else(|| {
+            let known: Vec<_> = self.workers.keys().map(String::as_str).collect();
+            let help = match known.as_slice() {
+                [] => "this binary was built without workers: cargo xtask guests, then build again".to_owned(),
+                _ => format!("there are: {}", known.join(", ")),
+            };
+            Failure::new("AB0830", format!("there is no worker `{name}`")).help(help).exit(Exit::Usage)
+        })
+    }
+
+    /// What `worker` imports, by the names that policies use. An interface that this host does not have keeps its own name.
+    pub(crate) fn requests(&self, worker: &Worker) -> Result<BTreeSet<String>, Failure> {
+        let info = self.runner()?.load(&worker.bytes).map_err(|error| Failure::of(error.code(), error))?;
+        let name = |interface: &String| Capability::of_interface(interface).map_or_else(|| interface.clone(), |capability| capability.name().to_owned());
+        Ok(info.imports.iter().map(name).collect())
+    }
+
+    /// Runs a component that was loaded by [`Workshop::requests`].
+    pub(crate) fn run(&self, request: &RunRequest, workspace: Arc<dyn Workspace>) -> Result<RunOutcome, Failure> {
+        Ok(self.runner()?.run(request, workspace))
+    }
+
+    fn runner(&self) -> Result<&Arc<dyn Runner>, Failure> {
+        if let Some(runner) = self.runner.get() {
+            return Ok(runner);
+        }
+        let runner = InProcess::start(self.engine.clone()).map_err(|error| Failure::of(error.code(), error))?;
+        Ok(self.runner.get_or_init(|| Arc::new(runner)))
+    }
+}
