@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::checkpoint::Checkpoint;
 use crate::leaf::{Draft, Leaf, Record};
-use crate::merkle::{NodeHash, Nodes, consistency, inclusion, root_of};
+use crate::merkle::{NodeHash, Nodes, Tile, consistency, inclusion, root_of};
 use crate::note::{NoteError, NoteKey, Origin, Vkey};
 use crate::sqlite::{SqliteStore, file_in};
 use crate::store::{CheckpointRow, Guard, Limits, RefMove, RefMoveRefusal, Store, StoreError};
@@ -227,6 +227,23 @@ impl Ledger {
     /// Proof that the first `old` events are the beginning of the first `new`; `None` if they cannot be.
     pub fn prove_consistency(&self, old: u64, new: u64) -> Result<Option<Vec<NodeHash>>, StoreError> {
         consistency(old, new, &Tree(self.store()))
+    }
+
+    /// The hashes of one tile, as mirrors serve it.
+    pub fn tile(&self, tile: &Tile) -> Result<Vec<u8>, StoreError> {
+        tile.read(&Tree(self.store()))
+    }
+
+    /// The events under one tile of level 0, each after its length in 16 bits (C2SP `tlog-tiles`, entry bundles).
+    pub fn entries(&self, tile: &Tile) -> Result<Vec<u8>, StoreError> {
+        let first = tile.index.saturating_mul(256);
+        let mut bundle = Vec::new();
+        for record in self.read(first..first.saturating_add(tile.width))? {
+            let bytes = record.leaf.bytes();
+            bundle.extend_from_slice(&u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_be_bytes());
+            bundle.extend_from_slice(bytes);
+        }
+        Ok(bundle)
     }
 
     /// Spends the record that allows one ref move and returns its decision; or says why there is none.

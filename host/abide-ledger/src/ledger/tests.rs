@@ -72,6 +72,26 @@ fn proofs_from_the_store_convince() {
 }
 
 #[test]
+fn a_mirror_of_tiles_and_entries_gives_the_same_root() {
+    let (_home, ledger) = ledger();
+    ledger.append((0..299).map(note).collect()).unwrap();
+    let all = crate::merkle::tiles(300);
+    let mut edge = crate::merkle::Frontier::default();
+    for tile in all.iter().filter(|tile| tile.level == 0) {
+        let (hashes, mut entries) = (ledger.tile(tile).unwrap(), ledger.entries(tile).unwrap());
+        for hash in hashes.chunks(32) {
+            let rest = entries.split_off(2);
+            let length = usize::from(u16::from_be_bytes([entries[0], entries[1]]));
+            assert_eq!(NodeHash::from_slice(hash), Some(NodeHash::leaf(&rest[..length])));
+            edge.push(NodeHash::leaf(&rest[..length])).unwrap();
+            entries = rest[length..].to_vec();
+        }
+        assert!(entries.is_empty());
+    }
+    assert_eq!(edge.root(), ledger.root().unwrap());
+}
+
+#[test]
 fn a_size_is_signed_once_and_durably() {
     let (home, ledger) = ledger();
     let (checkpoint, signed) = ledger.checkpoint().unwrap();

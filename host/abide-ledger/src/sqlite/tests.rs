@@ -103,7 +103,9 @@ fn a_locked_ledger_is_waited_for_and_then_refused() {
 
 #[test]
 fn two_stores_on_one_file_share_one_log() {
-    let (home, one) = fresh();
+    let (home, short) = fresh();
+    drop(short);
+    let one = SqliteStore::open(&home.path().join("state"), Limits::STANDARD).unwrap();
     let two = SqliteStore::open(&home.path().join("state"), Limits::STANDARD).unwrap();
     let both = [&one, &two];
     std::thread::scope(|scope| {

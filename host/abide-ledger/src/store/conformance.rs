@@ -17,6 +17,7 @@ pub(crate) fn all<S: Store>(fresh: impl Fn() -> S) {
     the_switch_counts_every_turn(&fresh());
     a_size_is_signed_once(&fresh());
     concurrent_appends_lose_nothing(&fresh());
+    what_contradicts_the_log_is_refused(&fresh());
     projections_are_the_same_when_made_anew(&fresh());
 }
 
@@ -156,6 +157,53 @@ fn concurrent_appends_lose_nothing(store: &dyn Store) {
     places.sort_unstable();
     assert_eq!(places, (0..128).collect::<Vec<_>>());
     assert_eq!(root_of(128, &Stored(store)).unwrap(), rehashed(store));
+}
+
+fn what_contradicts_the_log_is_refused(store: &dyn Store) {
+    crate::testing::story(&|drafts| store.append(drafts, Guard::Free).unwrap()[0]);
+    let (own, other) = (run(77), run(1));
+    store.append(vec![started(&other, 40)], Guard::Free).unwrap();
+    let of = |kind: &str| store.records_of_kinds(&[kind]).unwrap().pop().unwrap();
+    let again = |kind: &str| Draft::from(of(kind).leaf);
+    let changed = |kind: &str, run: &RunId, field: &str, value: &str| {
+        let mut data = of(kind).leaf.data();
+        data.insert(field.to_owned(), json!(value));
+        event(Some(run.clone()), kind, 50, data.into())
+    };
+    let decision = |kind: &str| of(kind).leaf.data()["decision"].as_str().unwrap().to_owned();
+    let review = decision("ReviewRequested");
+    let promotion =
+        json!({ "decision": decision("CanaryStarted"), "environment": "production", "release": "r0" });
+    for (why, draft) in [
+        ("adopted twice", again("PlanAdopted")),
+        ("proposed twice", again("PatchProposed")),
+        ("committed twice", again("PatchCommitted")),
+        ("allowed twice", again("RefMoveAllowed")),
+        ("merged twice", again("Merged")),
+        ("deployed twice", again("CanaryStarted")),
+        ("rolled back twice", again("RolledBack")),
+        ("approved twice", again("Approved")),
+        ("settled twice", again("BudgetSettled")),
+        ("reserved twice", again("BudgetReserved")),
+        ("started twice", again("RunStarted")),
+        ("a decision of another class", changed("PatchCommitted", &own, "decision", &decision("Merged"))),
+        ("a decision that says review", changed("Merged", &own, "decision", &review)),
+        ("a decision that is none", changed("Merged", &own, "decision", "0")),
+        ("a decision that is not there", changed("Merged", &own, "decision", "900")),
+        ("a decision of another run", changed("Merged", &other, "decision", &decision("Merged"))),
+        ("an approval of another action", changed("Approved", &own, "action", Digest::of(b"x").as_str())),
+        ("an approval that nobody asked for", changed("Approved", &own, "item", "i9")),
+        (
+            "a refusal of what does not wait",
+            event(Some(own.clone()), "Refused", 50, json!({ "item": "i9", "by": "b", "reason": "r" })),
+        ),
+        ("a promotion of what was never started", event(Some(own.clone()), "Promoted", 50, promotion)),
+    ] {
+        let size = store.size().unwrap();
+        let refused = store.append(vec![draft], Guard::Free);
+        assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{why}: {refused:?}");
+        assert_eq!(store.size().unwrap(), size);
+    }
 }
 
 fn projections_are_the_same_when_made_anew(store: &dyn Store) {
