@@ -251,86 +251,75 @@ fn killed() -> Draft {
     event(None, "Killed", 20, json!({ "by": "alice@example.org", "reason": "test" }))
 }
 
-#[test]
-fn what_breaks_the_law_is_refused_although_every_signature_is_right() {
-    let start = || started(&run(1), 5);
-    let allow = || decided(Verdict::Allow, 10, 0);
-    let cases: Vec<(&str, Option<&str>, Vec<Draft>)> = vec![
-        ("lawful", None, vec![start(), allow(), spent(2, 11), merged(2, 'b')]),
-        ("no decision", Some("decided"), vec![start(), allow(), spent(2, 11), merged(7, 'b')]),
-        ("decision comes later", Some("decided"), vec![start(), spent(3, 11), allow()]),
-        ("another commit", Some("decided"), vec![start(), allow(), spent(2, 11), merged(2, 'c')]),
-        ("record not spent", Some("merges"), vec![start(), allow(), merged(2, 'b')]),
-        ("record spent afterwards", Some("merges"), vec![start(), allow(), merged(2, 'b'), spent(2, 31)]),
-        (
-            "interrupted between the move and its event, then decided again",
-            None,
-            vec![start(), allow(), spent(2, 11), allow(), merged(4, 'b')],
-        ),
-        (
-            "one record, two merges",
-            Some("merges"),
-            vec![start(), allow(), spent(2, 11), merged(2, 'b'), allow(), merged(5, 'b')],
-        ),
-        ("twice", Some("once"), vec![start(), allow(), spent(2, 11), spent(2, 12)]),
-        ("expired", Some("halt"), vec![start(), allow(), spent(2, 60_010)]),
-        ("after a kill", Some("halt"), vec![start(), allow(), killed(), spent(2, 21)]),
-        (
-            "after a kill and a resume",
-            Some("halt"),
-            vec![
-                start(),
-                allow(),
-                killed(),
-                event(None, "Resumed", 21, json!({ "by": "a", "reason": "b" })),
-                spent(2, 22),
-            ],
-        ),
-        ("decided during a halt", Some("halt"), vec![start(), killed(), decided(Verdict::Allow, 21, 1)]),
-        ("a kill is left out", Some("halt"), vec![start(), decided(Verdict::Allow, 21, 1)]),
-        (
-            "frozen",
-            Some("freeze"),
-            vec![
-                start(),
-                event(
-                    None,
-                    "Frozen",
-                    6,
-                    json!({ "repo": "demo", "ref": "refs/heads/x", "found": "f", "why": "stray" }),
-                ),
-                allow(),
-                spent(3, 11),
-            ],
-        ),
-        (
-            "nobody asked",
-            Some("approvals"),
-            vec![
-                start(),
-                own("Approved", 6, json!({ "item": "i", "action": "x", "by": "bob", "role": "reviewer" })),
-            ],
-        ),
-        (
-            "another action was asked about",
-            Some("approvals"),
-            vec![
-                start(),
-                own("ReviewRequested", 6, json!({ "item": "i", "action": "x" })),
-                own("Approved", 7, json!({ "item": "i", "action": "y", "by": "bob", "role": "reviewer" })),
-            ],
-        ),
-    ];
+/// What a log says beyond the start of the run, and the check that refuses it, if any.
+type Case = (&'static str, Option<&'static str>, Vec<Draft>);
+
+fn judged(cases: Vec<Case>) {
     for (name, expected, drafts) in cases {
-        let report = outlaw(&drafts);
+        let start = std::iter::once(started(&run(1), 5));
+        let report = outlaw(&start.chain(drafts).collect::<Vec<_>>());
         assert_eq!(refusal(&report), expected, "{name}: {:#?}", report.checks);
     }
+}
+
+fn allow() -> Draft {
+    decided(Verdict::Allow, 10, 0)
+}
+
+#[test]
+fn a_deed_without_its_own_allow_is_refused_although_every_signature_is_right() {
+    judged(vec![
+        ("lawful", None, vec![allow(), spent(2, 11), merged(2, 'b')]),
+        ("no decision", Some("decided"), vec![allow(), spent(2, 11), merged(7, 'b')]),
+        ("decision comes later", Some("decided"), vec![spent(3, 11), allow()]),
+        ("another commit", Some("decided"), vec![allow(), spent(2, 11), merged(2, 'c')]),
+        ("record not spent", Some("merges"), vec![allow(), merged(2, 'b')]),
+        ("record spent afterwards", Some("merges"), vec![allow(), merged(2, 'b'), spent(2, 31)]),
+        ("interrupted, then decided again", None, vec![allow(), spent(2, 11), allow(), merged(4, 'b')]),
+        ("two merges", Some("merges"), vec![allow(), spent(2, 11), merged(2, 'b'), allow(), merged(5, 'b')]),
+        ("twice", Some("once"), vec![allow(), spent(2, 11), spent(2, 12)]),
+        ("expired", Some("halt"), vec![allow(), spent(2, 60_010)]),
+    ]);
+}
+
+#[test]
+fn a_deed_after_the_kill_switch_or_a_freeze_is_refused() {
+    let resumed = || event(None, "Resumed", 21, json!({ "by": "a", "reason": "b" }));
+    let stray = json!({ "repo": "demo", "ref": "refs/heads/x", "found": "f", "why": "stray" });
+    judged(vec![
+        ("after a kill", Some("halt"), vec![allow(), killed(), spent(2, 21)]),
+        ("after a kill and a resume", Some("halt"), vec![allow(), killed(), resumed(), spent(2, 22)]),
+        ("decided during a halt", Some("halt"), vec![killed(), decided(Verdict::Allow, 21, 1)]),
+        (
+            "decided after a resume",
+            None,
+            vec![killed(), resumed(), decided(Verdict::Allow, 22, 2), spent(4, 23)],
+        ),
+        ("a kill is left out", Some("halt"), vec![decided(Verdict::Allow, 21, 1)]),
+        ("frozen", Some("freeze"), vec![event(None, "Frozen", 6, stray), allow(), spent(3, 11)]),
+    ]);
+}
+
+#[test]
+fn an_approval_of_what_nobody_asked_is_refused() {
+    let asked = || own("ReviewRequested", 6, json!({ "item": "i", "action": "x" }));
+    let given = |action| {
+        own("Approved", 7, json!({ "item": "i", "action": action, "by": "bob", "role": "reviewer" }))
+    };
+    judged(vec![
+        ("asked", None, vec![asked(), given("x")]),
+        ("nobody asked", Some("approvals"), vec![given("x")]),
+        ("asked about another action", Some("approvals"), vec![asked(), given("y")]),
+    ]);
 }
 
 #[test]
 fn a_deed_on_a_denial_is_refused() {
     let deny = recorded(&record(&run(1), &merge('a', 'b'), Verdict::Deny, 10, 0));
-    assert_eq!(refusal(&outlaw(&[started(&run(1), 5), deny, spent(2, 11)])), Some("recomputed"));
+    let report = outlaw(&[started(&run(1), 5), deny, spent(2, 11)]);
+    let refused = |check: &&crate::report::Check| check.outcome == crate::report::Outcome::Refused;
+    let names: Vec<&str> = report.checks.iter().filter(refused).map(|check| check.name).collect();
+    assert_eq!(names, ["recomputed", "decided"]);
 }
 
 #[test]
