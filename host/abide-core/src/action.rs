@@ -111,6 +111,11 @@ pub trait Action: sealed::Sealed + Serialize + fmt::Debug + Send + Sync + 'stati
         None
     }
 
+    /// Capabilities or origins that it would hand out: what a policy is told must be exactly these.
+    fn requests(&self) -> &[String] {
+        &[]
+    }
+
     /// The canonical bytes that are digested into the decision: class, kind and every field.
     fn canonical(&self) -> Result<Vec<u8>, CanonicalError>
     where
@@ -136,7 +141,7 @@ pub trait Action: sealed::Sealed + Serialize + fmt::Debug + Send + Sync + 'stati
 
 /// Declares an action: its class, its kind and, for the way back alone, that it survives a halt.
 macro_rules! action {
-    ($name:ident, $class:ident, $kind:literal $(, survives_halt = $survives:literal)?, |$this:ident| $place:expr $(, tree = $tree:ident)?) => {
+    ($name:ident, $class:ident, $kind:literal $(, survives_halt = $survives:literal)?, |$this:ident| $place:expr $(, tree = $tree:ident)? $(, requests = $requests:ident)?) => {
         impl sealed::Sealed for $name {}
         impl Action for $name {
             const CLASS: ActionClass = ActionClass::$class;
@@ -148,6 +153,9 @@ macro_rules! action {
             }
             $(fn tree(&self) -> Option<&Oid> {
                 Some(&self.$tree)
+            })?
+            $(fn requests(&self) -> &[String] {
+                &self.$requests
             })?
         }
     };
@@ -179,7 +187,7 @@ pub struct OpenEgress {
     /// Origins asked for, as `scheme://host:port`.
     pub origins: Vec<String>,
 }
-action!(OpenEgress, Fetch, "open-egress", |_this| Place::default());
+action!(OpenEgress, Fetch, "open-egress", |_this| Place::default(), requests = origins);
 
 /// Run a worker component on a task and take its proposal as data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -198,7 +206,7 @@ pub struct RunWorker {
     /// Capabilities that it imports, sorted.
     pub requests: Vec<String>,
 }
-action!(RunWorker, Generate, "run-worker", |_this| Place::default());
+action!(RunWorker, Generate, "run-worker", |_this| Place::default(), requests = requests);
 
 /// Run the named checks of the target branch on a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

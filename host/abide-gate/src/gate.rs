@@ -6,13 +6,13 @@ use abide_core::action::Action;
 use abide_core::canonical::{self, CanonicalError};
 use abide_core::decision::{Decision, Obligation, Verdict};
 use abide_core::facts::Facts;
-use abide_core::id::{Digest, Seq};
+use abide_core::id::{Digest, Epoch, RunId, Seq};
 use abide_core::input::{
     ActionInput, ApprovalInput, BudgetInput, CanaryInput, CheckInput, PolicyInput, RiskInput, RollbackInput, RunInput, Subject, Target,
 };
 
 use crate::permit::Permit;
-use crate::ports::{Clock, DecisionLog, DecisionRecord, Halt, PortError};
+use crate::ports::{Clock, DecisionLog, DecisionRecord, Halt, HaltState, PortError};
 use crate::question::Question;
 
 /// Answers for one bundle generation. Pure: the same action and input give the same decision.
@@ -93,6 +93,12 @@ pub enum AdmitError {
     /// The facts are not those of the tree that the action would put somewhere.
     #[error("the facts were not measured of the tree that this action would put in place")]
     Facts,
+    /// What is asked for is not what the action would hand out.
+    #[error("the requests are not those of the action")]
+    Requests,
+    /// The judge answered about something else.
+    #[error("the judge answered another question than it was asked")]
+    Judge,
     /// The action or its input has no canonical form.
     #[error(transparent)]
     Canonical(#[from] CanonicalError),
@@ -105,6 +111,8 @@ impl AdmitError {
             Self::Port(_) => "AB0123",
             Self::Canonical(_) => "AB0124",
             Self::Facts => "AB0125",
+            Self::Requests => "AB0127",
+            Self::Judge => "AB0128",
         }
     }
 }
@@ -130,16 +138,22 @@ impl Gate {
     /// Judges, records, and only then mints.
     pub fn admit<A: Action>(&self, action: A, ask: Ask) -> Result<Admission<A>, AdmitError> {
         let at = self.clock.now();
-        let state = self.halt.state(&ask.run.id)?;
+        let state = self.halt_state::<A>(&ask.run.id)?;
         if action.tree().is_some_and(|tree| ask.facts.as_ref().is_none_or(|facts| facts.tree != *tree)) {
             return Err(AdmitError::Facts);
+        }
+        if action.requests() != ask.requests {
+            return Err(AdmitError::Requests);
         }
         let action_bytes = action.canonical()?;
         let unit = ask.unit.clone();
         let run = ask.run.id.clone();
-        let input = compose(&action, Digest::of(&action_bytes), ask, at.0, state.halted);
-        let question = Question::new(input)?;
+        let action_digest = Digest::of(&action_bytes);
+        let question = Question::new(compose(&action, action_digest.clone(), ask, at.0, state.halted))?;
         let decision = self.judge.decide(&question);
+        if decision.action != action_digest || decision.input != *question.digest() {
+            return Err(AdmitError::Judge);
+        }
         let decision_bytes = canonical::jcs(&decision)?;
         let digest = Digest::of(&decision_bytes);
         let expires = at.plus_ms(ttl_ms(&decision));
@@ -168,6 +182,14 @@ impl Gate {
             Verdict::Review => Admission::Review { action, decision, seq },
             Verdict::Deny => Admission::Deny { decision, seq },
         })
+    }
+}
+
+impl Gate {
+    /// An unreadable kill switch counts as pulled: nothing goes forward, and the way back stays open.
+    fn halt_state<A: Action>(&self, run: &RunId) -> Result<HaltState, PortError> {
+        let state = self.halt.state(run);
+        if A::SURVIVES_HALT { Ok(state.unwrap_or(HaltState { epoch: Epoch(0), halted: true })) } else { state }
     }
 }
 
@@ -206,3 +228,6 @@ fn compose<A: Action>(action: &A, digest: Digest, ask: Ask, now: u64, halted: bo
         canary: ask.canary,
     }
 }
+
+#[cfg(test)]
+mod tests;
