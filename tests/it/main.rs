@@ -1,3 +1,6 @@
 //! One binary for every suite that crosses crates.
 
+mod bad_input;
 mod golden;
+mod hooks;
+mod story;

@@ -1,3 +1,4 @@
 //! Harness shared by the suites in `it/`.
 
 pub mod gate;
+pub mod world;

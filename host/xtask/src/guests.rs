@@ -24,7 +24,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const RECIPE: &str = "guests/1 wit-component 0.254";
 
 /// How to build.
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub struct Options {
     /// Build even when the result is known.
     #[arg(long)]
@@ -97,7 +97,7 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 /// The root of the repository: two folders above this package.
-fn root() -> Result<PathBuf> {
+pub fn root() -> Result<PathBuf> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     Ok(package
         .ancestors()
@@ -106,7 +106,7 @@ fn root() -> Result<PathBuf> {
         .to_owned())
 }
 
-fn target_directory(root: &Path) -> Result<PathBuf> {
+pub fn target_directory(root: &Path) -> Result<PathBuf> {
     #[derive(Deserialize)]
     struct Metadata {
         target_directory: PathBuf,

@@ -1,5 +1,6 @@
 //! `cargo xtask`: the chores. One file per chore; this one only dispatches.
 
+mod chores;
 mod guests;
 
 use clap::{Parser, Subcommand};
@@ -13,12 +14,21 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Show the whole story on a scratch copy of a real repository (this one, if none is given).
+    Demo(chores::Demo),
+    /// Build everything and run every test.
+    Test(chores::Test),
+    /// Measure; prints figures, asserts nothing.
+    Bench(chores::Bench),
     /// Build the worker components into `<target>/guests`.
     Guests(guests::Options),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().chore {
+        Chore::Demo(options) => chores::demo(&options),
+        Chore::Test(options) => chores::test(&options),
+        Chore::Bench(options) => chores::bench(&options),
         Chore::Guests(options) => guests::run(&options),
     }
 }
