@@ -26,8 +26,8 @@ pub enum LedgerError {
     /// The store says no.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The key file is missing, readable by others, or not the key of this log.
-    #[error("the signing key `{}` {why}", .path.display())]
+    /// A key file is missing, readable by others, or not of this log.
+    #[error("the key `{}` {why}", .path.display())]
     Key {
         /// Where it should be.
         path: PathBuf,
@@ -158,6 +158,10 @@ impl Ledger {
     pub fn open(dir: &Path, opening: &Opening) -> Result<Self, LedgerError> {
         let store = SqliteStore::open(dir, opening.limits)?;
         let vkey = first_key(&store)?;
+        let path = dir.join("log.vkey");
+        if std::fs::read_to_string(&path).is_ok_and(|known| known.trim_end() != vkey.to_string()) {
+            return Err(LedgerError::Key { path, why: "is not the key that the log's first event names" });
+        }
         let ledger =
             Self { dir: dir.to_owned(), store: Arc::new(store), vkey, anchor: opening.anchor.clone() };
         ledger.check_anchor()?;

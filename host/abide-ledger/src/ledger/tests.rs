@@ -50,6 +50,16 @@ fn the_key_is_for_the_owner_alone_and_must_be_the_right_one() {
 }
 
 #[test]
+fn a_log_that_names_another_key_than_before_is_not_opened() {
+    let (home, ledger) = ledger();
+    drop(ledger);
+    let other = NoteKey::from_seed("example.org/log".parse().unwrap(), &[9; 32]).vkey();
+    std::fs::write(home.path().join("state/log.vkey"), format!("{other}\n")).unwrap();
+    let opened = Ledger::open(&home.path().join("state"), &Opening::STANDARD);
+    assert_eq!(opened.unwrap_err().code(), "AB0414");
+}
+
+#[test]
 fn proofs_from_the_store_convince() {
     let (_home, ledger) = ledger();
     let mut roots = vec![(1, ledger.root().unwrap())];
