@@ -21,7 +21,7 @@ const LOG_LINE_BYTES_MAX: usize = 2_000;
 
 /// What one instance carries.
 pub(crate) struct State {
-    workspace: Arc<dyn Workspace>,
+    pub(crate) workspace: Arc<dyn Workspace>,
     limits: Limits,
     pub(crate) used: BTreeMap<Capability, Usage>,
     pub(crate) log: Vec<LogLine>,

@@ -80,7 +80,7 @@ impl InProcess {
         let requested = self.info(&request.component).map(|info| info.imports).unwrap_or_default();
         let receipt = CapabilityReceipt { requested, granted: request.grants.clone(), used: BTreeMap::new() };
         let end = match self.prepare(request) {
-            Ok(ready) => self.call(&ready, request, &workspace),
+            Ok(ready) => self.call(&ready, request, workspace),
             Err(refusal) => End::refused(refusal),
         };
         RunOutcome {
@@ -89,6 +89,24 @@ impl InProcess {
             log: end.log,
             spent: end.spent,
         }
+    }
+
+    /// Makes an instance and drops it: whether the component fits its grants and the engine, without asking it anything.
+    pub fn try_instance(&self, request: &RunRequest, workspace: Arc<dyn Workspace>) -> Result<(), Refusal> {
+        let ready = self.prepare(request)?;
+        let _running = self.engine.running();
+        let mut store = self.store(&request.limits, workspace);
+        ready.instantiate(&mut store).map(drop).map_err(|error| not_made(&error))
+    }
+
+    /// A store that holds one instance to `limits`.
+    fn store(&self, limits: &Limits, workspace: Arc<dyn Workspace>) -> Store<State> {
+        let mut store = Store::new(&self.engine.inner, State::new(workspace, limits.clone()));
+        store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(usize::try_from(limits.hostcall_bytes_max).unwrap_or(usize::MAX));
+        store.epoch_deadline_trap();
+        store.set_epoch_deadline(self.engine.ticks(limits.wall_ms_max));
+        store
     }
 
     /// Everything that can be refused before an instance exists.
@@ -110,18 +128,13 @@ impl InProcess {
         Ok(ready)
     }
 
-    fn call(&self, ready: &AnyPre<State>, request: &RunRequest, workspace: &Arc<dyn Workspace>) -> End {
+    fn call(&self, ready: &AnyPre<State>, request: &RunRequest, workspace: Arc<dyn Workspace>) -> End {
         let limits = &request.limits;
         let running = self.engine.running();
-        let mut store = Store::new(&self.engine.inner, State::new(Arc::clone(workspace), limits.clone()));
-        store.limiter(|state| &mut state.memory);
-        store.set_hostcall_fuel(usize::try_from(limits.hostcall_bytes_max).unwrap_or(usize::MAX));
-        store.epoch_deadline_trap();
-        store.set_epoch_deadline(self.engine.ticks(limits.wall_ms_max));
-
+        let mut store = self.store(limits, workspace);
         let answer = match ready.instantiate(&mut store) {
-            Ok(instance) => propose(&instance, &mut store, request),
-            Err(error) => Err(error),
+            Ok(instance) => propose(&instance, &mut store, request).map_err(|error| (Began::Yes, error)),
+            Err(error) => Err((Began::No, error)),
         };
         let mut spent = Spent {
             wall_ms: running.elapsed_ticks().saturating_mul(self.engine.limits.tick_ms),
@@ -131,7 +144,7 @@ impl InProcess {
         let result = match answer {
             Ok(Ok(given)) => {
                 spent.output_bytes = proposal::bytes(&given);
-                match proposal::check(given, &request.task.scope, limits, &**workspace) {
+                match proposal::check(given, &request.task.scope, limits, &*store.data().workspace) {
                     Ok(proposal) => RunResult::Proposed(Box::new(proposal)),
                     Err(rejection) => RunResult::Rejected(rejection),
                 }
@@ -140,7 +153,7 @@ impl InProcess {
                 kind: failure.kind.into(),
                 message: clean_line(&failure.message, MESSAGE_BYTES_MAX),
             }),
-            Err(error) => stopped(&error, store.data().memory.refused > 0),
+            Err((began, error)) => stopped(began, &error, store.data().memory.refused > 0),
         };
         let state = store.into_data();
         End { result, used: state.used, log: state.log, spent }
@@ -191,11 +204,13 @@ fn linker(engine: &wasmtime::Engine, grants: &BTreeSet<Capability>) -> wasmtime:
     for grant in grants {
         match grant {
             Capability::Workspace => {
-                workspace::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?
+                workspace::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
             }
-            Capability::Log => log::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?,
+            Capability::Log => {
+                log::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+            }
             Capability::Progress => {
-                progress::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?
+                progress::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
             }
         }
     }
@@ -222,12 +237,27 @@ fn task(task: &Task, limits: &Limits) -> wit::Task {
     }
 }
 
-/// Tells why an instance did not answer.
-fn stopped(error: &wasmtime::Error, was_refused_memory: bool) -> RunResult {
+/// Whether an instance existed when it was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Began {
+    Yes,
+    No,
+}
+
+fn not_made(error: &wasmtime::Error) -> Refusal {
     if error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>().is_some() {
-        return RunResult::Refused(Refusal::Busy);
+        Refusal::Busy
+    } else {
+        Refusal::Instantiation { why: shorten(error) }
     }
+}
+
+/// Tells why there is no answer. A component can run into its limits before it is whole: its memory, or its start functions.
+fn stopped(began: Began, error: &wasmtime::Error, was_refused_memory: bool) -> RunResult {
     let trap = error.downcast_ref::<wasmtime::Trap>().copied();
+    if began == Began::No && trap.is_none() && !was_refused_memory {
+        return RunResult::Refused(not_made(error));
+    }
     let hostcall = error
         .chain()
         .any(|cause| cause.to_string().contains("fuel allocated for hostcalls has been exhausted"));

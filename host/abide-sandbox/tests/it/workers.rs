@@ -5,10 +5,8 @@ use abide_sandbox::{Capability, FailureKind, Proposal, RunOutcome, RunResult};
 use crate::setup::{Bench, repository, task};
 
 fn proposal(outcome: &RunOutcome) -> &Proposal {
-    match &outcome.result {
-        RunResult::Proposed(proposal) => proposal,
-        other => panic!("{other:?}"),
-    }
+    let RunResult::Proposed(proposal) = &outcome.result else { panic!("{outcome:?}") };
+    proposal
 }
 
 /// Added and removed lines of a proposal, with their paths.
@@ -16,7 +14,11 @@ fn changed(outcome: &RunOutcome) -> Vec<String> {
     let files = &proposal(outcome).patch.files;
     let lines = files.iter().flat_map(|file| file.hunks.iter().map(move |hunk| (file, hunk)));
     lines
-        .flat_map(|(file, hunk)| hunk.lines().filter(|line| line.starts_with(['+', '-'])).map(move |line| format!("{} {line}", file.path)))
+        .flat_map(|(file, hunk)| {
+            hunk.lines()
+                .filter(|line| line.starts_with(['+', '-']))
+                .map(move |line| format!("{} {line}", file.path))
+        })
         .collect()
 }
 
@@ -24,7 +26,8 @@ fn changed(outcome: &RunOutcome) -> Vec<String> {
 fn a_recipe_becomes_a_patch_in_the_seed_contract() {
     let Some(bench) = Bench::of("codegen") else { return };
     let repository = repository(&[("src/foo.ts", "one\ntwo\nthree\n")]);
-    let outcome = bench.run(task("replace-text", &[("path", "src/foo.ts"), ("old", "two"), ("new", "2")]), &repository);
+    let outcome =
+        bench.run(task("replace-text", &[("path", "src/foo.ts"), ("old", "two"), ("new", "2")]), &repository);
     assert_eq!(
         serde_json::to_value(&proposal(&outcome).patch).unwrap(),
         serde_json::json!({
@@ -32,14 +35,21 @@ fn a_recipe_becomes_a_patch_in_the_seed_contract() {
             "files": [{"path": "src/foo.ts", "status": "modify", "hunks": ["@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n"]}],
         })
     );
-    assert_eq!(outcome.receipt.used.get(&Capability::Workspace).map(|used| (used.calls, used.bytes)), Some((1, 14)));
+    assert_eq!(
+        outcome.receipt.used.get(&Capability::Workspace).map(|used| (used.calls, used.bytes)),
+        Some((1, 14))
+    );
     assert_eq!(outcome.receipt.requested.len(), 3, "{:?}", outcome.receipt.requested);
 }
 
 #[test]
 fn repair_links() {
     let Some(bench) = Bench::of("codegen") else { return };
-    let repository = repository(&[("docs/a.md", "see [b](old/b.md#x)\n"), ("docs/new/b.md", "# x\n"), ("c.md", "`[b](old/b.md)`\n")]);
+    let repository = repository(&[
+        ("docs/a.md", "see [b](old/b.md#x)\n"),
+        ("docs/new/b.md", "# x\n"),
+        ("c.md", "`[b](old/b.md)`\n"),
+    ]);
     let outcome = bench.run(task("repair-links", &[]), &repository);
     assert_eq!(changed(&outcome), ["docs/a.md -see [b](old/b.md#x)", "docs/a.md +see [b](new/b.md#x)"]);
     assert_eq!(outcome.receipt.used[&Capability::Progress].calls, 3);
@@ -78,7 +88,10 @@ fn a_file_is_made_and_removed() {
 fn nothing_to_do_is_no_fault() {
     let Some(bench) = Bench::of("codegen") else { return };
     let outcome = bench.run(task("repair-links", &[]), &repository(&[("a.md", "fine\n")]));
-    assert!(matches!(&outcome.result, RunResult::Failed(failure) if failure.kind == FailureKind::NothingToDo), "{outcome:?}");
+    assert!(
+        matches!(&outcome.result, RunResult::Failed(failure) if failure.kind == FailureKind::NothingToDo),
+        "{outcome:?}"
+    );
     assert_eq!(outcome.result.code(), None);
 }
 
@@ -86,14 +99,22 @@ fn nothing_to_do_is_no_fault() {
 fn the_same_task_gives_the_same_bytes() {
     let Some(bench) = Bench::of("codegen") else { return };
     let repository = repository(&[("a.rs", "fn area() { area() }\n"), ("b.rs", "use a::area;\n")]);
-    let run = || serde_json::to_string(&bench.run(task("rename", &[("old", "area"), ("new", "b")]), &repository).result).unwrap();
+    let run = || {
+        serde_json::to_string(
+            &bench.run(task("rename", &[("old", "area"), ("new", "b")]), &repository).result,
+        )
+        .unwrap()
+    };
     assert_eq!(run(), run());
 }
 
 #[test]
 fn draft_tests() {
     let Some(bench) = Bench::of("testgen") else { return };
-    let repository = repository(&[("src/lib.rs", "pub fn a(x: u8) -> u8 { x }\n"), ("tools/b.py", "def b(x: int) -> int:\n    return x\n")]);
+    let repository = repository(&[
+        ("src/lib.rs", "pub fn a(x: u8) -> u8 { x }\n"),
+        ("tools/b.py", "def b(x: int) -> int:\n    return x\n"),
+    ]);
     let outcome = bench.run(task("draft-tests", &[]), &repository);
     let lines = changed(&outcome);
     assert!(lines.contains(&"src/lib.rs +        let _answer = super::a(0);".to_owned()), "{lines:?}");

@@ -52,7 +52,8 @@ fn a_listing_is_sorted_and_comes_in_pages() {
     assert_eq!(paths(&workspace, "docs/", Some("docs/b.md"), 1), (vec!["docs/c/binary".to_owned()], false));
     assert_eq!(paths(&workspace, "", None, 0), (vec![], true));
     assert_eq!(workspace.hidden(), 3, "two `.git` and a backslash");
-    let kinds: Vec<EntryKind> = workspace.list("", None, 100).unwrap().entries.into_iter().map(|entry| entry.kind).collect();
+    let kinds: Vec<EntryKind> =
+        workspace.list("", None, 100).unwrap().entries.into_iter().map(|entry| entry.kind).collect();
     assert_eq!(kinds[3..], [EntryKind::Symlink, EntryKind::Symlink, EntryKind::Executable]);
 }
 
@@ -70,8 +71,13 @@ fn reading_stays_inside_and_follows_nothing() {
 
 /// `path:line:column` of each match.
 fn search(workspace: &DirWorkspace, query: &str, change: impl FnOnce(&mut SearchOptions)) -> Vec<String> {
-    let mut options =
-        SearchOptions { prefix: String::new(), suffixes: vec![], ignore_case: false, whole_word: false, limit: 100 };
+    let mut options = SearchOptions {
+        prefix: String::new(),
+        suffixes: vec![],
+        ignore_case: false,
+        whole_word: false,
+        limit: 100,
+    };
     change(&mut options);
     let result = workspace.search(query, &options).unwrap();
     result.matches.iter().map(|found| format!("{}:{}:{}", found.path, found.line, found.column)).collect()
@@ -82,9 +88,20 @@ fn searching_is_literal_and_skips_binaries() {
     let (_folder, workspace) = sample();
     assert_eq!(
         search(&workspace, "area", |_| {}),
-        ["a.rs:1:4", "a.rs:2:4", "a.rs:2:12", "docs/b.md:1:0", "docs/b.md:2:1", "docs/b.md:2:8", "docs/b.md:2:13"]
+        [
+            "a.rs:1:4",
+            "a.rs:2:4",
+            "a.rs:2:12",
+            "docs/b.md:1:0",
+            "docs/b.md:2:1",
+            "docs/b.md:2:8",
+            "docs/b.md:2:13"
+        ]
     );
-    assert_eq!(search(&workspace, "area", |options| options.whole_word = true), ["a.rs:1:4", "a.rs:2:12", "docs/b.md:1:0"]);
+    assert_eq!(
+        search(&workspace, "area", |options| options.whole_word = true),
+        ["a.rs:1:4", "a.rs:2:12", "docs/b.md:1:0"]
+    );
     assert_eq!(search(&workspace, "AREA", |options| options.ignore_case = true).len(), 8);
     assert_eq!(search(&workspace, "are.", |_| {}), [""; 0]);
     assert_eq!(search(&workspace, "area", |options| options.suffixes = vec![".md".to_owned()]).len(), 4);
@@ -101,7 +118,13 @@ fn the_hosts_own_work_is_bounded() {
     }
     let few = DirWorkspaceLimits { entries_max: 4, ..LIMITS };
     assert!(matches!(open(folder.path(), few), Err(OpenError::TooManyEntries { limit: 4 })));
-    let options = SearchOptions { prefix: String::new(), suffixes: vec![], ignore_case: false, whole_word: false, limit: 100 };
+    let options = SearchOptions {
+        prefix: String::new(),
+        suffixes: vec![],
+        ignore_case: false,
+        whole_word: false,
+        limit: 100,
+    };
     let little = open(folder.path(), DirWorkspaceLimits { search_bytes_max: 26, ..LIMITS }).unwrap();
     let found = little.search("needle", &options).unwrap();
     assert_eq!((found.matches.len(), found.truncated), (4, true));
