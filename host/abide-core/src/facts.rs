@@ -281,4 +281,11 @@ impl Facts {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::format_collect,
+    clippy::string_slice,
+    reason = "tests may fail loudly, and read better for it"
+)]
 mod tests;

@@ -246,4 +246,9 @@ fn longest_rising(pairs: &[(usize, usize)]) -> Vec<(usize, usize)> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::format_collect,
+    reason = "tests may fail loudly, and read better for it"
+)]
 mod tests;

@@ -52,7 +52,11 @@ pub(crate) fn folded(path: &str) -> String {
 
 /// `path` as Windows takes it: `\` separates, and a component ends before its trailing dots and spaces and before a `:`.
 pub(crate) fn windows(path: &str) -> Cow<'_, str> {
-    if !path.contains(['\\', ':']) && !path.contains("./") && !path.contains(" /") && !path.ends_with(['.', ' ']) {
+    if !path.contains(['\\', ':'])
+        && !path.contains("./")
+        && !path.contains(" /")
+        && !path.ends_with(['.', ' '])
+    {
         return Cow::Borrowed(path);
     }
     let components: Vec<&str> = path

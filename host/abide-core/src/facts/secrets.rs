@@ -102,7 +102,8 @@ impl Rule {
             let secret = group(&captures, "secret")
                 .or_else(|| captures.get(0).map(|found| String::from_utf8_lossy(found.as_bytes())))
                 .unwrap_or_default();
-            entropy_centibits(&secret) >= self.entropy_centibits_min && (!self.random_only || looks_random(&secret))
+            entropy_centibits(&secret) >= self.entropy_centibits_min
+                && (!self.random_only || looks_random(&secret))
         })
     }
 }

@@ -6,6 +6,7 @@ mod corners;
 mod nouns;
 mod properties;
 mod shipped;
+mod tests_changed;
 
 /// A configuration in small, of the same shape as the shipped data.
 fn config() -> MeasureConfig {
@@ -35,7 +36,8 @@ fn config() -> MeasureConfig {
 
 /// Compiled once: that is the dear part.
 fn meter() -> &'static Meter {
-    static METER: std::sync::LazyLock<Meter> = std::sync::LazyLock::new(|| Meter::compile(&config()).unwrap());
+    static METER: std::sync::LazyLock<Meter> =
+        std::sync::LazyLock::new(|| Meter::compile(&config()).unwrap());
     &METER
 }
 
@@ -51,11 +53,15 @@ fn blob(bytes: impl AsRef<[u8]>) -> Side {
 type File<'a> = (&'a str, Option<&'a str>, Option<&'a str>);
 
 fn entries(files: &[File<'_>]) -> Vec<DeltaEntry> {
-    files.iter().map(|(path, old, new)| DeltaEntry::of(*path, old.map(blob), new.map(blob)).unwrap()).collect()
+    files
+        .iter()
+        .map(|(path, old, new)| DeltaEntry::of(*path, old.map(blob), new.map(blob)).unwrap())
+        .collect()
 }
 
 fn delta(entries: Vec<DeltaEntry>) -> TreeDelta {
-    let paths = entries.iter().filter(|e| e.status() != FileStatus::Deleted).map(|e| e.path().to_vec()).collect();
+    let paths =
+        entries.iter().filter(|e| e.status() != FileStatus::Deleted).map(|e| e.path().to_vec()).collect();
     TreeDelta::new(oid('a'), oid('b'), entries, TreePaths::All(paths)).unwrap()
 }
 

@@ -104,7 +104,8 @@ impl<'a> View<'a> {
 
     fn compare(&mut self, old: &'a [u8], new: &'a [u8], limits: &Limits, work: &mut Work) {
         let max = u64::from(limits.diff_lines_max);
-        let (old_lines, new_lines): (Vec<&[u8]>, Vec<&[u8]>) = (byte_lines(old).collect(), byte_lines(new).collect());
+        let (old_lines, new_lines): (Vec<&[u8]>, Vec<&[u8]>) =
+            (byte_lines(old).collect(), byte_lines(new).collect());
         if count(old_lines.len()) > max || count(new_lines.len()) > max {
             self.capped = true;
             self.replace(Some(old), Some(new));

@@ -9,7 +9,10 @@ fn a_delta_holds_each_path_once() {
     assert_eq!(error.code(), "AB0701");
     for path in [&b""[..], b"a\0b"] {
         let entries = vec![DeltaEntry::added(path, blob("x"))];
-        assert_eq!(TreeDelta::new(oid('a'), oid('b'), entries, TreePaths::Unread).unwrap_err().code(), "AB0702");
+        assert_eq!(
+            TreeDelta::new(oid('a'), oid('b'), entries, TreePaths::Unread).unwrap_err().code(),
+            "AB0702"
+        );
     }
     assert!(DeltaEntry::of("a", None, None).is_none());
 }
@@ -19,7 +22,10 @@ fn data_that_does_not_fit_is_refused_by_code() {
     let data = |change: &dyn Fn(&mut serde_json::Value)| {
         let mut data = serde_json::to_value(config()).unwrap();
         change(&mut data);
-        MeasureConfig::from_data(&data).and_then(|config| Meter::compile(&config)).map(drop).map_err(|e| e.code())
+        MeasureConfig::from_data(&data)
+            .and_then(|config| Meter::compile(&config))
+            .map(drop)
+            .map_err(|e| e.code())
     };
     assert_eq!(data(&|_| {}), Ok(()));
     assert_eq!(data(&|d| d["zones"]["ci"]["glob"] = "x".into()), Err("AB0703"));
@@ -41,7 +47,7 @@ fn large_and_long_things_are_said_to_be_so() {
     assert_eq!((facts.files[0].binary, facts.files[0].bytes), (true, 50 << 20));
     assert!(facts.unmeasured.contains(&"secrets".to_owned()));
     // Within the limit a long line is read like any other.
-    let long = format!("{}{}\n", "é ".repeat(1 << 20), ["AKIA", "QYLPMN5HHHFPZAM2"].concat());
+    let long = format!("{}{}\n", "é ".repeat(1 << 17), ["AKIA", "QYLPMN5HHHFPZAM2"].concat());
     let facts = added("a.rs", &long);
     assert_eq!((facts.secrets.len(), facts.unmeasured.len()), (1, 0));
     assert_eq!(facts.hazards[0].kind, "long-line");
@@ -49,7 +55,10 @@ fn large_and_long_things_are_said_to_be_so() {
     let lines = usize::try_from(meter.limits().diff_lines_max).unwrap() + 1;
     let old = "a\n".repeat(lines);
     let facts = changed("a.txt", &old, &format!("{old}b\n"));
-    assert_eq!((facts.files[0].added, facts.unmeasured), (u64::try_from(lines).unwrap() + 1, vec!["lines".to_owned()]));
+    assert_eq!(
+        (facts.files[0].added, facts.unmeasured),
+        (u64::try_from(lines).unwrap() + 1, vec!["lines".to_owned()])
+    );
 }
 
 #[test]
@@ -72,7 +81,7 @@ fn a_diff_of_hostile_lines_ends() {
 
 #[test]
 fn manifests_that_nest_without_end_are_unmeasured() {
-    let deep = 100_000;
+    let deep = 20_000;
     for (path, text) in [
         ("package.json", format!("{{\"overrides\":{}", "{\"a\":".repeat(deep))),
         ("package-lock.json", "[".repeat(deep)),
@@ -103,15 +112,35 @@ fn many_findings_are_bounded_and_never_clean() {
 #[test]
 fn no_bytes_make_the_meter_panic() {
     let pieces: [&[u8]; 12] = [
-        b"", b"\0", b"\xff\xfe", b"\xfe\xff\xd8", b"\n", b"\r\n", b"'''", b"r#\"", b"/*", b"\"\\", b"#[test]\nfn a() { '\\", b"\xf0\x9f",
+        b"",
+        b"\0",
+        b"\xff\xfe",
+        b"\xfe\xff\xd8",
+        b"\n",
+        b"\r\n",
+        b"'''",
+        b"r#\"",
+        b"/*",
+        b"\"\\",
+        b"#[test]\nfn a() { '\\",
+        b"\xf0\x9f",
     ];
-    for path in ["a.rs", "t.py", "t.js", "a_test.go", "A.java", "Cargo.toml", "go.sum", "yarn.lock", "requirements.txt", "x"] {
+    for path in [
+        "a.rs",
+        "t.py",
+        "t.js",
+        "a_test.go",
+        "A.java",
+        "Cargo.toml",
+        "go.sum",
+        "yarn.lock",
+        "requirements.txt",
+        "x",
+    ] {
         for old in pieces {
             for new in pieces {
-                for tail in pieces {
-                    let new = [new, tail].concat();
-                    drop(measure(vec![DeltaEntry::changed(path, blob(old), blob(new))]));
-                }
+                let new = [new, b"x", old].concat();
+                drop(measure(vec![DeltaEntry::changed(path, blob(old), blob(new))]));
             }
         }
     }

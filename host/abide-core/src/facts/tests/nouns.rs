@@ -95,8 +95,14 @@ fn files_are_counted_by_more_than_lines() {
     let file = |path: &str| facts.files.iter().find(|file| file.path == path).unwrap();
     let xz = file("tests/files/bad.xz");
     assert_eq!((xz.binary, xz.added, xz.bytes), (true, 0, 11));
-    assert_eq!((file("sub").submodule, file("sub").added, file("sub").new_mode.as_str()), (true, 1, "160000"));
-    assert_eq!((file("kind").status, file("kind").removed, file("kind").added), (FileStatus::TypeChanged, 2, 1));
+    assert_eq!(
+        (file("sub").submodule, file("sub").added, file("sub").new_mode.as_str()),
+        (true, 1, "160000")
+    );
+    assert_eq!(
+        (file("kind").status, file("kind").removed, file("kind").added),
+        (FileStatus::TypeChanged, 2, 1)
+    );
     assert_eq!((file("latin.txt").binary, file("latin.txt").added), (true, 1));
     assert_eq!((file("big.iso").binary, file("big.iso").bytes), (true, 100 << 20));
     assert_eq!(facts.totals.binaries, 4);
@@ -130,7 +136,10 @@ fn a_secret_is_named_and_never_shown() {
     let key = ["AKIA", "QYLPMN5HHHFPZAM2"].concat();
     let text = format!("a\naws = \"{key}\"\n");
     let facts = changed("src/a.rs", "a\n", &text);
-    assert_eq!(facts.secrets, [SecretFact { rule: "aws-access-key".into(), path: "src/a.rs".into(), line: 2 }]);
+    assert_eq!(
+        facts.secrets,
+        [SecretFact { rule: "aws-access-key".into(), path: "src/a.rs".into(), line: 2 }]
+    );
     assert!(!format!("{facts:?}").contains(&key));
     assert!(!serde_json::to_string(&facts).unwrap().contains(&key));
     let entry = DeltaEntry::added("a", blob(&text));
@@ -183,7 +192,8 @@ fn forbidden_patterns_count_on_added_lines_only() {
 }
 
 fn hazards(text: &str) -> Vec<String> {
-    let mut kinds: Vec<String> = added("src/a.rs", text).hazards.into_iter().map(|hazard| hazard.kind).collect();
+    let mut kinds: Vec<String> =
+        added("src/a.rs", text).hazards.into_iter().map(|hazard| hazard.kind).collect();
     kinds.dedup();
     kinds
 }
@@ -309,8 +319,14 @@ fn the_window_adds_what_came_before() {
     let meter = meter();
     let delta = delta(entries(&[("ab.yml", None, Some("x\n"))]));
     let first = meter.measure(&delta, WindowFacts { hours: 24, ..WindowFacts::default() });
-    assert_eq!((first.window.changes, first.window.totals.files, first.window.zones["governance"]), (1, 1, 1));
+    assert_eq!(
+        (first.window.changes, first.window.totals.files, first.window.zones["governance"]),
+        (1, 1, 1)
+    );
     let second = meter.measure(&delta, first.window);
-    assert_eq!((second.window.changes, second.window.totals.added, second.window.zones["governance"]), (2, 2, 2));
+    assert_eq!(
+        (second.window.changes, second.window.totals.added, second.window.zones["governance"]),
+        (2, 2, 2)
+    );
     assert_eq!(second.window.hours, 24);
 }
