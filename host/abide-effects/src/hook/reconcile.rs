@@ -47,8 +47,10 @@ impl ReconcileError {
 
 /// Every move of the `protected` branches that is not among the `known` ones.
 ///
-/// `known` holds the moves that the log has receipts for, oldest first, beginning for each branch with where it stood when Abide was set
-/// up (`old` zero). Moves that were made before that are not looked at. A branch without any known move has only its existence to show.
+/// `known` holds the moves that were recorded, oldest first, beginning for each branch with where it stood when Abide was set up (`old`
+/// zero). Moves that were made before that are not looked at. A move that is listed once may not have landed (its record was used up, and
+/// then the transaction was given up); one that is listed twice, as permitted and as done, must have. A branch without any known move has
+/// only its existence to show.
 pub fn reconcile(
     repo: &Repo,
     protected: &[RefName],
@@ -69,18 +71,35 @@ fn reconcile_one(repo: &Repo, name: &RefName, known: &[&RefMove]) -> Result<Vec<
         Err(RepoError::Symbolic(..)) => Oid::zero(),
         Err(error) => return Err(error.into()),
     };
-    let expected = known.last().map_or_else(Oid::zero, |step| step.new.clone());
-    let mut strays = unknown_entries(repo, name, known)?;
-    if standing != expected && !strays.iter().any(|stray| stray.new == standing) {
-        strays.push(Stray { name: name.clone(), old: expected, new: standing, time_s: None, log: None });
+    let log = repo.git().reflog(name.as_str()).map_err(GitFault::of("read the log of a reference"))?;
+    let mut strays = unknown_entries(&log, name, known);
+    let expected = expected(known, log.get(0).map(|entry| crate::forge::our_oid(entry.id_new())));
+    let explained = expected.contains(&standing) || strays.iter().any(|stray| stray.new == standing);
+    if !explained {
+        let old = expected.into_iter().next().unwrap_or_else(Oid::zero);
+        strays.push(Stray { name: name.clone(), old, new: standing, time_s: None, log: None });
     }
     Ok(strays)
 }
 
+/// Where the branch may stand: where the last known move led, or where that began if nothing says that it landed. The newest entry of its
+/// log, if there is one, must agree, so that an edit of the file back to an older place shows.
+fn expected(known: &[&RefMove], logged: Option<Oid>) -> Vec<Oid> {
+    let Some(last) = known.last() else { return vec![Oid::zero()] };
+    let mut places = vec![last.new.clone()];
+    let listed = known.iter().filter(|step| step == &last).count();
+    if listed == 1 && !last.old.is_zero() {
+        places.push(last.old.clone());
+    }
+    match logged {
+        Some(logged) if places.contains(&logged) => vec![logged],
+        Some(_) | None => places,
+    }
+}
+
 /// Entries of the reflog, since the first known place, that are not known moves.
-fn unknown_entries(repo: &Repo, name: &RefName, known: &[&RefMove]) -> Result<Vec<Stray>, ReconcileError> {
-    let Some(first) = known.first() else { return Ok(Vec::new()) };
-    let log = repo.git().reflog(name.as_str()).map_err(GitFault::of("read the log of a reference"))?;
+fn unknown_entries(log: &git2::Reflog, name: &RefName, known: &[&RefMove]) -> Vec<Stray> {
+    let Some(first) = known.first() else { return Vec::new() };
     let pairs: BTreeSet<(&Oid, &Oid)> = known.iter().map(|step| (&step.old, &step.new)).collect();
     let mut strays = Vec::new();
     let mut begun = false;
@@ -106,7 +125,7 @@ fn unknown_entries(repo: &Repo, name: &RefName, known: &[&RefMove]) -> Result<Ve
         let (time_s, log) = (Some(by.when().seconds()), Some(format!("{who}: {said}")));
         strays.push(Stray { name: name.clone(), old, new, time_s, log });
     }
-    Ok(strays)
+    strays
 }
 
 #[cfg(test)]
