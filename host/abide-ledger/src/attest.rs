@@ -3,8 +3,6 @@
 //! Formats: in-toto Statement v1, DSSE v1 (`PAE`), sigstore bundle v0.3 with a bare public key. Every text here has one spelling, so that a
 //! verifier makes it anew and compares bytes.
 
-use std::collections::BTreeMap;
-
 use abide_core::canonical::{self, CanonicalError};
 use abide_core::id::Digest;
 use base64::Engine as _;
@@ -55,21 +53,43 @@ pub(crate) fn pem(key: &VerifyingKey) -> String {
     format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(spki(key)))
 }
 
-/// The statement: `subjects` maps file names to digests.
-pub(crate) fn statement(
-    subjects: &BTreeMap<String, Digest>,
+/// A statement as it is written. The fields stand in canonical order, and every text in it is plain ASCII, so that plain JSON is canonical.
+#[derive(Serialize)]
+struct Statement<'a> {
+    #[serde(rename = "_type")]
+    kind: &'static str,
+    predicate: &'a Value,
+    #[serde(rename = "predicateType")]
+    predicate_type: &'static str,
+    subject: Vec<Subject<'a>>,
+}
+
+#[derive(Serialize)]
+struct Subject<'a> {
+    digest: Sha256Of,
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct Sha256Of {
+    sha256: String,
+}
+
+/// The statement about `files`.
+pub(crate) fn statement<'a>(
+    files: impl Iterator<Item = (&'a str, &'a [u8])>,
     predicate: &Value,
-) -> Result<Vec<u8>, CanonicalError> {
-    let subjects: Vec<Value> = subjects
-        .iter()
-        .map(|(name, digest)| json!({ "name": name, "digest": { "sha256": digest.hex() } }))
-        .collect();
-    canonical::jcs(&json!({
-        "_type": "https://in-toto.io/Statement/v1",
-        "subject": subjects,
-        "predicateType": PREDICATE_TYPE,
-        "predicate": predicate,
-    }))
+) -> Result<Vec<u8>, serde_json::Error> {
+    let subject = files.map(|(name, bytes)| Subject {
+        digest: Sha256Of { sha256: Digest::of(bytes).hex().to_owned() },
+        name,
+    });
+    serde_json::to_vec(&Statement {
+        kind: "https://in-toto.io/Statement/v1",
+        predicate,
+        predicate_type: PREDICATE_TYPE,
+        subject: subject.collect(),
+    })
 }
 
 /// What is signed: DSSE's pre-authentication encoding.
@@ -155,3 +175,6 @@ pub(crate) fn open(key: &VerifyingKey, envelope: &[u8]) -> Result<(Vec<u8>, Atte
         Err("the envelope is not spelled as it was signed")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,6 +88,11 @@ impl Leaf {
 
     /// Reads stored bytes. They stay exactly as they are; nothing is written anew.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, LeafError> {
+        Self::parse_whole(bytes).map(|(leaf, _)| leaf)
+    }
+
+    /// The same, with the event's own fields.
+    pub(crate) fn parse_whole(bytes: Vec<u8>) -> Result<(Self, Map<String, Value>), LeafError> {
         check_length(&bytes)?;
         let envelope: Envelope = serde_json::from_slice(&bytes)
             .map_err(|_| LeafError::Bytes { why: "the envelope is malformed" })?;
@@ -98,7 +103,7 @@ impl Leaf {
         envelope.data.iter().try_for_each(|(field, value)| check_value(field, value))?;
         let at = decimal(&envelope.at)
             .ok_or(LeafError::Bytes { why: "the time is not a number of milliseconds" })?;
-        Ok(Self { bytes, kind: envelope.kind, run: envelope.run, at: Timestamp(at) })
+        Ok((Self { bytes, kind: envelope.kind, run: envelope.run, at: Timestamp(at) }, envelope.data))
     }
 
     /// The bytes that are hashed.

@@ -25,6 +25,9 @@ pub use verify::{Recompute, verify_packet};
 /// Files by name.
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
+/// Files by name, in place.
+pub(crate) type Views<'a> = BTreeMap<&'a str, &'a [u8]>;
+
 /// Names of the files that hold the statement; it cannot be about them.
 const EVIDENCE: [&str; 4] = ["evidence.dsse.json", "evidence.pae", "evidence.sig", "evidence.sigstore.json"];
 

@@ -1,6 +1,6 @@
 //! A tar archive that has one spelling: sorted names, fixed metadata, no padding but what `ustar` (POSIX.1-1988) asks for.
 
-use super::Files;
+use super::{Files, Views};
 
 const BLOCK: usize = 512;
 
@@ -32,30 +32,33 @@ pub(super) fn write(files: &Files) -> Result<Vec<u8>, ArchiveError> {
     Ok(archive)
 }
 
-/// Reads an archive that [`write`] wrote; a difference in any byte is an error.
-pub(super) fn read(archive: &[u8]) -> Result<Files, ArchiveError> {
-    let mut files = Files::new();
+/// Reads an archive that [`write`] wrote, in place; a difference in any byte is an error.
+pub(super) fn read(archive: &[u8]) -> Result<Views<'_>, ArchiveError> {
+    let mut files = Views::new();
     let mut rest = archive;
     loop {
         let (head, after) = rest.split_at_checked(BLOCK).ok_or(ArchiveError::Shape)?;
-        if head.iter().all(|byte| *byte == 0) {
+        if head == [0; BLOCK] {
             break;
         }
         let (name, length) = parse(head).ok_or(ArchiveError::Shape)?;
         let bytes = after.get(..length).ok_or(ArchiveError::Shape)?;
         let padded = length.checked_next_multiple_of(BLOCK).ok_or(ArchiveError::Shape)?;
-        rest = after.get(padded..).ok_or(ArchiveError::Shape)?;
-        if files.insert(name, bytes.to_vec()).is_some() {
+        let padding = after.get(length..padded).ok_or(ArchiveError::Shape)?;
+        let sorted = files.last_key_value().is_none_or(|(last, _)| *last < name);
+        if header(name, length)? != head || !sorted || padding.iter().any(|byte| *byte != 0) {
             return Err(ArchiveError::Spelling);
         }
+        files.insert(name, bytes);
+        rest = after.get(padded..).ok_or(ArchiveError::Shape)?;
     }
-    if write(&files)? == archive { Ok(files) } else { Err(ArchiveError::Spelling) }
+    if rest == [0; 2 * BLOCK] { Ok(files) } else { Err(ArchiveError::Spelling) }
 }
 
-fn parse(head: &[u8]) -> Option<(String, usize)> {
+fn parse(head: &[u8]) -> Option<(&str, usize)> {
     let name = head.get(..100)?.split(|byte| *byte == 0).next()?;
     let size = std::str::from_utf8(head.get(124..135)?).ok()?;
-    Some((String::from_utf8(name.to_vec()).ok()?, usize::from_str_radix(size, 8).ok()?))
+    Some((std::str::from_utf8(name).ok()?, usize::from_str_radix(size, 8).ok()?))
 }
 
 fn header(name: &str, length: usize) -> Result<[u8; BLOCK], ArchiveError> {

@@ -14,7 +14,7 @@ struct Documents<'a> {
     decision: &'a [u8],
 }
 
-pub(super) fn check(evidence: &Evidence, recompute: Recompute<'_>, report: &mut Report) {
+pub(super) fn check(evidence: &Evidence<'_>, recompute: Recompute<'_>, report: &mut Report) {
     let recorded: Vec<&Entry> =
         evidence.events.iter().filter(|entry| entry.leaf.kind() == "DecisionRecorded").collect();
     let each = |test: &dyn Fn(&Entry) -> Result<(), String>| -> Result<(), String> {
@@ -34,16 +34,12 @@ pub(super) fn check(evidence: &Evidence, recompute: Recompute<'_>, report: &mut 
     }
 }
 
-fn cited<'a>(evidence: &'a Evidence, entry: &Entry, field: &str) -> Result<&'a [u8], String> {
+fn cited<'a>(evidence: &'a Evidence<'a>, entry: &Entry, field: &str) -> Result<&'a [u8], String> {
     let digest: Digest = entry.text(field).parse().map_err(|_| format!("it names no `{field}`"))?;
-    evidence
-        .blobs
-        .get(&digest)
-        .map(Vec::as_slice)
-        .ok_or_else(|| format!("its `{field}` {} is missing", digest.short()))
+    evidence.blobs.get(&digest).copied().ok_or_else(|| format!("its `{field}` {} is missing", digest.short()))
 }
 
-fn documents<'a>(evidence: &'a Evidence, entry: &Entry) -> Result<Documents<'a>, String> {
+fn documents<'a>(evidence: &'a Evidence<'a>, entry: &Entry) -> Result<Documents<'a>, String> {
     Ok(Documents {
         action: cited(evidence, entry, "action_digest")?,
         input: cited(evidence, entry, "input")?,
@@ -51,7 +47,11 @@ fn documents<'a>(evidence: &'a Evidence, entry: &Entry) -> Result<Documents<'a>,
     })
 }
 
-fn comes_out_the_same(evidence: &Evidence, entry: &Entry, recompute: Recompute<'_>) -> Result<(), String> {
+fn comes_out_the_same(
+    evidence: &Evidence<'_>,
+    entry: &Entry,
+    recompute: Recompute<'_>,
+) -> Result<(), String> {
     let documents = documents(evidence, entry)?;
     let made = recompute(cited(evidence, entry, "bundle")?, documents.input)
         .map_err(|error| format!("it cannot be made again: {error}"))?;
@@ -63,7 +63,7 @@ fn comes_out_the_same(evidence: &Evidence, entry: &Entry, recompute: Recompute<'
 }
 
 /// The event, the decision, the input and the action all say the same.
-fn holds_together(evidence: &Evidence, entry: &Entry) -> Result<(), String> {
+fn holds_together(evidence: &Evidence<'_>, entry: &Entry) -> Result<(), String> {
     let documents = documents(evidence, entry)?;
     let parse =
         |bytes| serde_json::from_slice::<Value>(bytes).map_err(|_| "one of its documents is not JSON");

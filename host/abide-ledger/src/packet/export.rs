@@ -1,5 +1,6 @@
 //! Gathering what a packet holds.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use abide_core::canonical::CanonicalError;
@@ -10,8 +11,8 @@ use super::{ArchiveError, EVIDENCE, Files, PROOF_HEAD, archive, event_name, proo
 use crate::attest;
 use crate::checkpoint::Checkpoint;
 use crate::leaf::Record;
-use crate::ledger::{Ledger, LedgerError};
-use crate::merkle::NodeHash;
+use crate::ledger::{Ledger, LedgerError, Tree};
+use crate::merkle::{NodeHash, Nodes, inclusion};
 use crate::store::StoreError;
 
 /// Events of the whole system that belong into every packet, because the law of a run depends on them.
@@ -62,8 +63,9 @@ pub fn export(ledger: &Ledger, run: &RunId) -> Result<Vec<u8>, ExportError> {
     files.insert("log.vkey".to_owned(), format!("{}\n", ledger.vkey()).into_bytes());
     files.insert("checkpoint".to_owned(), note.clone().into_bytes());
     let mut cited = BTreeSet::new();
+    let tree = Remembered { tree: Tree(ledger.store()), seen: RefCell::default() };
     for record in &records {
-        let proof = ledger.prove_inclusion(record.seq, checkpoint.size)?.unwrap_or_default();
+        let proof = inclusion(record.seq.0, checkpoint.size, &tree)?.unwrap_or_default();
         files.insert(event_name(record.seq.0), record.leaf.bytes().to_vec());
         files.insert(proof_name(record.seq.0), proof_text(record.seq.0, &proof, &note).into_bytes());
         record.leaf.data().values().for_each(|value| digests(value, &mut cited));
@@ -77,10 +79,31 @@ pub fn export(ledger: &Ledger, run: &RunId) -> Result<Vec<u8>, ExportError> {
     let public = attest::key_from_text(&attest::key_text(&key))
         .ok_or_else(|| StoreError::Damaged { what: "its key is malformed".to_owned() })?;
     files.insert("attest.pub.pem".to_owned(), attest::pem(&public).into_bytes());
-    let signed = attest::sign(&key, &statement(&files, run, &checkpoint)?)?;
+    let views = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+    let about = statement(views, run, &checkpoint).map_err(CanonicalError::from)?;
+    let signed = attest::sign(&key, &about)?;
     let evidence = [signed.envelope, signed.pae, signed.signature, signed.bundle];
     files.extend(EVIDENCE.into_iter().map(str::to_owned).zip(evidence));
     Ok(archive::write(&files)?)
+}
+
+/// The tree of the log, each hash read once: proofs of neighbours share most of theirs.
+struct Remembered<'a> {
+    tree: Tree<'a>,
+    seen: RefCell<BTreeMap<(u32, u64), NodeHash>>,
+}
+
+impl Nodes for Remembered<'_> {
+    type Error = StoreError;
+    fn node(&self, level: u32, index: u64) -> Result<NodeHash, StoreError> {
+        let seen = self.seen.borrow().get(&(level, index)).copied();
+        if let Some(hash) = seen {
+            return Ok(hash);
+        }
+        let hash = self.tree.node(level, index)?;
+        self.seen.borrow_mut().insert((level, index), hash);
+        Ok(hash)
+    }
 }
 
 /// Events of the run and of the system below `size`, in order.
@@ -104,18 +127,16 @@ pub(super) fn proof_text(seq: u64, proof: &[NodeHash], note: &str) -> String {
 }
 
 /// What is said about the files: nothing that they do not say themselves.
-pub(super) fn statement(
-    files: &Files,
+pub(super) fn statement<'a>(
+    files: impl Iterator<Item = (&'a str, &'a [u8])>,
     run: &RunId,
     checkpoint: &Checkpoint,
-) -> Result<Vec<u8>, CanonicalError> {
-    let subjects = files
-        .iter()
-        .filter(|(name, _)| !EVIDENCE.contains(&name.as_str()))
-        .map(|(name, bytes)| (name.clone(), Digest::of(bytes)))
-        .collect();
-    let log = json!({ "origin": checkpoint.origin.as_str(), "size": checkpoint.size.to_string(), "root": checkpoint.root.to_base64() });
-    attest::statement(&subjects, &json!({ "run": run.as_str(), "log": log }))
+) -> Result<Vec<u8>, serde_json::Error> {
+    let (origin, size, root) =
+        (checkpoint.origin.as_str(), checkpoint.size.to_string(), checkpoint.root.to_base64());
+    let log = json!({ "origin": origin, "size": size, "root": root });
+    let subjects = files.filter(|(name, _)| !EVIDENCE.contains(name));
+    attest::statement(subjects, &json!({ "run": run.as_str(), "log": log }))
 }
 
 /// Every text in an event that is a digest.

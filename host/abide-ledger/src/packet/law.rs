@@ -48,7 +48,7 @@ const DEEDS: [Deed; 10] = [
     Deed { kind: "RolledBack", class: "ROLLBACK", actions: &["rollback"], fields: &[("environment", "plan/environment"), ("from", "plan/from"), ("to", "plan/way/release")], when: When::Back },
 ];
 
-pub(super) fn check(evidence: &Evidence, report: &mut Report) {
+pub(super) fn check(evidence: &Evidence<'_>, report: &mut Report) {
     let deeds: Vec<(&Deed, &Entry)> = evidence
         .events
         .iter()
@@ -96,7 +96,7 @@ pub(super) fn check(evidence: &Evidence, report: &mut Report) {
 struct Switch(Vec<(u64, String, bool)>);
 
 impl Switch {
-    fn read(evidence: &Evidence) -> Self {
+    fn read(evidence: &Evidence<'_>) -> Self {
         let turns = evidence.events.iter().filter_map(|entry| match entry.leaf.kind() {
             "Killed" => Some((entry, true)),
             "Resumed" => Some((entry, false)),
@@ -131,7 +131,7 @@ fn scope(entry: &Entry) -> String {
 }
 
 struct Law<'a> {
-    evidence: &'a Evidence,
+    evidence: &'a Evidence<'a>,
     switch: Switch,
 }
 

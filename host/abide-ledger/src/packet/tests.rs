@@ -125,7 +125,8 @@ fn find(packet: &[u8], name: &str) -> Option<usize> {
 
 /// Rewrites the files of a packet without the keys.
 fn forged(packet: &[u8], change: impl FnOnce(&mut Files)) -> Option<&'static str> {
-    let mut files = archive::read(packet).unwrap();
+    let views = archive::read(packet).unwrap();
+    let mut files: Files = views.into_iter().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect();
     change(&mut files);
     refusal(&verify_packet(&archive::write(&files).unwrap(), None, &again))
 }
