@@ -4,3 +4,4 @@ mod bad_input;
 mod golden;
 mod hooks;
 mod story;
+mod tidy;

@@ -29,7 +29,7 @@ fn a_documentation_repair_merges_by_itself_and_the_evidence_holds() {
 fn a_rename_waits_and_what_is_merged_is_what_was_approved() {
     let world = World::new(DOCS);
     let ticket = world.beside("rename.md");
-    std::fs::write(&ticket, "---\nrecipe: rename\nparams: {from: area, to: surface}\n---\nRename area to surface\n").unwrap();
+    std::fs::write(&ticket, "---\nrecipe: rename\nparams: {old: area, new: surface}\n---\nRename area to surface\n").unwrap();
     let before = world.head("main");
     world.ab(&["run", "--ticket", ticket.to_str().unwrap()]).exits(4).says("needs-human");
     assert_eq!(world.head("main"), before);
@@ -50,7 +50,7 @@ fn a_rename_waits_and_what_is_merged_is_what_was_approved() {
 fn the_seeds_own_spellings_work() {
     let world = World::new(&[
         ("ab.yml", AB_YML),
-        ("tickets/ABC-123.md", "---\nrecipe: rename\nparams: {from: area, to: surface}\n---\nRename\n"),
+        ("tickets/ABC-123.md", "---\nrecipe: rename\nparams: {old: area, new: surface}\n---\nRename\n"),
         ("src/shape.py", DOCS[3].1),
     ]);
     let said = world.ab(&["--json", "run", "--ticket", "ABC-123", "--profile", "prod-conservative", "--cap", "200k-tokens", "--usd", "50"]).exits(4).json();

@@ -161,8 +161,11 @@ impl World {
     /// A ticket that edits one file.
     pub fn edit(&self, path: &str, old: Option<&str>, new: &str) -> String {
         let quoted = |text: &str| serde_json::to_string(text).unwrap();
-        let old = old.map(|old| format!("  old: {}\n", quoted(old))).unwrap_or_default();
-        let text = format!("---\nrecipe: edit-file\nparams:\n  path: {}\n{old}  new: {}\n---\nEdit one file for the test\n", quoted(path), quoted(new));
+        let how = match old {
+            Some(old) => format!("recipe: replace-text\nparams:\n  old: {}\n  new: {}\n", quoted(old), quoted(new)),
+            None => format!("recipe: edit-file\nparams:\n  text: {}\n", quoted(new)),
+        };
+        let text = format!("---\n{how}  path: {}\n---\nEdit one file for the test\n", quoted(path));
         let file = self.beside(&format!("ticket-{}.md", path.replace('/', "-")));
         fs::write(&file, text).unwrap();
         file.to_string_lossy().into_owned()

@@ -168,6 +168,7 @@ pub enum Body {
     PatchProposed { unit: String, decision: Cites, base: Oid, component: Digest, patch: Digest, receipt: Digest },
     CommitProposed { unit: String, base: Oid, commit: Oid, by: String },
     WorkerFailed { unit: String, component: Digest, code: String, why: String },
+    NothingToDo { unit: String, component: Digest, why: String },
     PatchRefused { unit: String, code: String, why: String },
     PatchCommitted { unit: String, decision: Cites, branch: RefName, commit: Oid, base: Oid, tree: Oid, facts: Digest },
     ChecksFinished { unit: String, decision: Cites, commit: Oid, passed: bool, results: Vec<CheckResult> },

@@ -49,8 +49,15 @@ pub const RECIPES: &[Recipe] = &[
         required: &["license"],
         phrases: &["spdx", "licence header", "license header"],
     },
-    Recipe { name: "rename", worker: "codegen", what: "rename an identifier, whole words, across the repository", required: &["from", "to"], phrases: &[] },
-    Recipe { name: "edit-file", worker: "codegen", what: "replace one exact text in one file, or create the file", required: &["path", "new"], phrases: &[] },
+    Recipe { name: "rename", worker: "codegen", what: "rename an identifier, whole words, across the repository", required: &["old", "new"], phrases: &[] },
+    Recipe {
+        name: "replace-text",
+        worker: "codegen",
+        what: "replace one exact text in one file",
+        required: &["path", "old", "new"],
+        phrases: &[],
+    },
+    Recipe { name: "edit-file", worker: "codegen", what: "write or delete one file", required: &["path"], phrases: &[] },
     Recipe {
         name: PROPOSAL,
         worker: "",

@@ -76,6 +76,8 @@ pub enum Progress {
     Denied,
     /// It could not be done.
     Failed,
+    /// The worker found nothing to change.
+    Unneeded,
 }
 
 /// A unit's commit on its work branch, and what is known of it.
@@ -260,6 +262,7 @@ impl Run {
             Body::PatchProposed { .. }
             | Body::CommitProposed { .. }
             | Body::WorkerFailed { .. }
+            | Body::NothingToDo { .. }
             | Body::PatchRefused { .. }
             | Body::PatchCommitted { .. }
             | Body::ChecksFinished { .. }
@@ -386,6 +389,7 @@ impl Run {
             Body::PatchProposed { unit, patch, base, .. } => self.set(unit, Progress::Proposed { patch: patch.clone(), base: base.clone() }),
             Body::CommitProposed { unit, commit, base, .. } => self.set(unit, Progress::Offered { commit: commit.clone(), base: base.clone() }),
             Body::WorkerFailed { unit, .. } | Body::PatchRefused { unit, .. } => self.set(unit, Progress::Failed),
+            Body::NothingToDo { unit, .. } => self.set(unit, Progress::Unneeded),
             Body::UnitDenied { unit, .. } => self.set(unit, Progress::Denied),
             Body::PatchCommitted { unit, commit, base, tree, facts, .. } => {
                 let (commit, base, tree, facts) = (commit.clone(), base.clone(), tree.clone(), facts.clone());
@@ -457,7 +461,7 @@ impl Run {
 impl Unit {
     fn is_settled(&self, mode: RunMode) -> bool {
         match &self.progress {
-            Progress::Merged(_) | Progress::Denied | Progress::Failed => true,
+            Progress::Merged(_) | Progress::Denied | Progress::Failed | Progress::Unneeded => true,
             // A run that only plans stops where the merge would be asked for.
             Progress::Rehearsed(_) => mode == RunMode::Plan,
             Progress::Ready | Progress::Proposed { .. } | Progress::Offered { .. } | Progress::Committed(_) | Progress::Checked(_) => false,
@@ -473,7 +477,7 @@ impl Unit {
             Progress::Checked(_) => Intent::Rehearse(id),
             Progress::Rehearsed(_) => Intent::Merge(id),
             // INVARIANT: `wants` is asked only of units that are not settled.
-            Progress::Merged(_) | Progress::Denied | Progress::Failed => Intent::Finish,
+            Progress::Merged(_) | Progress::Denied | Progress::Failed | Progress::Unneeded => Intent::Finish,
         }
     }
 }
@@ -508,6 +512,7 @@ pub fn cites(body: &Body) -> Option<Cites> {
         | Body::DecisionRecorded(_)
         | Body::CommitProposed { .. }
         | Body::WorkerFailed { .. }
+        | Body::NothingToDo { .. }
         | Body::PatchRefused { .. }
         | Body::RollbackRehearsed { .. }
         | Body::ReviewRequested { .. }

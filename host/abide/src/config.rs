@@ -33,6 +33,8 @@ struct RawConfig {
     #[serde(default)]
     tickets: Option<String>,
     #[serde(default)]
+    policies: Option<String>,
+    #[serde(default)]
     safety: RawSafety,
     #[serde(default)]
     budgets: RawBudgets,
@@ -229,6 +231,8 @@ pub(crate) struct Config {
     pub(crate) protected: Vec<RefName>,
     /// Where a ticket id is looked up.
     pub(crate) tickets: String,
+    /// Folder of the repository's own rules.
+    pub(crate) policies: RepoPath,
     /// How `deny` findings count.
     pub(crate) safety_mode: SafetyMode,
     /// Which thresholds apply.
@@ -280,8 +284,9 @@ pub(crate) enum ConfigError {
 
 impl Config {
     /// What counts when a repository has no `ab.yml` on its target branch: everything assisted, no checks, nowhere to deploy.
-    pub(crate) fn absent(target: RefName) -> Self {
-        Self {
+    pub(crate) fn absent(target: RefName) -> Result<Self, ConfigError> {
+        Ok(Self {
+            policies: policies(None)?,
             profile: "prod-conservative".to_owned(),
             level_max: Level::A1,
             protected: vec![target.clone()],
@@ -299,7 +304,7 @@ impl Config {
             wall_ms_max: None,
             checks: Vec::new(),
             deploy: None,
-        }
+        })
     }
 
     /// Parses the file; `target` is used where it names no target.
@@ -328,6 +333,7 @@ impl Config {
             target,
             protected,
             tickets: ticket_pattern(raw.tickets)?,
+            policies: policies(raw.policies)?,
             safety_mode: raw.safety.mode.unwrap_or(SafetyMode::DenyByDefault),
             safety_level: raw.safety.level.or(loop_level).unwrap_or(SafetyLevel::High),
             require_reason: raw.safety.require_reason_for_access.unwrap_or(true),
@@ -351,6 +357,11 @@ fn value(key: &str, why: impl Into<String>) -> ConfigError {
 fn branch(key: &str, name: &str) -> Result<RefName, ConfigError> {
     let full = if name.starts_with("refs/") { name.parse() } else { RefName::branch(name) };
     full.map_err(|error| value(key, error.to_string()))
+}
+
+fn policies(folder: Option<String>) -> Result<RepoPath, ConfigError> {
+    let folder = folder.unwrap_or_else(|| "policies".to_owned());
+    folder.trim_end_matches('/').parse().map_err(|error: abide_core::id::PathError| value("policies", error.to_string()))
 }
 
 fn ticket_pattern(pattern: Option<String>) -> Result<String, ConfigError> {

@@ -11,6 +11,7 @@ use abide_sandbox::{EngineLimits, Limits};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::config::Config;
 use crate::embedded;
 use crate::report::{Exit, Failure};
 
@@ -34,8 +35,8 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
-    /// The shipped policy with `added` files of the repository's `policies/` (paths relative to it) and forbidden patterns of `ab.yml`.
-    pub(crate) fn assemble(added: &BTreeMap<String, Vec<u8>>, forbidden: &[String]) -> Result<Self, Failure> {
+    /// The shipped policy with `added` files of the repository's own rules (paths relative to their folder) and what `ab.yml` tightens.
+    pub(crate) fn assemble(added: &BTreeMap<String, Vec<u8>>, config: &Config) -> Result<Self, Failure> {
         let shipped: BTreeMap<String, Vec<u8>> =
             embedded::POLICIES.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).collect();
         let bundle = source::assemble_layered(&shipped, added).map_err(|error| {
@@ -45,13 +46,17 @@ impl Policy {
             );
             Failure::of(error.code(), error).help(help).exit(Exit::Gate)
         })?;
-        Self::of(bundle, forbidden)
+        Self::of(bundle, config)
     }
 
-    fn of(bundle: Bundle, forbidden: &[String]) -> Result<Self, Failure> {
+    fn of(bundle: Bundle, config: &Config) -> Result<Self, Failure> {
         let data = bundle.data();
         let mut measure = MeasureConfig::from_data(data).map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
-        measure.forbidden_patterns.extend(forbidden.iter().cloned().map(ForbiddenPattern::Literal));
+        measure.forbidden_patterns.extend(config.forbidden_patterns.iter().cloned().map(ForbiddenPattern::Literal));
+        // Wherever a repository keeps its rules, they govern.
+        if let Some(governance) = measure.zones.get_mut("governance") {
+            governance.globs.push(format!("{}/**", globset::escape(config.policies.as_str())));
+        }
         let meter = Meter::compile(&measure).map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
         let risk = RiskConfig::from_data(data).map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
         Ok(Self {

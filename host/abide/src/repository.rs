@@ -51,22 +51,22 @@ impl Known {
     pub(crate) fn config(&self) -> Result<Config, Failure> {
         let target = &self.state.repository.target;
         let head = self.head(target)?;
-        let Some(bytes) = self.file(&head, config::FILE)? else { return Ok(Config::absent(target.clone())) };
+        let Some(bytes) = self.file(&head, config::FILE)? else { return Ok(Config::absent(target.clone())?) };
         let text = String::from_utf8(bytes).map_err(|error| Failure::of("AB0010", error).exit(Exit::Usage))?;
         Ok(Config::parse(&text, target)?)
     }
 
-    /// Files of `policies/` on the target branch, by path below it.
-    pub(crate) fn policies(&self, target: &RefName) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
-        let head = self.head(target)?;
-        let folder: RepoPath = "policies".parse().map_err(|error: abide_core::id::PathError| Failure::of("AB0300", error))?;
-        let entries = self.repo.list_tree_at(&head, Some(&folder)).map_err(|error| Failure::of(error.code(), error))?;
+    /// Files of the repository's own rules on the target branch, by path below their folder.
+    pub(crate) fn policies(&self, config: &Config) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
+        let head = self.head(&config.target)?;
+        let entries = self.repo.list_tree_at(&head, Some(&config.policies)).map_err(|error| Failure::of(error.code(), error))?;
+        let top = format!("{}/", config.policies);
         let mut files = BTreeMap::new();
         for entry in entries {
             let Ok(path) = String::from_utf8(entry.path.clone()) else {
-                return Err(Failure::new("AB0151", "a file in policies/ has a name that is not UTF-8").exit(Exit::Gate));
+                return Err(Failure::new("AB0151", format!("a file in {top} has a name that is not UTF-8")).exit(Exit::Gate));
             };
-            let Some(below) = path.strip_prefix("policies/") else { continue };
+            let Some(below) = path.strip_prefix(&top) else { continue };
             let bytes = self.file(&head, &path)?.ok_or_else(|| Failure::new("AB0151", format!("`{path}` is not a file")).exit(Exit::Gate))?;
             files.insert(below.to_owned(), bytes);
         }

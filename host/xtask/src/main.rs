@@ -2,6 +2,7 @@
 
 mod chores;
 mod guests;
+mod mutate;
 
 use clap::{Parser, Subcommand};
 
@@ -20,6 +21,8 @@ enum Chore {
     Test(chores::Test),
     /// Measure; prints figures, asserts nothing.
     Bench(chores::Bench),
+    /// Take away one question to the gate at a time, and see that it is noticed.
+    Mutate,
     /// Build the worker components into `<target>/guests`.
     Guests(guests::Options),
 }
@@ -29,6 +32,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Demo(options) => chores::demo(&options),
         Chore::Test(options) => chores::test(&options),
         Chore::Bench(options) => chores::bench(&options),
+        Chore::Mutate => mutate::run(),
         Chore::Guests(options) => guests::run(&options),
     }
 }

@@ -17,9 +17,9 @@ fn check(ticket: &str, expect: Result<&[(&str, &[&str])], &str>) {
 fn a_ticket_becomes_units_or_says_why_not() {
     check("Repair links in docs/", Ok(&[("repair-links", &["docs/"])]));
     check("# Fix broken links\n\nSince the move.", Ok(&[("repair-links", &[])]));
-    check("---\nrecipe: rename\nscope: [src]\nparams: {from: area, to: surface}\n---\n# Rename\n", Ok(&[("rename", &["src"])]));
+    check("---\nrecipe: rename\nscope: [src]\nparams: {old: area, new: surface}\n---\n# Rename\n", Ok(&[("rename", &["src"])]));
     check(
-        "---\nunits:\n  - recipe: repair-links\n  - recipe: edit-file\n    params: {path: a, new: b}\n---\nTwo",
+        "---\nunits:\n  - recipe: repair-links\n  - recipe: edit-file\n    params: {path: a, text: b}\n---\nTwo",
         Ok(&[("repair-links", &[]), ("edit-file", &[])]),
     );
     check("", Err("AB0020"));
@@ -30,7 +30,7 @@ fn a_ticket_becomes_units_or_says_why_not() {
     check("---\nrecipe: rename\nrecipe: rename\n---\nx", Err("AB0021"));
     check("---\nrecipe: teleport\n---\nx", Err("AB0022"));
     check("Make everything better", Err("AB0022"));
-    check("---\nrecipe: rename\nparams: {from: a}\n---\nx", Err("AB0023"));
+    check("---\nrecipe: rename\nparams: {old: a}\n---\nx", Err("AB0023"));
     let many = format!("---\nunits:\n{}---\nx", "  - recipe: repair-links\n".repeat(51));
     check(&many, Err("AB0024"));
     check(&"x".repeat(TICKET_BYTES_MAX + 1), Err("AB0020"));

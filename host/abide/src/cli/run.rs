@@ -44,7 +44,7 @@ impl Bench {
     pub(crate) fn open(shell: &Shell, path: Option<&Path>) -> Result<Self, Failure> {
         let known = repository::open(shell, path)?;
         let config = known.config()?;
-        let policy = Policy::assemble(&known.policies(&config.target)?, &config.forbidden_patterns)?;
+        let policy = Policy::assemble(&known.policies(&config)?, &config)?;
         let workshop = Workshop::shipped(policy.engine.clone());
         let desk = wiring::desk(wiring::ledger(&known.state)?, policy);
         let walls = Walls::of_host(&known.state);
@@ -87,12 +87,12 @@ pub(crate) fn run(shell: &Shell, args: &RunArgs) -> Result<Exit, Failure> {
     }
     let (ticket, text) = find_ticket(&bench, &args.ticket)?;
     // Planned once here, so that a ticket that means nothing is refused before anything is recorded.
-    Plan::of_ticket(&text).map_err(|error| {
+    let plan = Plan::of_ticket(&text).map_err(|error| {
         let help = format!("recipes: {}; docs/guides/tickets.md shows how to name one", recipes());
         Failure::of(error.code(), error).help(help).exit(Exit::Usage)
     })?;
     let terms = Terms { ticket, profile: args.profile.clone(), cap: args.cap, usd: args.usd, mode: args.mode, reason: args.reason.clone() };
-    start(shell, &bench, &text, &terms, None)
+    start(shell, &bench, (&text, &plan.title), &terms, None)
 }
 
 pub(crate) fn propose(shell: &Shell, args: &ProposeArgs) -> Result<Exit, Failure> {
@@ -103,10 +103,11 @@ pub(crate) fn propose(shell: &Shell, args: &ProposeArgs) -> Result<Exit, Failure
     let from = args.from.as_deref().unwrap_or_else(|| bench.known.repo.git_dir());
     let taken = abide_effects::forge::Intake::take(&bench.known.repo, from, &args.commit, &incoming);
     let commit: Oid = taken.map_err(|error| Failure::of(error.code(), error).exit(Exit::Usage))?;
+    let title = format!("Proposed commit {} by {}", commit.short(), abide_core::safe_text::line(&by));
     let by_line = serde_json::to_string(&by).map_err(|error| Failure::of("AB0124", error))?;
-    let text = format!("---\nrecipe: proposal\nparams:\n  commit: \"{commit}\"\n  by: {by_line}\n---\nCommit {}\n", commit.short());
+    let text = format!("---\nrecipe: proposal\nparams:\n  commit: \"{commit}\"\n  by: {by_line}\n---\n{title}\n");
     let terms = Terms { ticket: None, profile: args.profile.clone(), cap: None, usd: None, mode: args.mode, reason: args.reason.clone() };
-    start(shell, &bench, &text, &terms, Some(run))
+    start(shell, &bench, (&text, &title), &terms, Some(run))
 }
 
 /// On which terms a run is started.
@@ -125,7 +126,7 @@ fn new_run(bench: &Bench) -> Result<RunId, Failure> {
     ulid.parse().map_err(|error| Failure::of("AB0007", error))
 }
 
-fn start(shell: &Shell, bench: &Bench, text: &str, terms: &Terms, run: Option<RunId>) -> Result<Exit, Failure> {
+fn start(shell: &Shell, bench: &Bench, (text, title): (&str, &str), terms: &Terms, run: Option<RunId>) -> Result<Exit, Failure> {
     let run = run.map_or_else(|| new_run(bench), Ok)?;
     if bench.desk.halt(&run)?.halted {
         return Err(Failure::new("AB0121", "the kill switch is pulled").help("ab resume --reason WHY opens the gate again").exit(Exit::Halted));
@@ -133,8 +134,7 @@ fn start(shell: &Shell, bench: &Bench, text: &str, terms: &Terms, run: Option<Ru
     let config = &bench.config;
     let goal = Payload::bytes("goal", text.as_bytes().to_vec());
     let bundle = Payload::bytes("bundle", bench.desk.policy.bundle.to_bytes().to_vec());
-    let reason = terms.reason.clone().or_else(|| terms.ticket.clone().map(|ticket| format!("ticket {ticket}")));
-    let reason = reason.unwrap_or_else(|| text.lines().find(|line| !line.is_empty() && !line.starts_with("---")).unwrap_or_default().chars().take(200).collect());
+    let reason = terms.reason.clone().unwrap_or_else(|| terms.ticket.as_ref().map_or_else(|| title.to_owned(), |ticket| format!("ticket {ticket}: {title}")));
     let started = RunStarted {
         repo: bench.known.state.repository.id.clone(),
         target: config.target.clone(),
@@ -168,7 +168,8 @@ pub(crate) fn conclude(shell: &Shell, desk: &Desk, run: &Run) -> Exit {
         Exit::Waiting => "Waiting",
         Exit::Denied => "Denied",
         Exit::Budget => "Out of budget",
-        Exit::Done | Exit::Fault | Exit::Usage | Exit::Gate | Exit::Evidence => "Done",
+        Exit::Fault => "Rolled back",
+        Exit::Done | Exit::Usage | Exit::Gate | Exit::Evidence => "Done",
     };
     let size = desk.ledger.size().unwrap_or_default();
     shell.printer.line(&format!("{word}: {merged} merged, {queued} queued, {denied} denied. Evidence: run {}, log size {size}", run.id));
@@ -208,6 +209,11 @@ fn exit_of(run: &Run, desk: &Desk) -> Exit {
     }
     if queued > 0 {
         return Exit::Waiting;
+    }
+    match &run.deployment {
+        Deployment::RolledBack(_) => return Exit::Fault,
+        Deployment::Denied => return Exit::Denied,
+        Deployment::None | Deployment::Due(_) | Deployment::Canary(_) | Deployment::Live(_) => {}
     }
     if denied == 0 && !run.plan_denied {
         return Exit::Done;

@@ -236,6 +236,7 @@ fn told(event: &Event) -> Option<String> {
         Body::PatchProposed { unit, patch, .. } => format!("{unit} proposed patch {}", patch.short()),
         Body::CommitProposed { unit, commit, by, .. } => format!("{unit} offered {} by {}", commit.short(), safe_text::line(by)),
         Body::WorkerFailed { unit, code, why, .. } | Body::PatchRefused { unit, code, why } => format!("{unit} failed [{code}] {}", safe_text::line(why)),
+        Body::NothingToDo { unit, why, .. } => format!("{unit} needs nothing: {}", safe_text::line(why)),
         Body::PatchCommitted { unit, commit, branch, .. } => format!("{unit} committed {} on {}", commit.short(), branch.short()),
         Body::ChecksFinished { unit, passed, results, .. } => format!("{unit} checks {} of {}", if *passed { "passed" } else { "failed" }, results.len()),
         Body::RollbackRehearsed { unit, clean, .. } => format!("{unit} way back {}", if *clean { "rehearsed clean" } else { "does not come out clean" }),

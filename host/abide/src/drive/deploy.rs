@@ -21,8 +21,6 @@ use crate::report::{Exit, Failure};
 /// LIMIT: releases kept besides those in use, and the size of one.
 const LIMITS: DirectoryLimits =
     DirectoryLimits { keep: 5, release: WorkspaceLimits { files_max: 200_000, bytes_max: 4 << 30, file_bytes_max: 512 << 20 } };
-/// The tree without files, as git names it.
-const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
 /// What a canary must show, from the decision's obligation.
 struct Terms {
@@ -42,10 +40,18 @@ impl Drive<'_> {
         let rollback = driver.way_back(environment, &release).map_err(|error| Failure::of(error.code(), error))?;
         let scratch = self.scratch_store()?;
         let tree = scratch.commit(commit).map_err(|error| Failure::of(error.code(), error))?.tree;
-        let before = self.released_tree(standing.current.as_ref(), environment.as_str())?;
+        let known = self.released_tree(standing.current.as_ref(), environment.as_str())?;
+        // What was there before Abide came is not this run's doing, but nobody measured it either: the gate is told so.
+        let before = match &known {
+            Some(tree) => tree.clone(),
+            None => scratch.commit(&run.started.base).map_err(|error| Failure::of(error.code(), error))?.tree,
+        };
         let blob_bytes_max = self.desk.policy.meter.limits().blob_bytes_max;
         let delta = scratch.delta(&before, &tree, blob_bytes_max).map_err(|error| Failure::of(error.code(), error))?;
-        let measured = crate::measure::measure(self.desk, &delta, &run.started.sponsor)?;
+        let mut measured = crate::measure::measure(self.desk, &delta, &run.started.sponsor)?;
+        if known.is_none() {
+            measured.facts.unmeasured.push("release-baseline".to_owned());
+        }
         let action = Deploy {
             repo: run.started.repo.clone(),
             run: run.id.clone(),
@@ -162,15 +168,12 @@ impl Drive<'_> {
         })
     }
 
-    /// Tree of the release that is served now; the empty tree if nothing is, or if its commit is unknown to the log.
-    fn released_tree(&self, release: Option<&ReleaseId>, environment: &str) -> Result<Oid, Failure> {
-        let empty = || EMPTY_TREE.parse::<Oid>().map_err(|error| Failure::of("AB0300", error));
-        let Some(release) = release else { return empty() };
+    /// Tree of the release that is served now; `None` if nothing is, or if the log does not know it.
+    fn released_tree(&self, release: Option<&ReleaseId>, environment: &str) -> Result<Option<Oid>, Failure> {
+        let Some(release) = release else { return Ok(None) };
         let known = self.desk.ledger.store().releases(environment).map_err(|error| Failure::of(error.code(), error))?;
-        match known.iter().find(|known| known.release == *release) {
-            Some(known) => Ok(self.repo.commit(&known.commit).map_err(|error| Failure::of(error.code(), error))?.tree),
-            None => empty(),
-        }
+        let Some(known) = known.iter().find(|known| known.release == *release) else { return Ok(None) };
+        Ok(Some(self.repo.commit(&known.commit).map_err(|error| Failure::of(error.code(), error))?.tree))
     }
 
     /// Waits between two looks, a little at a time, so that a kill is noticed.

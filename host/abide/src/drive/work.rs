@@ -78,6 +78,13 @@ impl Drive<'_> {
                 self.note(run, &body, vec![patch, receipt])?;
                 Ok(())
             }
+            RunResult::Failed(failure) if failure.code().is_none() => {
+                let why = abide_core::safe_text::line(&failure.message);
+                self.story.beat("propose", Tone::Faint, "nothing", &why);
+                let body = Body::NothingToDo { unit: unit.to_owned(), component: worker.digest.clone(), why };
+                self.note(run, &body, vec![receipt])?;
+                Ok(())
+            }
             other => {
                 let (code, why) = (other.code().unwrap_or("AB0811"), told(other));
                 self.worker_failed(run, unit, worker, code, &why)

@@ -109,10 +109,11 @@ impl<'a> Stage<'a> {
         fs::write(&file, bytes).map_err(|error| format!("{}: {error}", file.display()))
     }
 
-    /// A ticket for the recipe `edit-file`.
+    /// A ticket for the recipe `replace-text` if there is a text to replace, else for `edit-file`.
     pub(super) fn ticket(&self, name: &str, title: &str, params: &[(&str, &str)]) -> Told<PathBuf> {
         let quoted = |text: &str| serde_json::to_string(text).map_err(|error| error.to_string());
-        let mut text = "---\nrecipe: edit-file\nparams:\n".to_owned();
+        let recipe = if params.iter().any(|(key, _)| *key == "old") { "replace-text" } else { "edit-file" };
+        let mut text = format!("---\nrecipe: {recipe}\nparams:\n");
         for (key, value) in params {
             text.push_str(&format!("  {key}: {}\n", quoted(value)?));
         }
