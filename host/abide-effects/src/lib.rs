@@ -13,4 +13,6 @@ mod receipt;
 pub use receipt::{Landing, Receipt};
 
 #[cfg(test)]
+mod codes;
+#[cfg(test)]
 mod trial;

@@ -24,7 +24,7 @@ fn as_ab() {
             let records = std::fs::read_to_string(state.join("records")).unwrap();
             let (spent, left): (Vec<&str>, Vec<&str>) = records.lines().partition(|record| *record == line);
             if spent.is_empty() {
-                return Err(Refusal::new("AB0301", "no recorded merge decision").help("try: ab propose"));
+                return Err(Refusal::new("AB0420", "no recorded merge decision").help("try: ab propose"));
             }
             if spend {
                 std::fs::write(state.join("records"), left.join("\n")).unwrap();

@@ -88,5 +88,5 @@ fn a_repository_that_was_moved_refuses_until_hooks_are_installed_again() {
     assert!(!said.ok && said.err.contains("not where its hooks were installed"), "{}", said.err);
     install(&moved, &guarded.ab(), &guarded.state()).unwrap();
     let said = guarded.pit.git_in("work", &["push", "../moved.git", "HEAD:main"]);
-    assert!(!said.ok && said.err.contains("[AB0301]"), "{}", said.err);
+    assert!(!said.ok && said.err.contains("[AB0420]"), "{}", said.err);
 }

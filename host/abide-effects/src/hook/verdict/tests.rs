@@ -105,7 +105,7 @@ fn a_record_lets_exactly_one_move_through_exactly_once() {
         guarded.allow("refs/heads/main", second.as_str(), third.as_str());
         let wrong = guarded.type_in("work", "$G push $B HEAD:refs/heads/other");
         assert!(
-            !wrong.ok && wrong.err.contains("[AB0301]") && wrong.err.contains("try: ab propose"),
+            !wrong.ok && wrong.err.contains("[AB0420]") && wrong.err.contains("try: ab propose"),
             "{}",
             wrong.err
         );
@@ -252,7 +252,7 @@ fn a_refusal_reads_well() {
         old: Value::parse("1f2e1f2e1f2e1f2e1f2e1f2e1f2e1f2e1f2e1f2e").unwrap(),
         new: Value::parse("9b0c9b0c9b0c9b0c9b0c9b0c9b0c9b0c9b0c9b0c").unwrap(),
     };
-    let refusal = Refusal::new("AB0301", "no recorded merge decision").help("try: ab propose").about(&update);
-    let expected = "abide: refused refs/heads/main 1f2e1f2e1f2e→9b0c9b0c9b0c: no recorded merge decision   [AB0301]\n  try: ab propose";
+    let refusal = Refusal::new("AB0420", "no recorded merge decision").help("try: ab propose").about(&update);
+    let expected = "abide: refused refs/heads/main 1f2e1f2e1f2e→9b0c9b0c9b0c: no recorded merge decision   [AB0420]\n  try: ab propose";
     assert_eq!(refusal.to_string(), expected);
 }
