@@ -9,7 +9,7 @@ use abide_gate::{Permit, Redeemed, Stale};
 use serde::Serialize;
 
 use super::checkout::{self, Checkout, CheckoutError};
-use super::fault::GitFault;
+use super::fault::{GitFault, theirs};
 use super::read::{Ancestry, ReadError};
 use super::repo::{Repo, RepoError};
 use super::sink::{Move, MoveError, engine, seconds};
@@ -17,6 +17,9 @@ use crate::receipt::{Landing, Receipt};
 
 /// Records that the permission is used up, while the reference is locked and just before it moves. An error stops the move.
 pub type BeforeSink<'a, A> = &'a dyn Fn(&Redeemed<A>) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+/// How the entries of our merges begin in the log of a branch.
+const LOG_MARK: &str = "ab merge: ";
 
 /// Moves protected branches.
 #[derive(Debug)]
@@ -152,18 +155,18 @@ impl<'r> MergeHand<'r> {
             let (commit, judged_tree) = (action.commit.clone(), action.tree.clone());
             return Err(MergeError::WrongTree { commit, judged: judged_tree, found: judged.tree });
         }
-        if let Some(landed) = self.landed(action)? {
-            let checkout = checkout::bring_up(self.repo, &action.target, &action.expected, &landed.new);
-            return Ok(Receipt::of(&redeemed, Landing::Already, Merged { checkout, ..landed }));
-        }
-        self.check_target(action)?;
-        if self.repo.ancestry(&action.expected, &action.commit)? != Ancestry::Ancestor {
+        if !self.fast_forwards(action)? {
             let (target, expected, commit) =
                 (action.target.clone(), action.expected.clone(), action.commit.clone());
             return Err(MergeError::NotFastForward { target, expected, commit });
         }
+        if let Some(landed) = self.probe(action)? {
+            let checkout = checkout::bring_up(self.repo, &action.target, &action.expected, &landed.new);
+            return Ok(Receipt::of(&redeemed, Landing::Already, Merged { checkout, ..landed }));
+        }
+        self.check_target(action)?;
         let plan = checkout::plan(self.repo, &action.target, &action.expected, &action.commit)?;
-        let message = format!("ab merge: run {} decision {}", redeemed.run(), redeemed.decision());
+        let message = format!("{LOG_MARK}run {} decision {}", redeemed.run(), redeemed.decision());
         let by = engine(seconds(time))?;
         let (name, expected, new) = (&action.target, &action.expected, &action.commit);
         let step = Move { name, expected, new, by: &by, message: &message };
@@ -174,9 +177,38 @@ impl<'r> MergeHand<'r> {
         Ok(Receipt::of(&redeemed, Landing::Fresh, outcome))
     }
 
-    /// Whether the merge landed earlier: the branch stands at the commit or has gone on from it.
+    /// Whether the merge landed earlier: the branch stands at the commit or has gone on from it, and its log says that a merge of ours
+    /// took it there. The same commit brought by somebody else is their move, not ours.
     pub fn probe(&self, action: &Merge) -> Result<Option<Merged>, MergeError> {
-        self.landed(action)
+        let Some(found) = self.repo.find(&action.target)? else { return Ok(None) };
+        if found == action.expected || !self.fast_forwards(action)? || !self.logged(action)? {
+            return Ok(None);
+        }
+        Ok(match self.repo.ancestry(&action.commit, &found)? {
+            Ancestry::Same | Ancestry::Ancestor => {
+                let (target, old, new) =
+                    (action.target.clone(), action.expected.clone(), action.commit.clone());
+                Some(Merged { target, old, new, checkout: Checkout::Untouched })
+            }
+            Ancestry::Unrelated => None,
+        })
+    }
+
+    fn fast_forwards(&self, action: &Merge) -> Result<bool, MergeError> {
+        Ok(self.repo.ancestry(&action.expected, &action.commit)? == Ancestry::Ancestor)
+    }
+
+    fn logged(&self, action: &Merge) -> Result<bool, MergeError> {
+        let (old, new) = (theirs(&action.expected)?, theirs(&action.commit)?);
+        let log = self
+            .repo
+            .git
+            .reflog(action.target.as_str())
+            .map_err(GitFault::of("read the log of a reference"))?;
+        Ok(log.iter().any(|entry| {
+            let ours = entry.message_bytes().is_some_and(|said| said.starts_with(LOG_MARK.as_bytes()));
+            ours && entry.id_old() == old && entry.id_new() == new
+        }))
     }
 
     /// The same is asked again under the lock; asked first here so that the answer names what moved.
@@ -189,21 +221,6 @@ impl<'r> MergeHand<'r> {
             target: action.target.clone(),
             expected: action.expected.clone(),
             found,
-        })
-    }
-
-    fn landed(&self, action: &Merge) -> Result<Option<Merged>, MergeError> {
-        let Some(found) = self.repo.find(&action.target)? else { return Ok(None) };
-        if found == action.expected {
-            return Ok(None);
-        }
-        Ok(match self.repo.ancestry(&action.commit, &found)? {
-            Ancestry::Same | Ancestry::Ancestor => {
-                let (target, old, new) =
-                    (action.target.clone(), action.expected.clone(), action.commit.clone());
-                Some(Merged { target, old, new, checkout: Checkout::Untouched })
-            }
-            Ancestry::Unrelated => None,
         })
     }
 }

@@ -305,6 +305,10 @@ fn edit_level(
     edits: &[Edit],
     depth: usize,
 ) -> Result<Option<git2::Oid>, ScratchError> {
+    if u32::try_from(depth).unwrap_or(u32::MAX) >= tree::DEPTH_MAX {
+        let path = edits.first().map(|edit| edit.path.to_string()).unwrap_or_default();
+        return Err(ReadError::TooDeep { path }.into());
+    }
     let mut entries = tree.map_or(Ok(tree::Level::new()), |tree| tree::level(git, tree, &[]))?;
     let mut below: std::collections::BTreeMap<&str, Vec<Edit>> = std::collections::BTreeMap::new();
     // Removals first, so that a folder may take the place of a removed file whatever the order of the document.

@@ -13,7 +13,7 @@ const COMMITS_MAX: usize = 10_000;
 
 /// Copies `tree` and what it holds.
 pub(super) fn copy_tree(from: &git2::Repository, to: &git2::Repository, tree: &Oid) -> Result<(), ReadError> {
-    Transfer::new(from, to)?.tree(theirs(tree)?)
+    Transfer::new(from, to)?.tree(theirs(tree)?, tree::DEPTH_MAX)
 }
 
 /// Copies `commit` and every commit before it, except those reachable from `hidden`, with their trees.
@@ -43,7 +43,7 @@ pub(super) fn copy_commits(
             return Err(ReadError::TooMany { commits: COMMITS_MAX });
         }
         let tree = from.find_commit(oid).map_err(GitFault::of("read a commit"))?.tree_id();
-        transfer.tree(tree)?;
+        transfer.tree(tree, tree::DEPTH_MAX)?;
         transfer.object(oid)?;
     }
     Ok(())
@@ -61,13 +61,14 @@ impl<'g> Transfer<'g> {
         Ok(Self { git: from, from: store(from)?, to: store(to)? })
     }
 
-    fn tree(&self, tree: git2::Oid) -> Result<(), ReadError> {
+    fn tree(&self, tree: git2::Oid, depth: u32) -> Result<(), ReadError> {
+        let depth = depth.checked_sub(1).ok_or_else(|| ReadError::TooDeep { path: tree.to_string() })?;
         if self.to.exists(tree) {
             return Ok(());
         }
         for leaf in tree::level(self.git, tree, &[])?.into_values() {
             if leaf.is_folder() {
-                self.tree(leaf.oid)?;
+                self.tree(leaf.oid, depth)?;
             } else if !leaf.is_submodule() && !self.to.exists(leaf.oid) {
                 self.object(leaf.oid)?;
             }

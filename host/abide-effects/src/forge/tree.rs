@@ -12,7 +12,7 @@ use super::read::ReadError;
 pub(crate) const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
 /// LIMIT: folders within folders. git itself allows 2,048; nobody works 256 deep, and recursion must end.
-const DEPTH_MAX: u32 = 256;
+pub(super) const DEPTH_MAX: u32 = 256;
 
 /// What a name in a tree stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -76,7 +76,8 @@ fn the_second_apply_is_a_no_op_with_the_same_outcome() {
 #[test]
 fn a_work_tree_left_behind_by_a_crash_is_brought_along_by_the_retry() {
     let bench = Bench::new();
-    bench.pit.git(&["update-ref", "refs/heads/main", bench.action.commit.as_str()]);
+    let said = "ab merge: run x decision y";
+    bench.pit.git(&["update-ref", "-m", said, "refs/heads/main", bench.action.commit.as_str()]);
     assert_ne!(bench.pit.git(&["status", "--porcelain"]), "", "the crash left the work tree behind");
     let receipt = bench.apply(&bench.action).unwrap();
     assert_eq!(
@@ -229,4 +230,16 @@ fn packed_references_move_too() {
     bench.pit.git(&["pack-refs", "--all"]);
     assert_eq!(bench.apply(&bench.action).unwrap().landing, Landing::Fresh);
     assert_eq!(bench.at(), bench.action.commit);
+}
+
+#[test]
+fn the_same_commit_brought_by_somebody_else_is_not_our_merge() {
+    let bench = Bench::new();
+    bench.pit.git(&["merge", "-q", "--ff-only", "ab/x/u1"]);
+    assert_eq!(MergeHand::new(&bench.repo).probe(&bench.action).unwrap(), None);
+    let error = bench.apply(&bench.action).unwrap_err();
+    assert!(
+        matches!(&error, MergeError::TargetMoved { found, .. } if *found == bench.action.commit),
+        "{error}"
+    );
 }

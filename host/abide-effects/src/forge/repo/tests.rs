@@ -143,3 +143,15 @@ fn hostile_configuration_runs_nothing() {
     );
     assert!(!mark.exists(), "a configured program ran");
 }
+
+#[test]
+fn a_repository_of_another_user_is_refused() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let pit = Sandpit::seeded();
+    for path in [pit.work(), pit.work().join(".git")] {
+        std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
+    }
+    assert_eq!(code(&pit.work()), "AB0318");
+}

@@ -123,3 +123,18 @@ fn trees_are_merged_three_ways() {
     let conflict = Rehearsal::Conflict { paths: vec!["README.md".to_owned()] };
     assert_eq!(scratch.merge_trees(&base, &ours, &pit.tree("HEAD")).unwrap(), conflict);
 }
+
+#[test]
+fn folders_within_folders_have_an_end() {
+    let pit = Sandpit::seeded();
+    let scratch = Scratch::new(&pit.open(), &pit.spare()).unwrap();
+    let deep = |levels: usize| {
+        let path = format!("{}x", "d/".repeat(levels)).parse().unwrap();
+        scratch.edit(
+            &pit.tree("HEAD"),
+            &[FileChange::Write { path, mode: FileMode::Plain, bytes: b"x".to_vec() }],
+        )
+    };
+    assert!(deep(200).is_ok());
+    assert_eq!(deep(300).unwrap_err().code(), "AB0323");
+}
