@@ -64,23 +64,32 @@ impl Story<'_> {
         }
     }
 
-    /// Why: the findings that decided, the most severe first.
+    /// Why: the rules that decided, the most severe first, each with its first finding.
     pub(crate) fn reasons(&self, decision: &Decision, most: usize) {
         if decision.findings.is_empty() {
             self.printer.line(&format!("         {}", lead_rule(decision)));
         }
         let mut findings: Vec<_> = decision.findings.iter().filter(|finding| finding.level != FindingLevel::Warn).collect();
         findings.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| a.rule.cmp(&b.rule)));
-        for finding in findings.iter().take(most) {
+        let mut told: Vec<(&str, usize)> = Vec::new();
+        for finding in &findings {
+            match told.iter_mut().find(|(rule, _)| *rule == finding.rule) {
+                Some((_, count)) => *count = count.saturating_add(1),
+                None => told.push((&finding.rule, 1)),
+            }
+        }
+        for (rule, count) in told.iter().take(most) {
+            let Some(finding) = findings.iter().find(|finding| finding.rule == *rule) else { continue };
+            let again = if *count > 1 { format!(" — and {} more of this rule", count.saturating_sub(1)) } else { String::new() };
             let place = finding.path.as_ref().map(|path| format!(" ({})", safe_text::line(path))).unwrap_or_default();
-            self.printer.line(&format!("         {}: {}{place}", finding.rule, safe_text::line(&finding.msg)));
+            self.printer.line(&format!("         {}: {}{place}{again}", finding.rule, safe_text::line(&finding.msg)));
             if let Some(help) = &finding.help {
                 self.printer.line(&self.printer.paint(Tone::Faint, &format!("         help: {}", safe_text::line(help))));
             }
         }
-        let hidden = findings.len().saturating_sub(most);
+        let hidden = told.len().saturating_sub(most);
         if hidden > 0 {
-            self.printer.line(&format!("         and {hidden} more"));
+            self.printer.line(&format!("         and {hidden} more rules: ab show RUN"));
         }
     }
 }

@@ -158,6 +158,13 @@ fn start(shell: &Shell, bench: &Bench, (text, title): (&str, &str), terms: &Term
     Ok(conclude(shell, &bench.desk, &state))
 }
 
+/// Signs the log as it stands, so that what was written until now cannot be rewritten unseen. A failure is said and changes nothing.
+fn sign(shell: &Shell, desk: &Desk) {
+    if let Err(error) = desk.ledger.checkpoint() {
+        shell.printer.talk(&format!("the log could not be signed: {error} [{}]", error.code()));
+    }
+}
+
 /// Says how it stands and what to type next.
 pub(crate) fn conclude(shell: &Shell, desk: &Desk, run: &Run) -> Exit {
     let (merged, queued, denied) = run.tally();
@@ -171,6 +178,7 @@ pub(crate) fn conclude(shell: &Shell, desk: &Desk, run: &Run) -> Exit {
         Exit::Fault => "Rolled back",
         Exit::Done | Exit::Usage | Exit::Gate | Exit::Evidence => "Done",
     };
+    sign(shell, desk);
     let size = desk.ledger.size().unwrap_or_default();
     shell.printer.line(&format!("{word}: {merged} merged, {queued} queued, {denied} denied. Evidence: run {}, log size {size}", run.id));
     let next = items.first().map_or_else(
