@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::forge::{Links, Repo, Workspace, WorkspaceError, WorkspaceLimits};
 use crate::process::{self, Ended, Ending, Host, Job, Output, ProcessError, ProcessLimits};
 use crate::receipt::{Landing, Receipt};
+use crate::temporary::Temporary;
 
 /// One check as the target branch defines it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -255,7 +256,7 @@ impl CheckHand<'_> {
         let disk = |source| CheckError::Disk { path: self.root.to_owned(), source };
         let workspace =
             Workspace::of_commit(self.repo, commit, self.root, Links::AsLinks, self.limits.workspace)?;
-        let private = tempfile::Builder::new().prefix("check-").tempdir_in(self.root).map_err(disk)?;
+        let private = Temporary::new("check-", self.root).map_err(disk)?;
         let private_path = private.path().canonicalize().map_err(disk)?;
         let folder = start_folder(spec, workspace.path())?;
         let env = self.environment.iter().filter(|(name, _)| spec.env.contains(name));

@@ -9,6 +9,7 @@ pub mod forge;
 pub mod hook;
 pub mod process;
 mod receipt;
+mod temporary;
 
 pub use receipt::{Landing, Receipt};
 

@@ -153,3 +153,12 @@ fn a_folder_that_leads_out_is_none() {
         assert_eq!(error.code(), "AB0503", "{folder}");
     }
 }
+
+#[test]
+fn a_check_that_locks_its_folders_leaves_nothing() {
+    let pit = Sandpit::seeded();
+    let specs =
+        [shell("lock", "mkdir -p a/b \"$HOME/c\"; touch a/b/x; chmod 000 a/b a \"$HOME/c\" \"$HOME\" .")];
+    let receipt = apply(&pit, &Trial::new(), &specs, action(&pit, &specs, &["lock"]), &never).unwrap();
+    assert!(receipt.outcome.passed());
+}

@@ -133,7 +133,7 @@ impl Repo {
     pub fn open(path: &Path, id: RepoId) -> Result<Self, RepoError> {
         let common = common_dir(path).ok_or_else(|| RepoError::NotARepository(path.to_owned()))?;
         let config = Settings::read(&common)?;
-        config.refuse_unreadable(path)?;
+        config.refuse(path)?;
         let git = git2::Repository::open(path).map_err(|error| {
             if error.code() == git2::ErrorCode::Owner {
                 return RepoError::Owner(path.to_owned());
@@ -141,7 +141,7 @@ impl Repo {
             GitFault::or("open the repository", RepoError::NotARepository(path.to_owned()))(error)
         })?;
         let repo = Self { notes: notes(&git, &common, &config), git, id };
-        repo.refuse_redirections(path, &common, &config)?;
+        repo.refuse_cut_history(path, &common)?;
         Ok(repo)
     }
 
@@ -150,15 +150,9 @@ impl Repo {
         path.ancestors().find(|folder| common_dir(folder).is_some()).map(Path::to_owned)
     }
 
-    fn refuse_redirections(&self, path: &Path, common: &Path, config: &Settings) -> Result<(), RepoError> {
+    fn refuse_cut_history(&self, path: &Path, common: &Path) -> Result<(), RepoError> {
         if self.git.is_shallow() {
             return Err(RepoError::Shallow(path.to_owned()));
-        }
-        if config.partial {
-            return Err(RepoError::Partial(path.to_owned()));
-        }
-        if config.worktree {
-            return Err(RepoError::Redirected { path: path.to_owned(), by: "core.worktree" });
         }
         // Grafts rewrite ancestry, on which every fast-forward check stands.
         if is_filled(&common.join("info/grafts")) {
@@ -329,7 +323,7 @@ impl Settings {
         }
     }
 
-    fn refuse_unreadable(&self, path: &Path) -> Result<(), RepoError> {
+    fn refuse(&self, path: &Path) -> Result<(), RepoError> {
         let path = path.to_owned();
         if let Some(format) = self.object_format.clone() {
             return Err(RepoError::ObjectFormat { path, format });
@@ -339,6 +333,12 @@ impl Settings {
         }
         if let Some(extension) = self.unknown.clone() {
             return Err(RepoError::Extension { path, extension });
+        }
+        if self.partial {
+            return Err(RepoError::Partial(path));
+        }
+        if self.worktree {
+            return Err(RepoError::Redirected { path, by: "core.worktree" });
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use super::names::{on_disk, shown};
 use super::read::{self, ReadError, find_commit};
 use super::repo::Repo;
 use super::tree::{self, Leaf};
+use crate::temporary::Temporary;
 
 /// How symbolic links are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub struct WorkspaceLimits {
 /// A tree as files. Dropping it removes them.
 #[derive(Debug)]
 pub struct Workspace {
-    folder: tempfile::TempDir,
+    folder: Temporary,
 }
 
 /// Why a tree could not be written out.
@@ -95,7 +96,7 @@ impl Workspace {
         limits: WorkspaceLimits,
     ) -> Result<Self, WorkspaceError> {
         let disk = |source| WorkspaceError::Disk { path: root.to_owned(), source };
-        let folder = tempfile::Builder::new().prefix("tree-").tempdir_in(root).map_err(disk)?;
+        let folder = Temporary::new("tree-", root).map_err(disk)?;
         let tree = super::fault::ours(find_commit(&repo.git, commit)?.tree_id());
         export(&repo.git, &tree, folder.path(), links, limits)?;
         Ok(Self { folder })
