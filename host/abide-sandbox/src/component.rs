@@ -6,6 +6,7 @@ use abide_core::id::Digest;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
+use crate::cache::CompiledCache;
 use crate::engine::Engine;
 use crate::message::{Capability, Refusal};
 
@@ -68,8 +69,12 @@ pub struct ComponentInfo {
     pub exports: BTreeSet<String>,
 }
 
-/// Compiles `bytes` and reads what they ask for.
-pub(crate) fn load(engine: &Engine, bytes: &[u8]) -> Result<(Component, ComponentInfo), LoadError> {
+/// Makes `bytes` ready to run, from `cache` if they were compiled before, and reads what they ask for.
+pub(crate) fn load(
+    engine: &Engine,
+    cache: Option<&CompiledCache>,
+    bytes: &[u8],
+) -> Result<(Component, ComponentInfo), LoadError> {
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let limit = engine.limits.component_bytes_max;
     if size > limit {
@@ -82,8 +87,11 @@ pub(crate) fn load(engine: &Engine, bytes: &[u8]) -> Result<(Component, Componen
     if !bytes.starts_with(&COMPONENT_PREAMBLE) {
         return Err(LoadError::NotWasm);
     }
-    let component = Component::from_binary(&engine.inner, bytes)
-        .map_err(|error| LoadError::Malformed(format!("{error:#}").replace('\n', " ")))?;
+    let digest = Digest::of(bytes);
+    let component = match cache.and_then(|cache| cache.find(&engine.inner, &digest)) {
+        Some(component) => component,
+        None => compile(engine, cache, &digest, bytes)?,
+    };
     let ty = component.component_type();
     let imports = ty
         .imports(&engine.inner)
@@ -97,7 +105,21 @@ pub(crate) fn load(engine: &Engine, bytes: &[u8]) -> Result<(Component, Componen
     if !proposes {
         return Err(LoadError::NoPropose { exports: exports.into_iter().collect() });
     }
-    Ok((component, ComponentInfo { digest: Digest::of(bytes), bytes: size, imports, exports }))
+    Ok((component, ComponentInfo { digest, bytes: size, imports, exports }))
+}
+
+fn compile(
+    engine: &Engine,
+    cache: Option<&CompiledCache>,
+    digest: &Digest,
+    bytes: &[u8],
+) -> Result<Component, LoadError> {
+    let component = Component::from_binary(&engine.inner, bytes)
+        .map_err(|error| LoadError::Malformed(format!("{error:#}").replace('\n', " ")))?;
+    if let Some(cache) = cache {
+        cache.keep(digest, &component);
+    }
+    Ok(component)
 }
 
 /// Whether an import is more than a name for plain data.

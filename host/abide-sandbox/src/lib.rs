@@ -8,6 +8,7 @@
 //! will join this crate; the wire messages of [`message`] are what a runner process will speak.
 
 mod bindings;
+mod cache;
 mod component;
 mod engine;
 mod host;
@@ -17,6 +18,7 @@ mod run;
 mod text;
 pub mod workspace;
 
+pub use cache::{CacheKey, CompiledCache};
 pub use component::{ComponentInfo, LoadError};
 pub use engine::{EngineError, EngineLimits};
 pub use message::{

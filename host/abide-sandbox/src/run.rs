@@ -9,6 +9,7 @@ use wasmtime::component::{Component, HasSelf, Linker};
 
 use crate::bindings::abide::worker::{log, progress, types as wit, workspace};
 use crate::bindings::{Any, AnyPre};
+use crate::cache::CompiledCache;
 use crate::component::{self, ComponentInfo, LoadError};
 use crate::engine::{Engine, EngineError, EngineLimits};
 use crate::host::State;
@@ -27,6 +28,7 @@ const MESSAGE_BYTES_MAX: usize = 500;
 #[derive(Debug)]
 pub struct InProcess {
     engine: Engine,
+    cache: Option<CompiledCache>,
     loaded: Mutex<BTreeMap<Digest, Loaded>>,
 }
 
@@ -46,7 +48,13 @@ impl std::fmt::Debug for Loaded {
 impl InProcess {
     /// Starts an engine.
     pub fn start(limits: EngineLimits) -> Result<Self, EngineError> {
-        Ok(Self { engine: Engine::start(limits)?, loaded: Mutex::default() })
+        Ok(Self { engine: Engine::start(limits)?, cache: None, loaded: Mutex::default() })
+    }
+
+    /// Keeps what it compiles in `cache`, and takes from there what was compiled before.
+    #[must_use]
+    pub fn with_cache(self, cache: CompiledCache) -> Self {
+        Self { cache: Some(cache), ..self }
     }
 
     /// Compiles a component, once per digest. Loading grants nothing and runs nothing.
@@ -55,7 +63,7 @@ impl InProcess {
         if let Some(info) = self.info(&digest) {
             return Ok(info);
         }
-        let (component, info) = component::load(&self.engine, bytes)?;
+        let (component, info) = component::load(&self.engine, self.cache.as_ref(), bytes)?;
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         loaded.entry(digest).or_insert_with(|| Loaded {
             component,

@@ -3,6 +3,7 @@
 //! Without them the suites print `skipped` and pass, unless `ABIDE_REQUIRE_GUESTS=1` says that they must be there.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test stops where it fails")]
 
+mod cache;
 mod hostile;
 mod load;
 mod setup;

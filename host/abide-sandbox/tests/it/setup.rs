@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use abide_sandbox::workspace::DirWorkspaceLimits;
 use abide_sandbox::{
-    Capability, DirWorkspace, EngineLimits, InProcess, Limits, RunOutcome, RunRequest, Task, Workspace,
+    CacheKey, Capability, CompiledCache, DirWorkspace, EngineLimits, InProcess, Limits, RunOutcome,
+    RunRequest, Task, Workspace,
 };
 
 /// The file of a component, or `None` (after saying so) when it is not built and need not be.
@@ -24,6 +25,14 @@ pub(crate) fn guest(name: &str) -> Option<Vec<u8>> {
             None
         }
     }
+}
+
+/// Compiled once for all tests, which are processes of their own.
+fn compiled() -> CompiledCache {
+    let folder = default_folder().with_file_name("guests-compiled");
+    std::fs::create_dir_all(&folder).unwrap();
+    let dir = cap_std::fs::Dir::open_ambient_dir(folder, cap_std::ambient_authority()).unwrap();
+    CompiledCache::new(dir, CacheKey::new([7; 32]))
 }
 
 /// `<target>/guests`: this binary is `<target>/<profile>/deps/it-…`.
@@ -116,7 +125,7 @@ impl Bench {
     /// `None` when the component is not built.
     pub(crate) fn of(component: &str) -> Option<Self> {
         let bytes = guest(component)?;
-        let runner = InProcess::start(engine_limits()).unwrap();
+        let runner = InProcess::start(engine_limits()).unwrap().with_cache(compiled());
         let info = runner.load(&bytes).unwrap();
         let request = RunRequest {
             component: info.digest,

@@ -1,0 +1,112 @@
+//! Components in compiled form on disk, so that a process does not compile what another one did.
+//!
+//! Loading a compiled component runs its machine code: whoever can write such a file can run code as us. So each carries a MAC (HMAC-SHA-256,
+//! RFC 2104) under a key that only the operator's account reads, over the component's digest and the code. A file that does not check out is
+//! not loaded but replaced; the cache being unreadable or full costs time, nothing else.
+
+use std::io::Write as _;
+
+use abide_core::id::Digest;
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
+use hmac::{Hmac, KeyInit, Mac as _};
+use sha2::Sha256;
+use wasmtime::component::Component;
+
+/// Bytes of the MAC at the front of each file.
+const MAC_BYTES: usize = 32;
+/// What the MAC is for, so that the key's other uses, if there ever are any, cannot be mixed up with this one.
+const CONTEXT: &[u8] = b"abide compiled component 1\0";
+
+/// The key of a cache: 32 random bytes, readable by the operator's account alone.
+pub struct CacheKey([u8; 32]);
+
+impl CacheKey {
+    /// The key with these bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl std::fmt::Debug for CacheKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CacheKey(…)")
+    }
+}
+
+/// A folder of compiled components.
+#[derive(Debug)]
+pub struct CompiledCache {
+    dir: Dir,
+    key: CacheKey,
+}
+
+impl CompiledCache {
+    /// The cache in `dir`.
+    pub fn new(dir: Dir, key: CacheKey) -> Self {
+        Self { dir, key }
+    }
+
+    /// What was compiled from the component with `digest`, if this engine can run it.
+    pub(crate) fn find(&self, engine: &wasmtime::Engine, digest: &Digest) -> Option<Component> {
+        let bytes = self.dir.read(name(digest)).ok()?;
+        let (tag, code) = bytes.split_at_checked(MAC_BYTES)?;
+        if self.mac(digest, code)?.verify_slice(tag).is_err() {
+            tracing::warn!(
+                component = digest.short(),
+                "a compiled component does not check out, and is not used"
+            );
+            return None;
+        }
+        danger::load(engine, code)
+    }
+
+    /// Keeps what was compiled from the component with `digest`.
+    pub(crate) fn keep(&self, digest: &Digest, component: &Component) {
+        if let Err(error) = self.try_keep(digest, component) {
+            tracing::warn!(%error, component = digest.short(), "a compiled component is not kept");
+        }
+    }
+
+    fn try_keep(&self, digest: &Digest, component: &Component) -> std::io::Result<()> {
+        let code = component.serialize().map_err(|error| std::io::Error::other(format!("{error:#}")))?;
+        let mac = self.mac(digest, &code).ok_or_else(|| std::io::Error::other("no MAC with this key"))?;
+        // Written beside and moved, so that a reader never sees a part; another process writes the same bytes.
+        let part = format!("{}.{}.part", digest.hex(), std::process::id());
+        let mut file = self
+            .dir
+            .open_with(&part, OpenOptions::new().write(true).create(true).truncate(true).mode(0o600))?;
+        file.write_all(&mac.finalize().into_bytes())?;
+        file.write_all(&code)?;
+        drop(file);
+        self.dir.rename(&part, &self.dir, name(digest))
+    }
+
+    fn mac(&self, digest: &Digest, code: &[u8]) -> Option<Hmac<Sha256>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key.0).ok()?;
+        mac.update(CONTEXT);
+        mac.update(digest.as_str().as_bytes());
+        mac.update(code);
+        Some(mac)
+    }
+}
+
+fn name(digest: &Digest) -> String {
+    format!("{}.cwasm", digest.hex())
+}
+
+/// The one place that runs what a file says.
+mod danger {
+    use wasmtime::component::Component;
+
+    /// The compiled component `code`, unless another version or configuration of the engine made it.
+    #[expect(
+        unsafe_code,
+        reason = "loading a compiled component trusts its bytes; the caller has checked their MAC"
+    )]
+    pub(super) fn load(engine: &wasmtime::Engine, code: &[u8]) -> Option<Component> {
+        // SAFETY: `Component::deserialize` asks that the bytes come from `Component::serialize` and were not changed since. The MAC says so:
+        // only this crate computes it, over such bytes, with a key that is not in the hands of workers or checks. The engine itself
+        // refuses bytes of another version, target or configuration.
+        unsafe { Component::deserialize(engine, code) }.ok()
+    }
+}
