@@ -106,6 +106,7 @@ impl CheckoutError {
 pub(super) struct Step {
     git: git2::Repository,
     top: PathBuf,
+    before: Oid,
     changes: Vec<Change>,
 }
 
@@ -127,7 +128,7 @@ fn plan_one(git: git2::Repository, old: &Oid, new: &Oid) -> Result<Option<Step>,
     refuse_unclean(&git, &top, &before)?;
     let changes = tree::compare(&git, &before, &after)?;
     refuse_loss(&top, &changes)?;
-    Ok(Some(Step { git, top, changes }))
+    Ok(Some(Step { git, top, before, changes }))
 }
 
 /// Brings every work tree along. The branch has moved: nothing here may look like a failed merge.
@@ -264,6 +265,9 @@ fn refuse_leftovers(top: &Path, folder: &[u8], gone: &BTreeSet<&[u8]>) -> Result
 
 impl Step {
     fn carry_out(&self) -> Result<(), CheckoutError> {
+        // Somebody may have typed on while the reference moved.
+        refuse_unclean(&self.git, &self.top, &self.before)?;
+        refuse_loss(&self.top, &self.changes)?;
         let disk = |source| CheckoutError::Disk { path: self.top.clone(), source };
         let dir = Dir::open_ambient_dir(&self.top, ambient_authority()).map_err(disk)?;
         for change in self.changes.iter().filter(|change| change.old.is_some()) {

@@ -4,6 +4,10 @@ use abide_core::id::{Oid, RefName};
 
 use super::fault::{GitFault, ours, theirs};
 
+/// LIMIT: how often and how long apart a lock that is held is asked for.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+
 /// A reference that is to move.
 pub(super) struct Move<'a> {
     pub(super) name: &'a RefName,
@@ -47,12 +51,7 @@ impl Move<'_> {
             return self.create(git, last_look);
         }
         let mut transaction = git.transaction().map_err(GitFault::of("begin a reference transaction"))?;
-        transaction.lock_ref(self.name.as_str()).map_err(|error| {
-            if error.code() == git2::ErrorCode::Locked {
-                return MoveError::Locked;
-            }
-            MoveError::Git(GitFault { doing: "lock a reference", source: error })
-        })?;
+        self.lock(&mut transaction)?;
         let found = self.standing(git)?;
         if found != *self.expected {
             return Err(MoveError::Moved { found });
@@ -64,6 +63,18 @@ impl Move<'_> {
             .map_err(GitFault::of("move a reference"))?;
         transaction.commit().map_err(GitFault::of("move a reference"))?;
         Ok(())
+    }
+
+    /// Another process may hold the lock for the blink of a move. git waits a tenth of a second too (`core.filesRefLockTimeout`).
+    fn lock<E>(&self, transaction: &mut git2::Transaction<'_>) -> Result<(), MoveError<E>> {
+        for _ in 0..LOCK_TRIES {
+            match transaction.lock_ref(self.name.as_str()) {
+                Ok(()) => return Ok(()),
+                Err(error) if error.code() == git2::ErrorCode::Locked => std::thread::sleep(LOCK_PAUSE),
+                Err(source) => return Err(GitFault { doing: "lock a reference", source }.into()),
+            }
+        }
+        Err(MoveError::Locked)
     }
 
     fn create<E>(

@@ -218,7 +218,7 @@ fn what_cannot_be_recorded_or_was_killed_meanwhile_does_not_happen() {
 }
 
 #[test]
-fn a_branch_that_another_process_holds_is_not_waited_for() {
+fn a_branch_that_another_process_holds_is_waited_for_only_briefly() {
     let bench = Bench::new();
     std::fs::write(bench.pit.work().join(".git/refs/heads/main.lock"), "").unwrap();
     assert_eq!(bench.apply(&bench.action).unwrap_err().code(), "AB0332");
@@ -241,5 +241,49 @@ fn the_same_commit_brought_by_somebody_else_is_not_our_merge() {
     assert!(
         matches!(&error, MergeError::TargetMoved { found, .. } if *found == bench.action.commit),
         "{error}"
+    );
+}
+
+#[test]
+fn of_two_that_race_one_wins() {
+    for _ in 0..10 {
+        let bench = Bench::new();
+        let other = {
+            bench.pit.git(&["checkout", "-q", "--detach", "main"]);
+            bench.pit.write("README.md", "# The other\n");
+            let commit = bench.pit.commit("other");
+            Merge { tree: bench.pit.tree("HEAD"), commit, ..bench.action.clone() }
+        };
+        let start = std::sync::Barrier::new(2);
+        let race = |action: &Merge| {
+            let (repo, permit) = (bench.pit.open(), bench.trial.permit(action.clone()));
+            start.wait();
+            MergeHand::new(&repo).apply(permit, AT, &|_| Ok(())).map(|receipt| receipt.outcome.new)
+        };
+        let (one, two) = std::thread::scope(|scope| {
+            let one = scope.spawn(|| race(&bench.action));
+            (race(&other), one.join().unwrap())
+        });
+        let winners: Vec<Oid> =
+            [&one, &two].into_iter().filter_map(|end| end.as_ref().ok().cloned()).collect();
+        assert_eq!(winners, [bench.at()], "{one:?} {two:?}");
+        let lost = one.err().or(two.err()).unwrap();
+        assert!(matches!(lost, MergeError::TargetMoved { .. }), "{lost}");
+    }
+}
+
+#[test]
+fn an_edit_made_while_the_branch_moves_is_kept() {
+    let bench = Bench::new();
+    let edit = |_: &Redeemed<Merge>| {
+        bench.pit.write("docs/a.md", "typed on\n");
+        Ok(())
+    };
+    let permit = bench.trial.permit(bench.action.clone());
+    let receipt = MergeHand::new(&bench.repo).apply(permit, AT, &edit).unwrap();
+    assert!(matches!(receipt.outcome.checkout, Checkout::Behind { .. }), "{:?}", receipt.outcome.checkout);
+    assert_eq!(
+        (bench.at(), bench.pit.read("docs/a.md").as_deref()),
+        (bench.action.commit.clone(), Some("typed on\n"))
     );
 }
