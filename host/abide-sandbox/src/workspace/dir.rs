@@ -1,6 +1,5 @@
 //! A workspace over a folder: every access goes through a `cap_std` directory handle, so no path leaves it.
 
-use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
 
 use abide_core::id::RepoPath;
@@ -62,15 +61,17 @@ impl OpenError {
 pub struct DirWorkspace {
     dir: Dir,
     limits: DirWorkspaceLimits,
-    entries: BTreeMap<RepoPath, (EntryKind, u64)>,
+    /// Ascending by path.
+    entries: Vec<Entry>,
     hidden: u64,
 }
 
 impl DirWorkspace {
     /// Serves `dir`, which nobody changes while this lives. A `.git` at any depth is not part of it.
     pub fn open(dir: Dir, limits: DirWorkspaceLimits) -> Result<Self, OpenError> {
-        let mut workspace = Self { dir, limits, entries: BTreeMap::new(), hidden: 0 };
+        let mut workspace = Self { dir, limits, entries: Vec::new(), hidden: 0 };
         workspace.index()?;
+        workspace.entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         Ok(workspace)
     }
 
@@ -95,7 +96,7 @@ impl DirWorkspace {
                 if metadata.is_dir() {
                     folders.push(path.into());
                 } else if let Some(kind) = kind(&metadata) {
-                    self.entries.insert(path, (kind, metadata.len()));
+                    self.entries.push(Entry { path, kind, bytes: metadata.len() });
                 }
             }
             if u64::try_from(self.entries.len()).unwrap_or(u64::MAX) > self.limits.entries_max {
@@ -103,6 +104,12 @@ impl DirWorkspace {
             }
         }
         Ok(())
+    }
+
+    /// The entries from the first one on that is not `before`.
+    fn from(&self, before: impl Fn(&str) -> bool) -> &[Entry] {
+        let at = self.entries.partition_point(|entry| before(entry.path.as_str()));
+        self.entries.get(at..).unwrap_or_default()
     }
 
     /// The content of a searchable file, `None` if it is binary.
@@ -136,32 +143,23 @@ fn unavailable(error: std::io::Error) -> WorkspaceError {
 impl Workspace for DirWorkspace {
     fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Listing, WorkspaceError> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let mut wanted = self
-            .entries
-            .iter()
-            .filter(|(path, _)| {
-                path.as_str().starts_with(prefix) && after.is_none_or(|after| path.as_str() > after)
-            })
-            .map(|(path, (kind, bytes))| Entry { path: path.clone(), kind: *kind, bytes: *bytes });
+        let first = self.from(|path| path < prefix || after.is_some_and(|after| path <= after));
+        let mut wanted = first.iter().take_while(|entry| entry.path.as_str().starts_with(prefix)).cloned();
         let entries = wanted.by_ref().take(limit).collect();
         Ok(Listing { entries, truncated: wanted.next().is_some() })
     }
 
     fn entry(&self, path: &RepoPath) -> Result<Option<Entry>, WorkspaceError> {
-        Ok(self.entries.get(path).map(|(kind, bytes)| Entry {
-            path: path.clone(),
-            kind: *kind,
-            bytes: *bytes,
-        }))
+        let first = self.from(|other| other < path.as_str()).first();
+        Ok(first.filter(|entry| entry.path == *path).cloned())
     }
 
     fn read(&self, path: &RepoPath, offset: u64, limit: u32) -> Result<Vec<u8>, WorkspaceError> {
-        match self.entries.get(path) {
-            Some((EntryKind::File | EntryKind::Executable, _)) => {}
-            Some((EntryKind::Symlink, _)) => return Err(WorkspaceError::NotAFile),
+        match self.entry(path)?.map(|entry| entry.kind) {
+            Some(EntryKind::File | EntryKind::Executable) => {}
+            Some(EntryKind::Symlink) => return Err(WorkspaceError::NotAFile),
             None => {
-                let folder = format!("{path}/");
-                let is_folder = self.entries.keys().any(|entry| entry.as_str().starts_with(&folder));
+                let is_folder = !self.list(&format!("{path}/"), None, 1)?.entries.is_empty();
                 return Err(if is_folder { WorkspaceError::NotAFile } else { WorkspaceError::NotFound });
             }
         }
@@ -181,10 +179,12 @@ impl Workspace for DirWorkspace {
         let mut found =
             Found { matches: Vec::new(), limit: usize::try_from(options.limit).unwrap_or(usize::MAX) };
         let mut read: u64 = 0;
-        for (path, (kind, bytes)) in &self.entries {
-            let wanted = path.as_str().starts_with(&options.prefix)
-                && (options.suffixes.is_empty()
-                    || options.suffixes.iter().any(|suffix| path.as_str().ends_with(suffix)));
+        for Entry { path, kind, bytes } in self.from(|path| path < options.prefix.as_str()) {
+            if !path.as_str().starts_with(&options.prefix) {
+                break;
+            }
+            let wanted = options.suffixes.is_empty()
+                || options.suffixes.iter().any(|suffix| path.as_str().ends_with(suffix));
             if !wanted || *kind == EntryKind::Symlink || *bytes > self.limits.search_file_bytes_max {
                 continue;
             }
