@@ -11,7 +11,7 @@ mod verdict;
 
 pub use install::{HookError, Installed, install, uninstall};
 pub use protocol::{Phase, RefUpdate, Value};
-pub use reconcile::{ReconcileError, Stray, reconcile};
+pub use reconcile::{ReconcileError, Stray, reconcile, unaudited};
 pub use verdict::{Allow, RefMove, Refusal, transaction, update};
 
 #[cfg(test)]

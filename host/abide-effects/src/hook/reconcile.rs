@@ -49,8 +49,8 @@ impl ReconcileError {
 ///
 /// `known` holds the moves that were recorded, oldest first, beginning for each branch with where it stood when Abide was set up (`old`
 /// zero). Moves that were made before that are not looked at. A move that is listed once may not have landed (its record was used up, and
-/// then the transaction was given up); one that is listed twice, as permitted and as done, must have. A branch without any known move has
-/// only its existence to show.
+/// then the transaction was given up); one that is listed twice, as permitted and as done, must have. A branch without any
+/// known move has nothing to be compared with: [`unaudited`] names it.
 pub fn reconcile(
     repo: &Repo,
     protected: &[RefName],
@@ -59,9 +59,16 @@ pub fn reconcile(
     let mut strays = Vec::new();
     for name in protected {
         let moves: Vec<&RefMove> = known.iter().filter(|step| step.name == *name).collect();
-        strays.extend(reconcile_one(repo, name, &moves)?);
+        if !moves.is_empty() {
+            strays.extend(reconcile_one(repo, name, &moves)?);
+        }
     }
     Ok(strays)
+}
+
+/// The `protected` branches that [`reconcile`] can say nothing about, because no place is known where they stood.
+pub fn unaudited<'p>(protected: &'p [RefName], known: &[RefMove]) -> Vec<&'p RefName> {
+    protected.iter().filter(|name| known.iter().all(|step| step.name != **name)).collect()
 }
 
 fn reconcile_one(repo: &Repo, name: &RefName, known: &[&RefMove]) -> Result<Vec<Stray>, ReconcileError> {

@@ -85,14 +85,16 @@ fn an_edit_back_to_where_the_last_move_began_shows_in_the_log() {
 }
 
 #[test]
-fn a_protected_branch_that_appeared_is_a_stray() {
+fn a_branch_that_was_never_met_is_named_not_judged() {
     let bench = Bench::new();
-    bench.pit.git(&["branch", "release"]);
+    let protected = [main(), RefName::branch("release").unwrap()];
     let repo = Repo::open(&bench.pit.work(), repo_id()).unwrap();
-    let release = RefName::branch("release").unwrap();
-    let strays = reconcile(&repo, &[main(), release.clone()], &bench.known).unwrap();
-    assert_eq!(strays.iter().map(|stray| &stray.name).collect::<Vec<_>>(), [&release]);
-    assert_eq!(reconcile(&repo, &[RefName::branch("gone").unwrap()], &bench.known).unwrap(), []);
+    assert_eq!(reconcile(&repo, &protected, &bench.known).unwrap(), []);
+    assert_eq!(unaudited(&protected, &bench.known), [&protected[1]]);
+    let accepted = RefMove { name: protected[1].clone(), old: Oid::zero(), new: bench.pit.oid("HEAD") };
+    let known: Vec<RefMove> = bench.known.iter().cloned().chain([accepted]).collect();
+    assert_eq!(unaudited(&protected, &known), Vec::<&RefName>::new());
+    assert_eq!(reconcile(&repo, &protected, &known).unwrap().len(), 1, "it was met, and is gone");
 }
 
 #[test]
