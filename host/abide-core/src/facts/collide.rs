@@ -2,6 +2,7 @@
 //!
 //! Only collisions in which a path of the change takes part are reported: a repository that holds old ones can still be worked on.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::delta::{TreeDelta, TreePaths};
@@ -10,18 +11,18 @@ use super::{Collision, FileStatus, paths};
 /// The collisions that `delta` makes or touches; `None` if the tree's paths are not known.
 pub(crate) fn collisions(delta: &TreeDelta) -> Option<Vec<Collision>> {
     let TreePaths::All(tree) = delta.tree_paths() else { return None };
-    let mut spellings: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    // By folded spelling: `None` for a folder that is only on the way to a path of the change.
+    let mut spellings: BTreeMap<String, Option<BTreeSet<String>>> = BTreeMap::new();
     for entry in delta.entries() {
+        let status = entry.status();
+        if status == FileStatus::Deleted {
+            continue;
+        }
         let shown = paths::shown(entry.path());
-        match entry.status() {
-            FileStatus::Deleted => {}
-            FileStatus::Added | FileStatus::TypeChanged => {
-                for (folder, key) in prefixes(&shown) {
-                    spellings.entry(key).or_default().insert(folder.to_owned());
-                }
-            }
-            FileStatus::Modified => {
-                spellings.entry(paths::folded(&shown)).or_default().insert(shown);
+        for prefix in ends(&shown) {
+            let known = spellings.entry(paths::folded(prefix)).or_default();
+            if status != FileStatus::Modified || prefix.len() == shown.len() {
+                known.get_or_insert_default().insert(prefix.to_owned());
             }
         }
     }
@@ -29,11 +30,11 @@ pub(crate) fn collisions(delta: &TreeDelta) -> Option<Vec<Collision>> {
         return Some(Vec::new());
     }
     for raw in tree {
-        let shown = paths::shown(raw);
-        let folded = paths::folded(&shown);
+        let (shown, folded) = spelled(raw);
         // Folding keeps the number of `/`, so the folders of both spellings pair up.
         for (folder, key) in ends(&shown).zip(ends(&folded)) {
-            if let Some(known) = spellings.get_mut(key)
+            let Some(known) = spellings.get_mut(key) else { break };
+            if let Some(known) = known
                 && !known.contains(folder)
             {
                 known.insert(folder.to_owned());
@@ -41,20 +42,28 @@ pub(crate) fn collisions(delta: &TreeDelta) -> Option<Vec<Collision>> {
         }
     }
     let mut found: Vec<Collision> =
-        spellings.into_values().filter(|paths| paths.len() > 1).map(collision).collect();
+        spellings.into_values().flatten().filter(|paths| paths.len() > 1).map(collision).collect();
     found.sort();
     Some(found)
+}
+
+/// A path as shown and as folded. Most are ASCII and in lower case, and need no second spelling.
+fn spelled(raw: &[u8]) -> (Cow<'_, str>, Cow<'_, str>) {
+    let plain = std::str::from_utf8(raw).ok();
+    let shown = plain.map_or_else(|| Cow::Owned(paths::shown(raw)), Cow::Borrowed);
+    let folded = match plain {
+        Some(text) if raw.iter().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) => {
+            Cow::Borrowed(text)
+        }
+        _ => Cow::Owned(paths::folded(&shown)),
+    };
+    (shown, folded)
 }
 
 fn collision(spellings: BTreeSet<String>) -> Collision {
     let normal: BTreeSet<String> = spellings.iter().map(|path| paths::nfc(path).into_owned()).collect();
     let kind = if normal.len() < spellings.len() { "nfc" } else { "case-fold" };
     Collision { kind: kind.to_owned(), paths: spellings.into_iter().collect() }
-}
-
-/// Every folder of `path`, and `path`, with the folded spelling of each.
-fn prefixes(path: &str) -> Vec<(&str, String)> {
-    ends(path).map(|prefix| (prefix, paths::folded(prefix))).collect()
 }
 
 /// `a/b/c` gives `a`, `a/b`, `a/b/c`.

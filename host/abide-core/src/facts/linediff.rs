@@ -87,17 +87,13 @@ fn slice<'a>(names: &'a [u32], range: &Range<usize>) -> &'a [u32] {
 }
 
 /// Gives equal lines equal numbers.
-fn named(old: &[&[u8]], new: &[&[u8]]) -> (Vec<u32>, Vec<u32>) {
-    let mut names: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
-    let mut name = |line: &&[u8]| {
+fn named<'a>(old: &[&'a [u8]], new: &[&'a [u8]]) -> (Vec<u32>, Vec<u32>) {
+    let mut names: BTreeMap<&[u8], u32> = BTreeMap::new();
+    let mut name = |line: &'a [u8]| {
         let next = u32::try_from(names.len()).unwrap_or(u32::MAX);
-        if let Some(known) = names.get(*line) {
-            return *known;
-        }
-        names.insert(line.to_vec(), next);
-        next
+        *names.entry(line).or_insert(next)
     };
-    (old.iter().map(&mut name).collect(), new.iter().map(&mut name).collect())
+    (old.iter().copied().map(&mut name).collect(), new.iter().copied().map(&mut name).collect())
 }
 
 fn without_common_ends(mut part: Part, old: &[u32], new: &[u32]) -> Part {

@@ -156,11 +156,11 @@ fn hunks<'a>(old: &[&'a [u8]], new: &[&'a [u8]], diff: &LineDiff) -> Vec<Hunk<'a
     let mut added = numbered(new, &diff.added).peekable();
     while removed.peek().is_some() || added.peek().is_some() {
         let mut hunk = Hunk { removed: Vec::new(), added: Vec::new() };
-        while let Some((line, _)) = removed.next_if(|(_, differs)| *differs) {
-            hunk.removed.push(line);
+        while let Some((index, bytes, _)) = removed.next_if(|(_, _, differs)| *differs) {
+            hunk.removed.push(line(index, bytes));
         }
-        while let Some((line, _)) = added.next_if(|(_, differs)| *differs) {
-            hunk.added.push(line);
+        while let Some((index, bytes, _)) = added.next_if(|(_, _, differs)| *differs) {
+            hunk.added.push(line(index, bytes));
         }
         if !hunk.removed.is_empty() || !hunk.added.is_empty() {
             hunks.push(hunk);
@@ -172,10 +172,12 @@ fn hunks<'a>(old: &[&'a [u8]], new: &[&'a [u8]], diff: &LineDiff) -> Vec<Hunk<'a
     hunks
 }
 
-fn numbered<'a>(lines: &[&'a [u8]], differs: &[bool]) -> impl Iterator<Item = (Line<'a>, bool)> {
-    lines.iter().zip(differs).enumerate().map(|(index, (line, differs))| {
-        (Line { number: count(index).saturating_add(1), text: line_text(line) }, *differs)
-    })
+fn numbered<'a>(lines: &[&'a [u8]], differs: &[bool]) -> impl Iterator<Item = (usize, &'a [u8], bool)> {
+    lines.iter().zip(differs).enumerate().map(|(index, (line, differs))| (index, *line, *differs))
+}
+
+fn line(index: usize, bytes: &[u8]) -> Line<'_> {
+    Line { number: count(index).saturating_add(1), text: line_text(bytes) }
 }
 
 /// Lines with their ends, as git splits them.

@@ -18,6 +18,17 @@ pub(crate) enum Language {
 impl Language {
     pub(crate) const ALL: [Self; 5] = [Self::Rust, Self::Python, Self::Script, Self::Go, Self::Jvm];
 
+    /// Texts, one of which is in every file of this language that has tests.
+    pub(super) fn telltales(self) -> &'static [&'static str] {
+        match self {
+            Self::Rust => &["test", "quickcheck", "bench"],
+            Self::Python => &["test"],
+            Self::Script => &["test", "it(", "it.", "it (", "specify", "bench"],
+            Self::Go => &["Test", "Benchmark", "Fuzz", "Example", ".Run"],
+            Self::Jvm => &["Test", "Property"],
+        }
+    }
+
     /// The language of files with this extension.
     pub(crate) fn of(extension: &str) -> Option<Self> {
         Some(match extension {

@@ -23,6 +23,12 @@ pub(super) fn code_only(text: &str, language: Language) -> String {
     let mut rest = text;
     let mut previous = ' ';
     while let Some(c) = rest.chars().next() {
+        if let Some(run) = plain_run(state, rest, language) {
+            out.push_str(run);
+            previous = run.chars().next_back().unwrap_or(previous);
+            rest = rest.get(run.len()..).unwrap_or_default();
+            continue;
+        }
         let (next, taken, shown) = match state {
             State::Code => begin(rest, c, previous, language),
             State::LineComment
@@ -41,6 +47,23 @@ pub(super) fn code_only(text: &str, language: Language) -> String {
         state = next;
     }
     out
+}
+
+/// Code up to the next character that might begin something else; `None` if it stands first.
+fn plain_run(state: State, rest: &str, language: Language) -> Option<&str> {
+    if state != State::Code {
+        return None;
+    }
+    let bytes = rest.as_bytes();
+    let special = |(at, byte): (usize, &u8)| match byte {
+        b'"' | b'\'' | b'`' => true,
+        b'/' => language != Language::Python,
+        b'#' => language == Language::Python,
+        b'r' => language == Language::Rust && matches!(bytes.get(at.saturating_add(1)), Some(b'"' | b'#')),
+        _ => false,
+    };
+    let end = bytes.iter().enumerate().position(special).unwrap_or(bytes.len());
+    rest.get(..end).filter(|run| !run.is_empty())
 }
 
 /// In code: what begins here, how many bytes it takes, and whether they are shown.
