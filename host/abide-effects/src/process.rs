@@ -22,10 +22,10 @@ pub use output::Output;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Containment {
-    /// Its own PID namespace, by `unshare` of util-linux: whatever it starts ends with it.
+    /// Its own PID namespace, by `unshare` of util-linux: whatever it starts ends with it, and it ends with this program.
     PidNamespace,
     /// A process group and a search for leftovers by their environment. A program that leaves its group *and* clears its environment
-    /// outlives its check.
+    /// outlives its check, and all of it outlives this program if that is killed.
     ProcessGroup,
 }
 
@@ -129,8 +129,11 @@ impl ProcessError {
 const WRAPPER: &str =
     r#"trap : TERM; umask 022; ulimit -c 0; ulimit -t "$1"; ulimit -f "$2"; shift 2; "$@"; exit $?"#;
 const SHELL: &str = "/bin/sh";
-const UNSHARE: &str = "/usr/bin/unshare";
-const NAMESPACE: [&str; 4] = ["--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc"];
+/// A namespace of its own, all of which is killed when its first process ends, which is killed when this program ends, however it ends.
+/// Both tools are of util-linux.
+const SETPRIV: &str = "/usr/bin/setpriv";
+const NAMESPACE: [&str; 7] =
+    ["--pdeathsig=KILL", "/usr/bin/unshare", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc", "--"];
 
 impl std::fmt::Debug for Host<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -145,7 +148,7 @@ impl Containment {
     /// The strongest that this host offers, found by trying it.
     #[expect(clippy::disallowed_methods, reason = "runs `true` to learn what the host can do; no effect")]
     pub fn probe() -> Self {
-        let tried = Command::new(UNSHARE)
+        let tried = Command::new(SETPRIV)
             .args(namespace_arguments())
             .arg("/bin/true")
             .env_clear()
@@ -158,11 +161,10 @@ impl Containment {
 }
 
 fn namespace_arguments() -> Vec<&'static str> {
-    let mut arguments = NAMESPACE.to_vec();
-    if !rustix::process::geteuid().is_root() {
-        arguments.extend(["--user", "--map-current-user"]);
-    }
-    arguments
+    let root = rustix::process::geteuid().is_root();
+    let user: &[&str] = if root { &[] } else { &["--user", "--map-current-user"] };
+    let (last, first) = NAMESPACE.split_last().unzip();
+    first.into_iter().flatten().chain(user).chain(last).copied().collect()
 }
 
 /// Runs `job` to its end. `cancelled` is asked every few milliseconds; once it says yes, the program is killed.
@@ -191,8 +193,8 @@ fn spawn(job: &Job<'_>, host: &Host<'_>, writer: std::io::PipeWriter) -> Result<
     std::fs::create_dir_all(&tmp).map_err(given)?;
     let mut command = match host.containment {
         Containment::PidNamespace => {
-            let mut command = Command::new(UNSHARE);
-            command.args(namespace_arguments()).arg("--").arg(SHELL);
+            let mut command = Command::new(SETPRIV);
+            command.args(namespace_arguments()).arg(SHELL);
             command
         }
         Containment::ProcessGroup => Command::new(SHELL),

@@ -69,7 +69,7 @@ fn arguments_are_not_looked_at_by_a_shell() {
 
 #[test]
 fn what_takes_too_long_is_asked_and_then_killed() {
-    let limits = ProcessLimits { wall_ms_max: 200, grace_ms: 5_000, ..LIMITS };
+    let limits = ProcessLimits { wall_ms_max: 1_500, grace_ms: 5_000, ..LIMITS };
     both_ways("trap 'echo bye; exit 0' TERM; while :; do sleep 0.02; done", limits, &never, |ended, _| {
         assert_eq!(ended.ending, Ending::Timeout);
         assert!(ended.output.text().ends_with("bye\n"), "{}", ended.output.text());
@@ -113,7 +113,7 @@ fn nothing_is_left_behind_on_any_ending() {
         let limits = ProcessLimits { wall_ms_max: 400, grace_ms: 50, ..LIMITS };
         both_ways(script, limits, &never, |ended, _| {
             // A killed process stays visible until its parent has reaped it.
-            let gone = (0..100).any(|_| {
+            let gone = (0..1000).any(|_| {
                 let gone = alive(mark) == 0;
                 std::thread::sleep(Duration::from_millis(if gone { 0 } else { 10 }));
                 gone
@@ -163,4 +163,51 @@ fn a_flood_of_output_is_cut_and_does_not_block() {
         assert_eq!(ended.output.head.len() + ended.output.tail.len(), 4096);
         assert!(ended.output.text().ends_with("end\n"));
     });
+}
+
+/// What `main` of a program does that is killed while a check runs. Otherwise an empty test.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "this plays the shell, which reads its environment")]
+fn as_parent() {
+    if std::env::var_os("TRIAL_PARENT").is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let argv = ["/bin/sh", "-c", "setsid sleep 87606 & sleep 87606"].map(str::to_owned);
+    let clock = monotonic();
+    let host = Host {
+        path: "/usr/bin:/bin".to_owned(),
+        monotonic_ms: &clock,
+        containment: Containment::PidNamespace,
+    };
+    let env = BTreeMap::new();
+    let job = Job { argv: &argv, folder: folder.path(), private: folder.path(), env: &env, limits: LIMITS };
+    panic!("{:?}", run(&job, &host, &never));
+}
+
+#[test]
+fn a_check_ends_with_the_program_that_runs_it() {
+    if Containment::probe() == Containment::ProcessGroup {
+        return;
+    }
+    #[expect(clippy::disallowed_methods, reason = "a test starts a program to kill it")]
+    let mut parent = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "process::tests::as_parent", "--nocapture"])
+        .env("TRIAL_PARENT", "1")
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let within = |wanted: &dyn Fn() -> bool| {
+        (0..500).any(|_| {
+            wanted() || {
+                std::thread::sleep(Duration::from_millis(10));
+                false
+            }
+        })
+    };
+    assert!(within(&|| alive("sleep\x0087606") == 2), "the check runs");
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    assert!(within(&|| alive("sleep\x0087606") == 0), "the check outlived the program that ran it");
 }
