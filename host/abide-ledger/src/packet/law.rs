@@ -156,10 +156,18 @@ impl Law<'_> {
         }
         let action =
             decision.data.get("action").and_then(|named| named.get("action")).unwrap_or(&Value::Null);
-        let differs = deed.fields.iter().find(|(field, pointer)| {
-            entry.text(field)
-                != action.pointer(&format!("/{pointer}")).and_then(Value::as_str).unwrap_or_default()
-        });
+        let says = |pointer: &str| {
+            action.pointer(&format!("/{pointer}")).and_then(Value::as_str).unwrap_or_default()
+        };
+        // A worker's commit is made after the decision; where the action names one, it is that one.
+        let made = says("commit").is_empty() || entry.text("commit").is_empty();
+        let commit = [("commit", "commit")].into_iter().filter(|_| !made);
+        let differs = deed
+            .fields
+            .iter()
+            .copied()
+            .chain(commit)
+            .find(|(field, pointer)| entry.text(field) != says(pointer));
         match differs {
             Some((field, _)) => Err(format!("its `{field}` is not what decision {} allowed", decision.seq)),
             None => Ok(()),

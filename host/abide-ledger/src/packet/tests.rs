@@ -1,6 +1,6 @@
-use abide_core::action::{Action as _, RunChecks};
+use abide_core::action::{Action as _, AdoptCommit, RunChecks};
 use abide_core::decision::Verdict;
-use abide_core::id::{Digest, RunId, Timestamp};
+use abide_core::id::{Digest, Oid, RunId, Timestamp};
 use abide_gate::DecisionRecord;
 use serde_json::{Value, json};
 
@@ -97,8 +97,8 @@ fn a_changed_byte_is_refused() {
         .collect();
     let near = |at: usize| dense.iter().any(|start| (start + 500..start + 700).contains(&at));
     let positions: Vec<usize> =
-        (0..packet.len()).filter(|at| at % 499 == 0 || (near(*at) && at % 3 == 0)).collect();
-    assert!(dense.len() == 4 && positions.len() > 400);
+        (0..packet.len()).filter(|at| at % 997 == 0 || (near(*at) && at % 5 == 0)).collect();
+    assert!(dense.len() == 4 && positions.len() > 200);
     refuses_flips(&packet, ledger.vkey(), &positions);
     for cut in [0, 1, 511, 512, packet.len() / 2, packet.len() - 512, packet.len() - 1] {
         assert!(!verify_packet(&packet[..cut], None, &again).accepted(), "cut at {cut}");
@@ -280,6 +280,31 @@ fn a_deed_without_its_own_allow_is_refused_although_every_signature_is_right() {
         ("two merges", Some("merges"), vec![allow(), spent(2, 11), merged(2, 'b'), allow(), merged(5, 'b')]),
         ("twice", Some("once"), vec![allow(), spent(2, 11), spent(2, 12)]),
         ("expired", Some("halt"), vec![allow(), spent(2, 60_010)]),
+    ]);
+}
+
+#[test]
+fn a_commit_that_was_handed_in_is_the_one_that_was_judged() {
+    let adopt = AdoptCommit {
+        repo: "demo".parse().unwrap(),
+        run: run(1),
+        unit: "u1".to_owned(),
+        branch: "refs/heads/ab/u1".parse().unwrap(),
+        expected: Oid::zero(),
+        base: oid('a'),
+        commit: oid('b'),
+        tree: oid('e'),
+    };
+    let allow = || recorded(&record(&run(1), &adopt, Verdict::Allow, 10, 0));
+    let (base, tree, branch) = (oid('a'), oid('e'), "refs/heads/ab/u1");
+    let done = |commit: char| {
+        let (base, tree, commit) = (base.as_str(), tree.as_str(), oid(commit));
+        let data = json!({ "unit": "u1", "decision": "2", "branch": branch, "commit": commit.as_str(), "base": base, "tree": tree });
+        own("PatchCommitted", 11, data)
+    };
+    judged(vec![
+        ("the same", None, vec![allow(), done('b')]),
+        ("another", Some("decided"), vec![allow(), done('c')]),
     ]);
 }
 
