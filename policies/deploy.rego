@@ -3,14 +3,11 @@
 # description: A release goes out as a canary with a rehearsed way back; what the canary says decides whether it stays.
 package abide.deploy
 
-import data.abide.change
-import data.abide.levels
-
-findings contains finding if some finding in levels.findings
+findings contains finding if some finding in data.abide.levels.findings
 
 findings contains finding if {
 	input.action.kind == "deploy"
-	some finding in change.findings
+	some finding in data.abide.change.findings
 }
 
 findings contains {
@@ -20,15 +17,15 @@ findings contains {
 	"help": "release in smaller steps, or have a person look",
 } if {
 	input.action.kind == "deploy"
-	levels.outcome == "auto"
+	data.abide.levels.outcome == "auto"
 	input.risk.band in {"high", "critical"}
 }
 
-terms := object.get(data.canary.environments, object.get(input.action.target, "environment", ""), data.canary["default"])
+terms := object.get(data.abide.settings.canary.environments, object.get(input.action.target, "environment", ""), data.abide.settings.canary["default"])
 
 canary := {
 	"kind": "canary",
 	"steps": terms.steps,
-	"success_permille": levels.thresholds.rollback_threshold_permille,
+	"success_permille": data.abide.levels.thresholds.rollback_threshold_permille,
 	"deadline_ms": terms.deadline_ms,
 }

@@ -3,9 +3,7 @@
 # description: A component gets what the policy grants, and nothing because it asks.
 package abide.generate
 
-import data.abide.levels
-
-findings contains finding if some finding in levels.findings
+findings contains finding if some finding in data.abide.levels.findings
 
 findings contains {
 	"rule": "not-grantable",
@@ -17,14 +15,14 @@ findings contains {
 	not wanted in grantable
 }
 
-own := data.grants.components[input.subject.component]
+own := data.abide.settings.grants.components[input.subject.component]
 
 # A component that is listed gets what its entry says; any other what the level allows.
 grantable := {name | some name in own.capabilities} if own
 
 grantable := {name |
-	some name, level in data.grants.grantable
-	level <= levels.level
+	some name, level in data.abide.settings.grants.grantable
+	level <= data.abide.levels.level
 } if {
 	not own
 }
@@ -33,7 +31,7 @@ default limits := ""
 
 limits := own.limits if own
 
-limits := data.grants.limits if not own
+limits := data.abide.settings.grants.limits if not own
 
 grants := {
 	"capabilities": [name | some name in input.action.requests; name in grantable],

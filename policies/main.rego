@@ -5,18 +5,6 @@
 #   To add a rule, add it to the file of its class, or to `hard.rego` if nothing may soften it.
 package abide
 
-import data.abide.approvals
-import data.abide.deploy
-import data.abide.execute
-import data.abide.fetch
-import data.abide.generate
-import data.abide.hard
-import data.abide.levels
-import data.abide.merge
-import data.abide.plan
-import data.abide.rollback
-import data.abide.write
-
 decision := {
 	"verdict": verdict,
 	"findings": findings,
@@ -31,42 +19,42 @@ decision := {
 # What the class has to say.
 found contains finding if {
 	input.action.class == "PLAN"
-	some finding in plan.findings
+	some finding in data.abide.plan.findings
 }
 
 found contains finding if {
 	input.action.class == "FETCH"
-	some finding in fetch.findings
+	some finding in data.abide.fetch.findings
 }
 
 found contains finding if {
 	input.action.class == "GENERATE"
-	some finding in generate.findings
+	some finding in data.abide.generate.findings
 }
 
 found contains finding if {
 	input.action.class == "EXECUTE"
-	some finding in execute.findings
+	some finding in data.abide.execute.findings
 }
 
 found contains finding if {
 	input.action.class == "WRITE"
-	some finding in write.findings
+	some finding in data.abide.write.findings
 }
 
 found contains finding if {
 	input.action.class == "MERGE"
-	some finding in merge.findings
+	some finding in data.abide.merge.findings
 }
 
 found contains finding if {
 	input.action.class == "DEPLOY"
-	some finding in deploy.findings
+	some finding in data.abide.deploy.findings
 }
 
 found contains finding if {
 	input.action.class == "ROLLBACK"
-	some finding in rollback.findings
+	some finding in data.abide.rollback.findings
 }
 
 found contains {
@@ -106,23 +94,23 @@ findings contains {
 }
 
 # Hard findings as they are.
-findings contains finding if some finding in hard.findings
+findings contains finding if some finding in data.abide.hard.findings
 
 # Others by the mode in force, and by the approvals that are there.
 findings contains shown if {
 	some finding in found
-	level := levels.by_mode(finding.level)
-	not approvals.settles(finding.rule, level)
+	level := data.abide.levels.by_mode(finding.level)
+	not data.abide.approvals.settles(finding.rule, level)
 	shown := object.union(finding, {"level": level})
 }
 
 findings contains shown if {
 	some finding in found
-	level := levels.by_mode(finding.level)
-	approvals.settles(finding.rule, level)
+	level := data.abide.levels.by_mode(finding.level)
+	data.abide.approvals.settles(finding.rule, level)
 	shown := object.union(finding, {
 		"level": "warn",
-		"msg": sprintf("%s (approved by %s)", [finding.msg, approvals.names(finding.rule)]),
+		"msg": sprintf("%s (approved by %s)", [finding.msg, data.abide.approvals.names(finding.rule)]),
 	})
 }
 
@@ -152,16 +140,16 @@ verdict := "review" if {
 	"review" in levels_found
 }
 
-obligations contains approvals.obligation(finding.rule) if {
+obligations contains data.abide.approvals.obligation(finding.rule) if {
 	some finding in found
-	approvals.may_settle(finding.rule, levels.by_mode(finding.level))
+	data.abide.approvals.may_settle(finding.rule, data.abide.levels.by_mode(finding.level))
 }
 
-obligations contains deploy.canary if input.action.kind == "deploy"
+obligations contains data.abide.deploy.canary if input.action.kind == "deploy"
 
 default grants := {"capabilities": [], "limits": ""}
 
-grants := generate.grants if input.action.class == "GENERATE"
+grants := data.abide.generate.grants if input.action.class == "GENERATE"
 
 # L0 to L5, computed from the profile's vector: `label` for any change, `upto` for the narrowest that an override raises.
-level_label := levels.label
+level_label := data.abide.levels.label

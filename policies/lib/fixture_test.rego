@@ -62,6 +62,9 @@ totals(files) := object.union(no_totals, {
 	"removed": sum([one.removed | some one in files]),
 	"bytes": sum([one.bytes | some one in files]),
 	"binaries": count([one | some one in files; one.binary]),
+	"symlinks": count([one | some one in files; one.symlink]),
+	"submodules": count([one | some one in files; one.submodule]),
+	"made_executable": count([one | some one in files; one.made_executable]),
 })
 
 guide := file("docs/guide.md", [], ["docs"])

@@ -9,7 +9,8 @@ use std::fs;
 use std::path::Path;
 
 use abide_core::action::{
-    Action, ActionClass, AdoptPlan, CommitPatch, Deploy, Merge, OpenEgress, Rollback, RollbackPlan, RunChecks, RunWorker, WayBack,
+    Action, ActionClass, AdoptPlan, CommitPatch, Deploy, Merge, OpenEgress, Rollback, RollbackPlan,
+    RunChecks, RunWorker, WayBack,
 };
 use abide_core::decision::Decision;
 use abide_core::facts::Facts;
@@ -25,7 +26,11 @@ const BANDS: [(&str, u32); 4] = [("low", 5), ("medium", 30), ("high", 60), ("cri
 /// Where a change lands: a name for the table and the facts of one such change.
 fn places(class: ActionClass) -> Vec<(&'static str, Option<Facts>)> {
     match class {
-        ActionClass::Plan | ActionClass::Fetch | ActionClass::Generate | ActionClass::Execute | ActionClass::Rollback => {
+        ActionClass::Plan
+        | ActionClass::Fetch
+        | ActionClass::Generate
+        | ActionClass::Execute
+        | ActionClass::Rollback => {
             vec![("-", None)]
         }
         ActionClass::Write | ActionClass::Merge | ActionClass::Deploy => vec![
@@ -34,7 +39,10 @@ fn places(class: ActionClass) -> Vec<(&'static str, Option<Facts>)> {
             ("code", Some(tested(facts(vec![file("src/parse.rs", &[], &["code"], 4)])))),
             ("untested", Some(facts(vec![file("src/parse.rs", &[], &["code"], 4)]))),
             ("flags", Some(facts(vec![file("flags/new.yaml", &[], &["flags"], 1)]))),
-            ("builds", Some(facts(vec![file("tests/conftest.py", &["executes-on-build"], &["code", "tests"], 4)]))),
+            (
+                "builds",
+                Some(facts(vec![file("tests/conftest.py", &["executes-on-build"], &["code", "tests"], 4)])),
+            ),
             ("governance", Some(facts(vec![file("AGENTS.md", &["governance"], &["docs", "governance"], 4)]))),
             ("ci", Some(facts(vec![file(".github/workflows/ci.yml", &["ci"], &["ci"], 4)]))),
             ("infra", Some(facts(vec![file("deploy/prod.tf", &["infra"], &["infra"], 4)]))),
@@ -55,11 +63,17 @@ fn decide(desk: &Desk, class: ActionClass, mut ask: Ask) -> Decision {
     let release = "r0123456789abcdef".parse().unwrap();
     let plan = RollbackPlan { environment, from: release, way: WayBack::Nothing };
     match class {
-        ActionClass::Plan => admit(desk, AdoptPlan { run: run_id(), plan: digest("plan"), base: oid('c') }, ask),
+        ActionClass::Plan => {
+            admit(desk, AdoptPlan { run: run_id(), plan: digest("plan"), base: oid('c') }, ask)
+        }
         ActionClass::Fetch => {
             let origins = vec!["https://docs.example.org:443".to_owned()];
             ask.requests.clone_from(&origins);
-            admit(desk, OpenEgress { run: run_id(), unit: "u1".to_owned(), component: digest("component"), origins }, ask)
+            admit(
+                desk,
+                OpenEgress { run: run_id(), unit: "u1".to_owned(), component: digest("component"), origins },
+                ask,
+            )
         }
         ActionClass::Generate => {
             let requests = vec!["log".to_owned(), "workspace".to_owned()];
@@ -69,7 +83,11 @@ fn decide(desk: &Desk, class: ActionClass, mut ask: Ask) -> Decision {
         }
         ActionClass::Execute => {
             let (unit, checks, definitions) = ("u1".to_owned(), vec!["unit".to_owned()], digest("checks"));
-            admit(desk, RunChecks { repo: repo(), run: run_id(), unit, commit: oid('d'), checks, definitions }, ask)
+            admit(
+                desk,
+                RunChecks { repo: repo(), run: run_id(), unit, commit: oid('d'), checks, definitions },
+                ask,
+            )
         }
         ActionClass::Write => {
             let commit = CommitPatch {
@@ -104,21 +122,34 @@ fn decide(desk: &Desk, class: ActionClass, mut ask: Ask) -> Decision {
 }
 
 fn merge() -> Merge {
-    Merge { repo: repo(), target: "refs/heads/main".parse().unwrap(), expected: oid('c'), commit: oid('d'), tree: oid('b') }
+    Merge {
+        repo: repo(),
+        target: "refs/heads/main".parse().unwrap(),
+        expected: oid('c'),
+        commit: oid('d'),
+        tree: oid('b'),
+    }
 }
 
 fn admit<A: Action>(desk: &Desk, action: A, ask: Ask) -> Decision {
     match desk.gate.admit(action, ask).unwrap() {
-        Admission::Allow { decision, .. } | Admission::Review { decision, .. } | Admission::Deny { decision, .. } => decision,
+        Admission::Allow { decision, .. }
+        | Admission::Review { decision, .. }
+        | Admission::Deny { decision, .. } => decision,
     }
 }
 
 /// Verdict and leading rule, for example `review needs-human`.
 fn outcome(decision: &Decision) -> String {
     assert_eq!(decision.fault, None, "{decision:#?}");
-    let lead = decision.lead().filter(|finding| finding.level.floor() == decision.verdict && finding.rule != "safety-mode");
+    let lead = decision
+        .lead()
+        .filter(|finding| finding.level.floor() == decision.verdict && finding.rule != "safety-mode");
     let lead = lead.filter(|_| decision.verdict.as_str() != "allow");
-    lead.map_or_else(|| decision.verdict.as_str().to_owned(), |lead| format!("{} {}", decision.verdict.as_str(), lead.rule))
+    lead.map_or_else(
+        || decision.verdict.as_str().to_owned(),
+        |lead| format!("{} {}", decision.verdict.as_str(), lead.rule),
+    )
 }
 
 /// Joins neighbours with the same value: `low-high: allow, critical: review needs-human`.
@@ -161,8 +192,11 @@ fn check(name: &str, table: &str) {
 fn decisions() {
     let levels = shipped_with(|data| {
         for level in 0..=5 {
-            let vector: BTreeMap<&str, u32> =
-                ActionClass::ALL.iter().filter(|class| **class != ActionClass::Rollback).map(|class| (class.as_str(), level)).collect();
+            let vector: BTreeMap<&str, u32> = ActionClass::ALL
+                .iter()
+                .filter(|class| **class != ActionClass::Rollback)
+                .map(|class| (class.as_str(), level))
+                .collect();
             data["profiles"][format!("level-{level}")] =
                 json!({"about": "for this test", "vector": vector, "repositories": ["*"], "overrides": []});
         }
@@ -210,16 +244,28 @@ fn decisions() {
 #[test]
 fn profiles() {
     let bundle = shipped();
-    let mut table = String::from("# profile, level by class, label and how far overrides raise it. Made from the shipped policies.\n");
+    let mut table = String::from(
+        "# profile, level by class, label and how far overrides raise it. Made from the shipped policies.\n",
+    );
     let names: Vec<String> = bundle.data()["profiles"].as_object().unwrap().keys().cloned().collect();
     for name in names {
         let vector = &bundle.data()["profiles"][&name]["vector"];
         let cells: Vec<String> = ActionClass::ALL
             .iter()
-            .filter_map(|class| vector[class.as_str()].as_u64().map(|level| format!("{} A{level}", class.as_str())))
+            .filter_map(|class| {
+                vector[class.as_str()].as_u64().map(|level| format!("{} A{level}", class.as_str()))
+            })
             .collect();
         let label = abide_gate::level_label(&bundle, &name).unwrap();
-        writeln!(table, "{name}: {} = {}, up to {} ({})", cells.join(" "), label.label, label.upto, label.reason).unwrap();
+        writeln!(
+            table,
+            "{name}: {} = {}, up to {} ({})",
+            cells.join(" "),
+            label.label,
+            label.upto,
+            label.reason
+        )
+        .unwrap();
     }
     check("profiles.txt", &table);
 }

@@ -3,5 +3,6 @@
 mod bad_input;
 mod golden;
 mod hooks;
+mod schemas;
 mod story;
 mod tidy;

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use abide_core::facts::{Facts, FileFacts, FileStatus, TestFacts, Totals, WindowFacts};
 use abide_core::id::{Digest, Epoch, Oid, RepoId, RunId, Seq, Timestamp};
 use abide_core::input::{
-    BudgetInput, CanaryInput, RiskInput, RollbackInput, RunInput, RunMode, SafetyLevel, SafetyMode, Subject, SubjectKind,
+    BudgetInput, CanaryInput, RiskInput, RollbackInput, RunInput, RunMode, SafetyLevel, SafetyMode, Subject,
+    SubjectKind,
 };
 use abide_gate::{
     Ask, Bundle, Clock, DecisionLog, DecisionRecord, Gate, Halt, HaltState, NativeJudge, PortError, source,

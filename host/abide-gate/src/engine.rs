@@ -4,8 +4,8 @@
 //! `inspect` (what a policy may not say). `docs/guides/policy.md` is the same for those who write rules.
 
 mod answer;
-mod bundle;
 mod builtins;
+mod bundle;
 mod floor;
 mod generations;
 mod inspect;
@@ -20,8 +20,8 @@ pub use bundle::{Bundle, ENTRYPOINT};
 pub use generations::Generations;
 pub use judge::{LevelLabel, NativeJudge, RecomputeError, level_label, recompute};
 pub use limits::{JudgeLimits, SourceLimits};
-pub use loader::{BundleError, Place};
 pub(crate) use loader::LAYERS;
+pub use loader::{BundleError, Place};
 pub use schema::INPUT_SCHEMA;
 pub use testing::{RegoTest, TestOutcome, run_tests};
 

@@ -8,7 +8,8 @@ use abide_core::decision::{Decision, Obligation, Verdict};
 use abide_core::facts::Facts;
 use abide_core::id::{Digest, Epoch, RunId, Seq};
 use abide_core::input::{
-    ActionInput, ApprovalInput, BudgetInput, CanaryInput, CheckInput, PolicyInput, RiskInput, RollbackInput, RunInput, Subject, Target,
+    ActionInput, ApprovalInput, BudgetInput, CanaryInput, CheckInput, PolicyInput, RiskInput, RollbackInput,
+    RunInput, Subject, Target,
 };
 
 use crate::permit::Permit;
@@ -131,7 +132,12 @@ pub struct Gate {
 
 impl Gate {
     /// A gate that asks `judge` and records in `log`.
-    pub fn new(judge: Arc<dyn Judge>, log: Arc<dyn DecisionLog>, clock: Arc<dyn Clock>, halt: Arc<dyn Halt>) -> Self {
+    pub fn new(
+        judge: Arc<dyn Judge>,
+        log: Arc<dyn DecisionLog>,
+        clock: Arc<dyn Clock>,
+        halt: Arc<dyn Halt>,
+    ) -> Self {
         Self { judge, log, clock, halt }
     }
 
@@ -189,14 +195,21 @@ impl Gate {
     /// An unreadable kill switch counts as pulled: nothing goes forward, and the way back stays open.
     fn halt_state<A: Action>(&self, run: &RunId) -> Result<HaltState, PortError> {
         let state = self.halt.state(run);
-        if A::SURVIVES_HALT { Ok(state.unwrap_or(HaltState { epoch: Epoch(0), halted: true })) } else { state }
+        if A::SURVIVES_HALT {
+            Ok(state.unwrap_or(HaltState { epoch: Epoch(0), halted: true }))
+        } else {
+            state
+        }
     }
 }
 
 fn ttl_ms(decision: &Decision) -> u64 {
     let shortest = decision.obligations.iter().filter_map(|obligation| match obligation {
         Obligation::Expire { ttl_ms } => Some(*ttl_ms),
-        Obligation::Approvals { .. } | Obligation::Canary { .. } | Obligation::Flag { .. } | Obligation::Redact { .. } => None,
+        Obligation::Approvals { .. }
+        | Obligation::Canary { .. }
+        | Obligation::Flag { .. }
+        | Obligation::Redact { .. } => None,
     });
     shortest.min().unwrap_or(PERMIT_TTL_MS).min(PERMIT_TTL_MS)
 }
@@ -218,7 +231,14 @@ fn compose<A: Action>(action: &A, digest: Digest, ask: Ask, now: u64, halted: bo
         now,
         run: RunInput { halted, ..ask.run },
         subject: ask.subject,
-        action: ActionInput { class: A::CLASS, kind: A::KIND.to_owned(), digest, reason: ask.reason, target, requests: ask.requests },
+        action: ActionInput {
+            class: A::CLASS,
+            kind: A::KIND.to_owned(),
+            digest,
+            reason: ask.reason,
+            target,
+            requests: ask.requests,
+        },
         facts: ask.facts,
         checks: ask.checks,
         approvals: ask.approvals,

@@ -65,7 +65,10 @@ pub struct Redeemed<A> {
 }
 
 impl<A: Action> Permit<A> {
-    #[expect(clippy::too_many_arguments, reason = "called once, by the gate, with everything it has just recorded")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "called once, by the gate, with everything it has just recorded"
+    )]
     pub(crate) fn mint(
         action: A,
         run: RunId,

@@ -26,14 +26,17 @@ pub fn sort(files: &BTreeMap<String, Vec<u8>>) -> Result<Sources, BundleError> {
     let mut data = Map::new();
     for (path, bytes) in files {
         let text = || text_of(path, bytes);
-        if path.ends_with("_test.rego") {
+        if path.strip_suffix("_test.rego").is_some() {
             sources.tests.insert(path.clone(), text()?);
-        } else if path.ends_with(".rego") {
+        } else if path.strip_suffix(".rego").is_some() {
             sources.modules.insert(path.clone(), text()?);
         } else if let Some(name) = path.strip_prefix("data/").and_then(|rest| rest.strip_suffix(".yaml")) {
             data.insert(data_name(path, name)?, yaml(path, &text()?)?);
         } else if !is_beside(path) {
-            return Err(refused(path, "only `*.rego`, `data/*.yaml`, `schemas/*.json` and `*.md` belong here"));
+            return Err(refused(
+                path,
+                "only `*.rego`, `data/*.yaml`, `schemas/*.json` and `*.md` belong here",
+            ));
         }
     }
     sources.data = Json::Object(data);
@@ -48,20 +51,27 @@ pub fn assemble(files: &BTreeMap<String, Vec<u8>>) -> Result<Bundle, BundleError
 
 /// Builds the bundle of the shipped folder with what a repository adds on top. What it adds can only tighten: its modules are in packages
 /// `abide.layers.NAME`, of which only `findings` is read, and it brings no data.
-pub fn assemble_layered(shipped: &BTreeMap<String, Vec<u8>>, added: &BTreeMap<String, Vec<u8>>) -> Result<Bundle, BundleError> {
+pub fn assemble_layered(
+    shipped: &BTreeMap<String, Vec<u8>>,
+    added: &BTreeMap<String, Vec<u8>>,
+) -> Result<Bundle, BundleError> {
     let mut sources = sort(shipped)?;
     for (path, bytes) in added {
-        if path.ends_with(".rego") && !path.ends_with("_test.rego") {
+        if path.strip_suffix(".rego").is_some() && path.strip_suffix("_test.rego").is_none() {
             sources.modules.insert(format!("{LAYERS}{path}"), text_of(path, bytes)?);
-        } else if !path.ends_with("_test.rego") && !path.ends_with(".md") {
-            return Err(refused(path, "a repository adds `*.rego`, `*_test.rego` and `*.md`; data and schemas are the organisation's"));
+        } else if path.strip_suffix("_test.rego").is_none() && path.strip_suffix(".md").is_none() {
+            return Err(refused(
+                path,
+                "a repository adds `*.rego`, `*_test.rego` and `*.md`; data and schemas are the organisation's",
+            ));
         }
     }
     Bundle::load(sources.modules, sources.data)
 }
 
 fn is_beside(path: &str) -> bool {
-    path.ends_with(".md") || (path.starts_with("schemas/") && path.ends_with(".json"))
+    path.strip_suffix(".md").is_some()
+        || (path.starts_with("schemas/") && path.strip_suffix(".json").is_some())
 }
 
 fn data_name(path: &str, name: &str) -> Result<String, BundleError> {

@@ -67,7 +67,8 @@ fn cap(findings: &mut Vec<Finding>) {
     }
     findings.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| a.cmp(b)));
     let hidden = findings.len().saturating_sub(FINDINGS_MAX);
-    let level = findings.get(FINDINGS_MAX).map_or(abide_core::decision::FindingLevel::Warn, |finding| finding.level);
+    let level =
+        findings.get(FINDINGS_MAX).map_or(abide_core::decision::FindingLevel::Warn, |finding| finding.level);
     findings.truncate(FINDINGS_MAX);
     let msg = format!("{hidden} more findings are not shown");
     findings.push(Finding { rule: "more-findings".to_owned(), level, msg, path: None, help: None });
@@ -97,7 +98,8 @@ fn to_json(value: &Value, depth: usize, budget: &mut Budget) -> Result<Json, Fau
         Value::Null => Ok(Json::Null),
         Value::Bool(truth) => Ok(Json::Bool(*truth)),
         Value::Number(_) => {
-            let number = value.as_u64().map_err(|_| Fault::Shape("a number is not a natural number".to_owned()))?;
+            let number =
+                value.as_u64().map_err(|_| Fault::Shape("a number is not a natural number".to_owned()))?;
             Ok(Json::from(number))
         }
         Value::String(text) => {
@@ -129,7 +131,11 @@ fn is_rule_id(rule: &str) -> bool {
 
 /// Cuts a text and takes out what a terminal would obey: control characters and bidirectional overrides.
 pub(crate) fn tidy(text: &str) -> String {
-    let mut out: String = text.chars().take(TEXT_CHARS_MAX).map(|letter| if is_unsafe(letter) { '\u{fffd}' } else { letter }).collect();
+    let mut out: String = text
+        .chars()
+        .take(TEXT_CHARS_MAX)
+        .map(|letter| if is_unsafe(letter) { '\u{fffd}' } else { letter })
+        .collect();
     if text.chars().nth(TEXT_CHARS_MAX).is_some() {
         out.push('…');
     }

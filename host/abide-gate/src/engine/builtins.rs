@@ -102,7 +102,9 @@ pub(crate) fn is_allowed(name: &str) -> bool {
 pub(crate) fn why_refused(name: &str) -> Option<&'static str> {
     let listed = REFUSED.iter().find(|(refused, _)| *refused == name).map(|(_, why)| *why);
     let known = regorus::unstable::BUILTINS.contains_key(name);
-    listed.or_else(|| known.then_some("it is not on the list of builtins that are known to be bounded and repeatable"))
+    listed.or_else(|| {
+        known.then_some("it is not on the list of builtins that are known to be bounded and repeatable")
+    })
 }
 
 /// Puts the bounded versions in place of regorus' own.
@@ -124,7 +126,10 @@ fn array_concat(arguments: Vec<Value>) -> anyhow::Result<Value> {
     let [Value::Array(first), Value::Array(second)] = arguments.as_slice() else {
         anyhow::bail!("`array.concat` takes two arrays");
     };
-    anyhow::ensure!(first.len().saturating_add(second.len()) <= ITEMS_MAX, "`array.concat` would give more than {ITEMS_MAX} items");
+    anyhow::ensure!(
+        first.len().saturating_add(second.len()) <= ITEMS_MAX,
+        "`array.concat` would give more than {ITEMS_MAX} items"
+    );
     Ok(Value::from(first.iter().chain(second.iter()).cloned().collect::<Vec<_>>()))
 }
 
@@ -136,7 +141,12 @@ fn concat(arguments: Vec<Value>) -> anyhow::Result<Value> {
     let items: Vec<&Value> = match list {
         Value::Array(items) => items.iter().collect(),
         Value::Set(items) => items.iter().collect(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) | Value::Undefined => {
+        Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Object(_)
+        | Value::Undefined => {
             anyhow::bail!("`concat` takes a text and a list of texts");
         }
     };
@@ -182,7 +192,9 @@ fn sprintf(arguments: Vec<Value>) -> anyhow::Result<Value> {
         match letters.next() {
             Some('%') => push(&mut out, "%", "sprintf")?,
             Some('s' | 'd' | 'v') => {
-                let Some(value) = values.next() else { anyhow::bail!("`sprintf` has more verbs than arguments") };
+                let Some(value) = values.next() else {
+                    anyhow::bail!("`sprintf` has more verbs than arguments")
+                };
                 push(&mut out, &shown(value)?, "sprintf")?;
             }
             _ => anyhow::bail!("`sprintf` knows %s, %d, %v and %% here, without widths"),
@@ -207,7 +219,10 @@ fn shown(value: &Value) -> anyhow::Result<String> {
 }
 
 fn push(out: &mut String, piece: &str, name: &str) -> anyhow::Result<()> {
-    anyhow::ensure!(out.len().saturating_add(piece.len()) <= TEXT_BYTES_MAX, "`{name}` would give more than {TEXT_BYTES_MAX} bytes");
+    anyhow::ensure!(
+        out.len().saturating_add(piece.len()) <= TEXT_BYTES_MAX,
+        "`{name}` would give more than {TEXT_BYTES_MAX} bytes"
+    );
     out.push_str(piece);
     Ok(())
 }

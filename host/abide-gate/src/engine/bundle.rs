@@ -39,7 +39,8 @@ impl Bundle {
     /// Inspects and prepares policy text. `modules` maps paths to Rego, tests left out; `data` becomes the document `data`.
     pub fn load(modules: BTreeMap<String, String>, data: Json) -> Result<Self, BundleError> {
         let stored = Stored { schema: SCHEMA.to_owned(), modules, data };
-        let bytes = canonical::jcs(&stored).map_err(|_| BundleError::Data { why: "it has no canonical form".to_owned() })?;
+        let bytes = canonical::jcs(&stored)
+            .map_err(|_| BundleError::Data { why: "it has no canonical form".to_owned() })?;
         Self::prepare(stored, bytes)
     }
 
@@ -48,7 +49,9 @@ impl Bundle {
         let stored: Stored =
             serde_json::from_slice(bytes).map_err(|error| BundleError::Bytes { why: error.to_string() })?;
         if stored.schema != SCHEMA {
-            return Err(BundleError::Bytes { why: format!("its schema is `{}`, not `{SCHEMA}`", stored.schema) });
+            return Err(BundleError::Bytes {
+                why: format!("its schema is `{}`, not `{SCHEMA}`", stored.schema),
+            });
         }
         Self::prepare(stored, bytes.to_vec())
     }
@@ -86,6 +89,9 @@ impl Bundle {
 
 impl fmt::Debug for Bundle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bundle").field("digest", &self.digest).field("modules", &self.stored.modules.len()).finish_non_exhaustive()
+        f.debug_struct("Bundle")
+            .field("digest", &self.digest)
+            .field("modules", &self.stored.modules.len())
+            .finish_non_exhaustive()
     }
 }

@@ -9,11 +9,23 @@ use crate::engine::answer::Answer;
 /// The verdict: the worst of what the policy said, of its findings, of unmet approvals and of the kill switch.
 pub(crate) fn verdict(input: &PolicyInput, answer: &mut Answer) -> Verdict {
     if input.run.halted && input.action.class != ActionClass::Rollback {
-        add(answer, FindingLevel::Hard, "kill-switch", "the kill switch is pulled: only the way back is open", "a person lifts it with `ab resume`");
+        add(
+            answer,
+            FindingLevel::Hard,
+            "kill-switch",
+            "the kill switch is pulled: only the way back is open",
+            "a person lifts it with `ab resume`",
+        );
     }
     let unmet = answer.obligations.iter().any(|obligation| is_unmet(obligation, input));
     if unmet && answer.verdict == Verdict::Allow {
-        add(answer, FindingLevel::Review, "approvals-missing", "the approvals that this answer rests on are not there yet", "approve it with `ab approve`");
+        add(
+            answer,
+            FindingLevel::Review,
+            "approvals-missing",
+            "the approvals that this answer rests on are not there yet",
+            "approve it with `ab approve`",
+        );
     }
     let worst = answer.findings.iter().map(|finding| finding.level.floor()).max().unwrap_or(Verdict::Allow);
     let verdict = answer.verdict.max(worst);
@@ -23,13 +35,25 @@ pub(crate) fn verdict(input: &PolicyInput, answer: &mut Answer) -> Verdict {
         Verdict::Deny => FindingLevel::Deny,
     };
     if worst < verdict {
-        add(answer, reason, "no-reason-given", "the policy gave this verdict without a finding that explains it", "add a finding to the rule that decided");
+        add(
+            answer,
+            reason,
+            "no-reason-given",
+            "the policy gave this verdict without a finding that explains it",
+            "add a finding to the rule that decided",
+        );
     }
     verdict
 }
 
 fn add(answer: &mut Answer, level: FindingLevel, rule: &str, msg: &str, help: &str) {
-    let finding = Finding { rule: rule.to_owned(), level, msg: msg.to_owned(), path: None, help: Some(help.to_owned()) };
+    let finding = Finding {
+        rule: rule.to_owned(),
+        level,
+        msg: msg.to_owned(),
+        path: None,
+        help: Some(help.to_owned()),
+    };
     answer.findings.retain(|known| known.rule != finding.rule);
     answer.findings.push(finding);
     answer.findings.sort();
@@ -37,7 +61,8 @@ fn add(answer: &mut Answer, level: FindingLevel, rule: &str, msg: &str, help: &s
 
 fn is_unmet(obligation: &Obligation, input: &PolicyInput) -> bool {
     let Obligation::Approvals { count, roles, separation } = obligation else { return false };
-    let asked_by = |name: &str| name == input.subject.id || input.subject.on_behalf_of.as_deref() == Some(name);
+    let asked_by =
+        |name: &str| name == input.subject.id || input.subject.on_behalf_of.as_deref() == Some(name);
     let mut people: Vec<&str> = input
         .approvals
         .iter()

@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 use crate::engine::loader::{BundleError, Place};
 use crate::engine::{builtins, schema};
 
+mod circle;
 mod names;
 mod scan;
 
@@ -37,6 +38,7 @@ pub(crate) fn modules(
     audience: Audience,
 ) -> Result<(), BundleError> {
     let names = Names::gather(modules);
+    let mut graph = circle::Graph::default();
     if audience == Audience::Live && !names.has_rule(&["abide", "decision"]) {
         return Err(BundleError::NoEntrypoint);
     }
@@ -45,13 +47,26 @@ pub(crate) fn modules(
             return Err(construct(&module.package.span, "`__target__` belongs to another product"));
         }
         let scope = Scope::of(module)?;
-        let mut walk = Walk { names: &names, scope: &scope, data, depth_max, audience, pending: Vec::new(), bound: BTreeSet::new(), used: Vec::new() };
+        let mut walk = Walk {
+            names: &names,
+            scope: &scope,
+            data,
+            depth_max,
+            audience,
+            pending: Vec::new(),
+            bound: BTreeSet::new(),
+            used: Vec::new(),
+            reached: BTreeSet::new(),
+        };
         for rule in &module.policy {
             walk.rule(rule)?;
             walk.names_used()?;
+            let (package, name) = names::name_of(module, rule);
+            let path = package.into_iter().chain(name).collect();
+            graph.add(path, place(rule.span()), std::mem::take(&mut walk.reached));
         }
     }
-    Ok(())
+    graph.refuse_circles()
 }
 
 /// What is still to be looked at, with its depth.
@@ -72,6 +87,8 @@ struct Walk<'a> {
     bound: BTreeSet<&'a str>,
     /// Names that it uses.
     used: Vec<&'a Span>,
+    /// Paths under `data` that it names.
+    reached: BTreeSet<Vec<String>>,
     names: &'a Names,
     scope: &'a Scope,
     data: &'a Json,
@@ -84,9 +101,9 @@ impl<'a> Walk<'a> {
     fn rule(&mut self, rule: &'a Rule) -> Result<(), BundleError> {
         match rule {
             Rule::Default { refr, args, value, .. } => {
-                args.iter().for_each(|arg| self.bind(arg));
+                self.bind_all(args);
                 self.head_name(refr);
-                args.iter().chain([value]).for_each(|expr| self.push(expr, 0, Part::Whole));
+                self.push_all(args.iter().chain([value]), 0);
             }
             Rule::Spec { head, bodies, .. } => {
                 self.head(head);
@@ -113,18 +130,19 @@ impl<'a> Walk<'a> {
             }
             RuleHead::Set { refr, key, .. } => {
                 self.head_name(refr);
-                key.iter().for_each(|key| self.push(key, 0, Part::Whole));
+                self.push_all(key, 0);
             }
             RuleHead::Func { refr, args, assign, .. } => {
-                args.iter().for_each(|arg| self.bind(arg));
+                self.bind_all(args);
                 self.head_name(refr);
-                args.iter().for_each(|arg| self.push(arg, 0, Part::Whole));
+                self.push_all(args, 0);
                 self.assign(assign.as_ref());
             }
         }
     }
 
     /// The name of a rule is its own; what stands in its brackets is used.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only references have brackets")]
     fn head_name(&mut self, mut refr: &'a Expr) {
         loop {
             match refr {
@@ -138,12 +156,22 @@ impl<'a> Walk<'a> {
         }
     }
 
+    fn bind_all(&mut self, patterns: impl IntoIterator<Item = &'a Ref<Expr>>) {
+        for pattern in patterns {
+            self.bind(pattern);
+        }
+    }
+
     /// Binds every name in a pattern. Patterns are shallow: the parser bounds them.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "nothing else binds, and what is not bound is refused where it is used"
+    )]
     fn bind(&mut self, pattern: &'a Expr) {
         match pattern {
             Expr::Var { span, .. } => drop(self.bound.insert(span.text())),
-            Expr::Array { items, .. } => items.iter().for_each(|item| self.bind(item)),
-            Expr::Object { fields, .. } => fields.iter().for_each(|(_, _, value)| self.bind(value)),
+            Expr::Array { items, .. } => self.bind_all(items),
+            Expr::Object { fields, .. } => self.bind_all(fields.iter().map(|(_, _, value)| value)),
             _ => {}
         }
     }
@@ -153,11 +181,13 @@ impl<'a> Walk<'a> {
         let bound = std::mem::take(&mut self.bound);
         for span in std::mem::take(&mut self.used) {
             let name = span.text();
-            let known = bound.contains(name)
-                || name == "_"
-                || self.scope.document(name).is_some()
-                || self.names.in_package(&self.scope.local(name, &[]));
-            if !known {
+            if bound.contains(name) || name == "_" || self.scope.document(name).is_some() {
+                continue;
+            }
+            let local = self.scope.local(name, &[]);
+            if self.names.in_package(&local) {
+                self.reached.insert(local);
+            } else {
                 return Err(BundleError::Function { place: place(span), name: name.to_owned() });
             }
         }
@@ -174,12 +204,21 @@ impl<'a> Walk<'a> {
         self.pending.push(Pending::Expr(expr, depth, part));
     }
 
+    fn push_all(&mut self, exprs: impl IntoIterator<Item = &'a Ref<Expr>>, depth: usize) {
+        for expr in exprs {
+            self.push(expr, depth, Part::Whole);
+        }
+    }
+
     fn query(&mut self, query: &'a Query, depth: usize) -> Result<(), BundleError> {
         let below = depth.saturating_add(1);
         for statement in &query.stmts {
             for with in &statement.with_mods {
                 if self.audience == Audience::Live {
-                    return Err(construct(&with.span, "`with` is for tests: a live rule judges what it is given"));
+                    return Err(construct(
+                        &with.span,
+                        "`with` is for tests: a live rule judges what it is given",
+                    ));
                 }
                 if !names::is_document(&with.refr) {
                     return Err(construct(&with.span, "only `input` and `data` can be replaced by `with`"));
@@ -189,10 +228,12 @@ impl<'a> Walk<'a> {
             match &statement.literal {
                 Literal::SomeVars { vars, .. } => self.bound.extend(vars.iter().map(Span::text)),
                 Literal::SomeIn { key, value, collection, .. } => {
-                    key.iter().chain([value]).for_each(|pattern| self.bind(pattern));
-                    key.iter().chain([value, collection]).for_each(|expr| self.push(expr, below, Part::Whole));
+                    self.bind_all(key.iter().chain([value]));
+                    self.push_all(key.iter().chain([value, collection]), below);
                 }
-                Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => self.push(expr, below, Part::Whole),
+                Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => {
+                    self.push(expr, below, Part::Whole);
+                }
                 Literal::Every { key, value, domain, query, .. } => {
                     self.bound.extend(key.iter().chain([value]).map(Span::text));
                     self.push(domain, below, Part::Whole);
@@ -216,22 +257,22 @@ impl<'a> Walk<'a> {
             | Expr::Null { .. } => {}
             Expr::Var { span, .. } => self.used.push(span),
             Expr::Array { items, .. } | Expr::Set { items, .. } => {
-                items.iter().for_each(|item| self.push(item, below, Part::Whole));
+                self.push_all(items, below);
             }
             Expr::Object { fields, .. } => {
-                fields.iter().flat_map(|(_, key, value)| [key, value]).for_each(|item| self.push(item, below, Part::Whole));
+                self.push_all(fields.iter().flat_map(|(_, key, value)| [key, value]), below);
             }
             Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {
                 self.push(term, below, Part::Whole);
                 self.pending.push(Pending::Query(query, below));
             }
             Expr::ObjectCompr { key, value, query, .. } => {
-                [key, value].into_iter().for_each(|item| self.push(item, below, Part::Whole));
+                self.push_all([key, value], below);
                 self.pending.push(Pending::Query(query, below));
             }
             Expr::Call { fcn, params, .. } => {
                 self.call(fcn)?;
-                params.iter().for_each(|param| self.push(param, below, Part::Whole));
+                self.push_all(params, below);
             }
             Expr::UnaryExpr { expr, .. } => self.push(expr, below, Part::Whole),
             Expr::RefDot { refr, .. } => {
@@ -246,23 +287,23 @@ impl<'a> Walk<'a> {
             Expr::BinExpr { lhs, rhs, .. }
             | Expr::BoolExpr { lhs, rhs, .. }
             | Expr::ArithExpr { lhs, rhs, .. } => {
-                [lhs, rhs].into_iter().for_each(|side| self.push(side, below, Part::Whole));
+                self.push_all([lhs, rhs], below);
             }
             Expr::AssignExpr { op, lhs, rhs, .. } => {
                 self.bind(lhs);
                 if *op == AssignOp::Eq {
                     self.bind(rhs);
                 }
-                [lhs, rhs].into_iter().for_each(|side| self.push(side, below, Part::Whole));
+                self.push_all([lhs, rhs], below);
             }
             Expr::Membership { key, value, collection, .. } => {
-                key.iter().chain([value, collection]).for_each(|item| self.push(item, below, Part::Whole));
+                self.push_all(key.iter().chain([value, collection]), below);
             }
         }
         Ok(())
     }
 
-    fn call(&self, function: &Expr) -> Result<(), BundleError> {
+    fn call(&mut self, function: &Expr) -> Result<(), BundleError> {
         let Some((root, parts)) = names::path_of(function) else {
             return Err(construct(function.span(), "a function is called by its name"));
         };
@@ -272,7 +313,9 @@ impl<'a> Walk<'a> {
         };
         let full = self.scope.full(&root, &parts);
         let local = self.scope.local(&root, &parts);
-        if full.is_some_and(|path| self.names.has_function(&path)) || self.names.has_function(&local) {
+        let called = full.into_iter().chain([local]).find(|path| self.names.has_function(path));
+        if let Some(path) = called {
+            self.reached.insert(path);
             return Ok(());
         }
         let name = [root.as_str()].into_iter().chain(parts).collect::<Vec<_>>().join(".");
@@ -287,7 +330,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Looks up a reference that starts at `input` or `data`, be it through an import.
-    fn reference(&self, expr: &Expr, part: Part) -> Result<(), BundleError> {
+    fn reference(&mut self, expr: &Expr, part: Part) -> Result<(), BundleError> {
         if part == Part::Inner {
             return Ok(());
         }
@@ -302,6 +345,7 @@ impl<'a> Walk<'a> {
             });
         }
         let known: Vec<&str> = path.into_iter().map_while(|part| part).collect();
+        self.reached.insert(known.iter().map(|part| (*part).to_owned()).collect());
         let may_be_absent = EXTENSION_POINTS.contains(&known.as_slice());
         if may_be_absent || self.names.reaches(&known) || in_data(self.data, &known) {
             return Ok(());

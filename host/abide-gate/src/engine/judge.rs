@@ -80,7 +80,11 @@ impl NativeJudge {
 
     fn ask(&self, bundle: &Bundle, question: &Question) -> Result<Answer, Fault> {
         if question.bytes().len() > self.limits.input_bytes_max {
-            return Err(Fault::Input(format!("{} bytes are more than {}", question.bytes().len(), self.limits.input_bytes_max)));
+            return Err(Fault::Input(format!(
+                "{} bytes are more than {}",
+                question.bytes().len(),
+                self.limits.input_bytes_max
+            )));
         }
         let (engine, bytes, limits) = (bundle.engine().clone(), question.shared(), self.limits);
         let work = move || evaluate(engine, &bytes, &limits);

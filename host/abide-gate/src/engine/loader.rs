@@ -219,9 +219,17 @@ fn told(lost: Lost) -> &'static str {
     }
 }
 
-fn check_sizes(modules: &BTreeMap<String, String>, data: &Json, limits: SourceLimits) -> Result<(), BundleError> {
+fn check_sizes(
+    modules: &BTreeMap<String, String>,
+    data: &Json,
+    limits: SourceLimits,
+) -> Result<(), BundleError> {
     let limit = |path: &str, what, found, max| {
-        if found <= max { Ok(()) } else { Err(BundleError::Limit { path: path.to_owned(), what, found, max }) }
+        if found <= max {
+            Ok(())
+        } else {
+            Err(BundleError::Limit { path: path.to_owned(), what, found, max })
+        }
     };
     limit("policies", "modules", modules.len(), limits.modules_max)?;
     for (path, text) in modules {
@@ -240,9 +248,9 @@ fn check_data(data: &Json, depth: usize, limits: SourceLimits) -> Result<(), Bun
     match data {
         Json::Null | Json::Bool(_) | Json::String(_) => Ok(()),
         Json::Number(number) if number.is_i64() || number.is_u64() => Ok(()),
-        Json::Number(number) => {
-            Err(BundleError::Data { why: format!("`{number}` is not an integer: write shares in thousandths") })
-        }
+        Json::Number(number) => Err(BundleError::Data {
+            why: format!("`{number}` is not an integer: write shares in thousandths"),
+        }),
         Json::Array(items) => items.iter().try_for_each(|item| check_data(item, deeper, limits)),
         Json::Object(fields) => fields.values().try_for_each(|item| check_data(item, deeper, limits)),
     }
@@ -258,7 +266,10 @@ fn load(
     engine.set_strict_builtin_errors(true);
     engine.set_gather_prints(true);
     let check_interval = NonZeroU32::new(64).unwrap_or(NonZeroU32::MIN);
-    engine.set_execution_timer_config(ExecutionTimerConfig { limit: JudgeLimits::SHIPPED.interpreter(), check_interval });
+    engine.set_execution_timer_config(ExecutionTimerConfig {
+        limit: JudgeLimits::SHIPPED.interpreter(),
+        check_interval,
+    });
     builtins::install(&mut engine).map_err(|why| BundleError::Prepare { why })?;
     for (path, text) in modules {
         let added = engine.add_policy(path.clone(), text.clone());
@@ -266,10 +277,13 @@ fn load(
         check_layer(path, &package)?;
     }
     inspect::modules(engine.get_modules(), data, limits.expression_depth_max, audience)?;
-    let value: Value = serde_json::from_value(data.clone()).map_err(|error| BundleError::Data { why: error.to_string() })?;
+    let value: Value =
+        serde_json::from_value(data.clone()).map_err(|error| BundleError::Data { why: error.to_string() })?;
     engine.add_data(value).map_err(|error| BundleError::Data { why: first_line(&error.to_string()) })?;
     // Evaluating a constant prepares every module (schedules, recursion, unsafe variables) without running any rule.
-    engine.eval_query("true".to_owned(), false).map_err(|error| BundleError::Prepare { why: told_error(&error.to_string()) })?;
+    engine
+        .eval_query("true".to_owned(), false)
+        .map_err(|error| BundleError::Prepare { why: told_error(&error.to_string()) })?;
     Ok(engine)
 }
 
@@ -281,8 +295,14 @@ fn check_layer(path: &str, package: &str) -> Result<(), BundleError> {
     match (path.starts_with(LAYERS), inside) {
         (true, true) if package != corner => Ok(()),
         (false, false) => Ok(()),
-        (true, _) => Err(BundleError::File { path: path.to_owned(), why: format!("its package must be `abide.layers.NAME`, not `{package}`") }),
-        (false, true) => Err(BundleError::File { path: path.to_owned(), why: "only files below `layers/` may be in `abide.layers`".to_owned() }),
+        (true, _) => Err(BundleError::File {
+            path: path.to_owned(),
+            why: format!("its package must be `abide.layers.NAME`, not `{package}`"),
+        }),
+        (false, true) => Err(BundleError::File {
+            path: path.to_owned(),
+            why: "only files below `layers/` may be in `abide.layers`".to_owned(),
+        }),
     }
 }
 

@@ -113,6 +113,10 @@ fn spawn() -> Result<Sender<Job>, Lost> {
             job();
         }
     };
-    thread::Builder::new().name("judge".to_owned()).stack_size(STACK_BYTES).spawn(body).map_err(|_| Lost::NoThread)?;
+    thread::Builder::new()
+        .name("judge".to_owned())
+        .stack_size(STACK_BYTES)
+        .spawn(body)
+        .map_err(|_| Lost::NoThread)?;
     Ok(jobs)
 }

@@ -51,7 +51,8 @@ fn the_shipped_policies_load() {
 #[test]
 fn every_shipped_test_passes() {
     let sources = source::sort(&policies()).unwrap();
-    let results = run_tests(&sources.modules, &sources.tests, &sources.data).unwrap_or_else(|error| panic!("{} {error}", error.code()));
+    let results = run_tests(&sources.modules, &sources.tests, &sources.data)
+        .unwrap_or_else(|error| panic!("{} {error}", error.code()));
     let failed: Vec<_> = results.iter().filter(|result| result.outcome != TestOutcome::Passed).collect();
     assert!(failed.is_empty(), "{failed:#?}");
     for path in sources.tests.keys() {
@@ -91,7 +92,10 @@ fn the_folder_is_closed() {
     insta::assert_snapshot!(refused("rules.rego.bak", ""), @"`rules.rego.bak`: only `*.rego`, `data/*.yaml`, `schemas/*.json` and `*.md` belong here");
     insta::assert_snapshot!(refused("data/abide.yaml", "a: 1"), @"`data/abide.yaml`: `data.abide` is where the rules live");
     insta::assert_snapshot!(refused("data/Caps.yaml", "a: 1"), @"`data/Caps.yaml`: a data file is named in lower-case letters and `_`");
-    assert!(refused("data/caps.yaml", "files_max: 1\nfiles_max: 2").contains("duplicate"), "a key that is there twice");
+    assert!(
+        refused("data/caps.yaml", "files_max: 1\nfiles_max: 2").contains("duplicate"),
+        "a key that is there twice"
+    );
     assert!(refused("data/caps.yaml", "files_max: [1").starts_with("`data/caps.yaml`:"));
 }
 

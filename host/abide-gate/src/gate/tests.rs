@@ -159,7 +159,7 @@ fn facts(tree: Oid) -> Facts {
 fn permit<A: Action>(gate: &Gate, action: A, ask: Ask) -> Permit<A> {
     match gate.admit(action, ask).unwrap() {
         Admission::Allow { permit, .. } => permit,
-        other => panic!("{other:?}"),
+        other @ (Admission::Review { .. } | Admission::Deny { .. }) => panic!("{other:?}"),
     }
 }
 
@@ -196,7 +196,10 @@ fn a_denial_and_a_review_are_recorded_and_give_no_permit() {
 
 #[test]
 fn no_clean_answer_no_permit() {
-    for text in ["package abide\ndecision := true", "package abide\ndecision := {\"verdict\": \"allow\", \"findings\": []} if input.run.halted"] {
+    for text in [
+        "package abide\ndecision := true",
+        "package abide\ndecision := {\"verdict\": \"allow\", \"findings\": []} if input.run.halted",
+    ] {
         let (gate, world) = gate_over(text);
         assert!(matches!(gate.admit(plan(), ask()).unwrap(), Admission::Deny { .. }));
         assert!(world.records.lock().unwrap().first().unwrap().decision.fault.is_some());
@@ -236,7 +239,9 @@ fn a_permit_does_not_outlive_a_kill_that_was_lifted() {
 fn nothing_but_the_way_back_while_halted() {
     let (gate, world) = gate("allow");
     world.halted.store(true, Ordering::Relaxed);
-    let Admission::Deny { decision, .. } = gate.admit(plan(), ask()).unwrap() else { panic!("allowed while halted") };
+    let Admission::Deny { decision, .. } = gate.admit(plan(), ask()).unwrap() else {
+        panic!("allowed while halted")
+    };
     assert_eq!(decision.lead().unwrap().rule, "kill-switch");
     permit(&gate, rollback(), ask()).redeem().unwrap().still_stands().unwrap();
 }
@@ -275,7 +280,10 @@ fn facts_belong_to_the_tree() {
     assert_eq!(gate.admit(commit(oid("b")), with(None)).unwrap_err().code(), "AB0125");
     assert_eq!(gate.admit(commit(oid("b")), with(Some(facts(oid("d"))))).unwrap_err().code(), "AB0125");
     assert!(world.records.lock().unwrap().is_empty(), "nothing was decided");
-    assert!(matches!(gate.admit(commit(oid("b")), with(Some(facts(oid("b"))))).unwrap(), Admission::Allow { .. }));
+    assert!(matches!(
+        gate.admit(commit(oid("b")), with(Some(facts(oid("b"))))).unwrap(),
+        Admission::Allow { .. }
+    ));
 }
 
 #[test]

@@ -22,7 +22,11 @@ impl Names {
             for rule in &module.policy {
                 let (package, name) = name_of(module, rule);
                 let path = package.into_iter().chain(name).collect();
-                if head_of(rule).1 { names.functions.insert(path) } else { names.rules.insert(path) };
+                if head_of(rule).1 {
+                    names.functions.insert(path)
+                } else {
+                    names.rules.insert(path)
+                };
             }
         }
         names
@@ -122,6 +126,7 @@ pub(super) fn is_document(expr: &Expr) -> bool {
 }
 
 /// The root of a reference and its parts; a part that is not constant is `None`.
+#[expect(clippy::wildcard_enum_match_arm, reason = "anything else is not part of a reference")]
 pub(super) fn path_of(mut expr: &Expr) -> Option<(String, Vec<Option<&str>>)> {
     let mut parts = Vec::new();
     loop {
@@ -146,6 +151,7 @@ pub(super) fn path_of(mut expr: &Expr) -> Option<(String, Vec<Option<&str>>)> {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "only texts are texts")]
 fn text_of(value: &Value) -> Option<&str> {
     match value {
         Value::String(text) => Some(text),

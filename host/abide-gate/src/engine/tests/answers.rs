@@ -7,8 +7,8 @@ use abide_core::canonical;
 use abide_core::decision::{Decision, Verdict};
 use abide_core::id::Digest;
 use abide_core::input::{
-    ActionInput, ApprovalInput, BudgetInput, CanaryInput, PolicyInput, RiskInput, RollbackInput, RunInput, RunMode, SafetyLevel,
-    SafetyMode, Subject, SubjectKind, Target,
+    ActionInput, ApprovalInput, BudgetInput, CanaryInput, PolicyInput, RiskInput, RollbackInput, RunInput,
+    RunMode, SafetyLevel, SafetyMode, Subject, SubjectKind, Target,
 };
 
 use super::load;
@@ -46,7 +46,12 @@ pub(super) fn input() -> PolicyInput {
             kind: "adopt-plan".to_owned(),
             digest: Digest::of(b"action"),
             reason: "because it was asked".to_owned(),
-            target: Target { repo: "acme-api".parse().unwrap(), branch: None, protected: false, environment: None },
+            target: Target {
+                repo: "acme-api".parse().unwrap(),
+                branch: None,
+                protected: false,
+                environment: None,
+            },
             requests: Vec::new(),
         },
         facts: None,
@@ -96,7 +101,7 @@ fn exactly_this_shape() {
         r#"{"verdict": "allow", "findings": [], "risk": 101}"#,
         r#"{"verdict": "allow", "findings": [], "risk": -1}"#,
         r#"{"verdict": "allow", "findings": [], "risk": 0.5}"#,
-        r#"{1: 2}"#,
+        r"{1: 2}",
     ] {
         assert_eq!(fault(answer), "AB0112", "{answer}");
     }
@@ -109,8 +114,12 @@ fn no_answer() {
 
 #[test]
 fn an_error_while_it_decides() {
-    assert_eq!(fault(r#"{"verdict": "allow", "findings": []} if to_number(input.run.profile) == 1"#), "AB0111");
-    let two = "{\"verdict\": \"allow\", \"findings\": []}\ndecision := {\"verdict\": \"deny\", \"findings\": []}";
+    assert_eq!(
+        fault(r#"{"verdict": "allow", "findings": []} if to_number(input.run.profile) == 1"#),
+        "AB0111"
+    );
+    let two =
+        "{\"verdict\": \"allow\", \"findings\": []}\ndecision := {\"verdict\": \"deny\", \"findings\": []}";
     assert_eq!(fault(two), "AB0111", "two answers are none");
     assert_eq!(fault(r#"{"verdict": "allow", "findings": []} if 1 / count(input.checks) > 0"#), "AB0111");
 }
@@ -125,7 +134,9 @@ fn an_input_that_is_too_large() {
 
 #[test]
 fn the_worst_of_everything() {
-    let finding = |level: &str| format!(r#"{{"verdict": "allow", "findings": [{{"rule": "a", "level": "{level}", "msg": "m"}}]}}"#);
+    let finding = |level: &str| {
+        format!(r#"{{"verdict": "allow", "findings": [{{"rule": "a", "level": "{level}", "msg": "m"}}]}}"#)
+    };
     assert_eq!(answered(&finding("warn")).verdict, Verdict::Allow);
     assert_eq!(answered(&finding("review")).verdict, Verdict::Review);
     assert_eq!(answered(&finding("deny")).verdict, Verdict::Deny);
@@ -154,7 +165,12 @@ decision := {"verdict": "allow", "findings": [], "obligations": [{"kind": "appro
         let mut input = input();
         input.approvals = people
             .iter()
-            .map(|(by, role, action)| ApprovalInput { by: (*by).to_owned(), role: (*role).to_owned(), action: Digest::of(action), at: 1 })
+            .map(|(by, role, action)| ApprovalInput {
+                by: (*by).to_owned(),
+                role: (*role).to_owned(),
+                action: Digest::of(action),
+                at: 1,
+            })
             .collect();
         judge.decide(&Question::new(input).unwrap()).verdict
     };
@@ -163,8 +179,16 @@ decision := {"verdict": "allow", "findings": [], "obligations": [{"kind": "appro
     assert_eq!(verdict(&[alice, bob]), Verdict::Allow);
     assert_eq!(verdict(&[alice, alice]), Verdict::Review, "one person twice");
     assert_eq!(verdict(&[alice, ("bob@example.org", "visitor", b"action")]), Verdict::Review, "another role");
-    assert_eq!(verdict(&[alice, ("bob@example.org", "reviewer", b"another")]), Verdict::Review, "another action");
-    assert_eq!(verdict(&[alice, ("sponsor@example.org", "reviewer", b"action")]), Verdict::Review, "the sponsor");
+    assert_eq!(
+        verdict(&[alice, ("bob@example.org", "reviewer", b"another")]),
+        Verdict::Review,
+        "another action"
+    );
+    assert_eq!(
+        verdict(&[alice, ("sponsor@example.org", "reviewer", b"action")]),
+        Verdict::Review,
+        "the sponsor"
+    );
 }
 
 #[test]
@@ -175,15 +199,23 @@ fn findings_are_sorted_once_each_and_safe_to_print() {
             {"rule": "a", "level": "deny", "msg": "m"},
             {"rule": "a", "level": "deny", "msg": "m"}]}"#,
     );
-    let shown: Vec<_> = decision.findings.iter().map(|finding| (finding.rule.as_str(), finding.msg.as_str())).collect();
+    let shown: Vec<_> =
+        decision.findings.iter().map(|finding| (finding.rule.as_str(), finding.msg.as_str())).collect();
     assert_eq!(shown, [("a", "m"), ("b", "\u{fffd}[31mred\u{fffd}")]);
-    let long = answered(&format!(r#"{{"verdict": "deny", "findings": [{{"rule": "a", "level": "deny", "msg": "{}"}}]}}"#, "x".repeat(900)));
+    let long = answered(&format!(
+        r#"{{"verdict": "deny", "findings": [{{"rule": "a", "level": "deny", "msg": "{}"}}]}}"#,
+        "x".repeat(900)
+    ));
     assert_eq!(long.findings[0].msg.chars().count(), 401);
 }
 
 #[test]
 fn grants_come_only_with_an_allowance() {
-    let answer = |verdict: &str| format!(r#"{{"verdict": "{verdict}", "findings": [], "grants": {{"capabilities": ["log"], "limits": "small"}}}}"#);
+    let answer = |verdict: &str| {
+        format!(
+            r#"{{"verdict": "{verdict}", "findings": [], "grants": {{"capabilities": ["log"], "limits": "small"}}}}"#
+        )
+    };
     assert_eq!(answered(&answer("allow")).grants.capabilities, ["log"]);
     assert!(answered(&answer("review")).grants.capabilities.is_empty());
     assert!(answered(&answer("deny")).grants.limits.is_empty());

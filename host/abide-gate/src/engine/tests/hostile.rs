@@ -1,6 +1,7 @@
 //! Policies that try to hang, crash or eat the process: refused while loading, or denied with a code, and the process goes on.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::answers::{judged, question};
@@ -36,19 +37,27 @@ fn long_chains_of_operators() {
         for (times, separator) in [(100, " "), (15_000, "\n")] {
             let chain = vec!["1"; times].join(&format!(" {operator}{separator}"));
             let text = format!("package abide\ndecision := 1\nx := {chain}\n");
-            assert!(matches!(code(&text), "AB0107" | "AB0101" | "AB0102"), "{times} × {operator}: {}", code(&text));
+            assert!(
+                matches!(code(&text), "AB0107" | "AB0101" | "AB0102"),
+                "{times} × {operator}: {}",
+                code(&text)
+            );
         }
     }
     let text = format!("package abide\ndecision := 1\nx := input.checks{}\n", ".a".repeat(60_000));
     assert!(matches!(code(&text), "AB0101" | "AB0102" | "AB0107"), "{}", code(&text));
-    let text = format!("package abide\ndecision := 1\nx := y if {{ y := 1 }} {}\n", "else := 2 if { 1 == 2 }\n".repeat(4_000));
+    let text = format!(
+        "package abide\ndecision := 1\nx := y if {{ y := 1 }} {}\n",
+        "else := 2 if { 1 == 2 }\n".repeat(4_000)
+    );
     assert!(matches!(code(&text), "loaded" | "AB0102" | "AB0107"), "{}", code(&text));
 }
 
 #[test]
 fn sizes() {
     assert_eq!(code(&format!("package abide\ndecision := 1\n# {}", "x".repeat(200_000))), "AB0101");
-    let modules: BTreeMap<String, String> = (0..200).map(|n| (format!("m{n}.rego"), format!("package m{n}\nx := 1"))).collect();
+    let modules: BTreeMap<String, String> =
+        (0..200).map(|n| (format!("m{n}.rego"), format!("package m{n}\nx := 1"))).collect();
     assert_eq!(super::Bundle::load(modules, json!({})).unwrap_err().code(), "AB0101");
 }
 
@@ -66,7 +75,7 @@ decision := {"verdict": "allow", "findings": []} if {
 }
 
 #[test]
-fn circles_are_denied() {
+fn circles_are_refused() {
     for text in [
         "decision := x\nx := decision",
         "decision := f(1)\nf(n) := f(n + 1)",
@@ -76,22 +85,20 @@ fn circles_are_denied() {
         "decision := data.abide[\"decision\"]",
         "decision := data.abide[k] if k := \"decision\"",
     ] {
-        let denied = match load(&format!("package abide\n{text}\n")) {
-            Ok(bundle) => judged(bundle).fault.is_some(),
-            Err(error) => error.code() == "AB0108",
-        };
-        assert!(denied, "{text}");
+        let text = format!("package abide\n{text}\n");
+        assert_eq!(code(&text), "AB0107", "{text}");
     }
 }
 
 /// Little text that makes much: each step doubles what it is given.
+#[expect(clippy::arithmetic_side_effects, reason = "small numbers")]
 fn doubling(step: &str, first: &str, times: usize) -> String {
     let mut text = format!("package abide\nx0 := {first}\n");
-    for n in 1..=times {
-        let before = format!("x{}", n - 1);
-        text.push_str(&format!("x{n} := {}\n", step.replace('@', &before)));
+    for n in 0..times {
+        writeln!(text, "x{} := {}", n + 1, step.replace('@', &format!("x{n}"))).unwrap();
     }
-    text.push_str(&format!("decision := {{\"verdict\": \"allow\", \"findings\": [{{\"rule\": \"a\", \"level\": \"warn\", \"msg\": x{times}}}]}}\n"));
+    let finding = format!("{{\"rule\": \"a\", \"level\": \"warn\", \"msg\": x{times}}}");
+    writeln!(text, "decision := {{\"verdict\": \"allow\", \"findings\": [{finding}]}}").unwrap();
     text
 }
 
@@ -117,9 +124,9 @@ fn much_out_of_little_is_denied() {
 fn those_that_overrun_are_counted_and_then_everything_is_denied() {
     // Comparing two deep shared trees is one step for the interpreter, and does not end.
     let mut text = "package abide\nx0 := [1]\ny0 := [1]\n".to_owned();
-    for n in 1..=45 {
-        let before = n - 1;
-        text.push_str(&format!("x{n} := [x{before}, x{before}]\ny{n} := [y{before}, y{before}]\n"));
+    for n in 0..45 {
+        let next = n + 1;
+        writeln!(text, "x{next} := [x{n}, x{n}]\ny{next} := [y{n}, y{n}]").unwrap();
     }
     text.push_str("decision := {\"verdict\": \"allow\", \"findings\": []} if x45 == y45\n");
     let limits = JudgeLimits { deadline_ms: 50, abandoned_max: 2, ..JudgeLimits::SHIPPED };

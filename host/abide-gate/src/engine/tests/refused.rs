@@ -7,7 +7,9 @@ use crate::engine::Bundle;
 
 /// The code and message with which a module is refused. The body is in a rule that nothing reaches.
 fn refused(body: &str) -> String {
-    let text = format!("package abide\n\ndecision := {{\"verdict\": \"allow\", \"findings\": []}}\n\nunreached if {{\n\t{body}\n}}\n");
+    let text = format!(
+        "package abide\n\ndecision := {{\"verdict\": \"allow\", \"findings\": []}}\n\nunreached if {{\n\t{body}\n}}\n"
+    );
     load(&text).map_or_else(|error| format!("{} {error}", error.code()), |_| "loaded".to_owned())
 }
 
@@ -43,11 +45,11 @@ fn builtins_without_a_bound() {
 fn refused_however_it_is_spelled() {
     for body in [
         r#"http["send"]({"method": "get"})"#,
-        r#"x := [y | y := http.send({})]; count(x) > 0"#,
-        r#"every x in [1] { time.now_ns() > x }"#,
-        r#"not http.send({})"#,
-        r#"some x in http.send({})"#,
-        r#"input.checks[count(numbers.range(1, 3))]"#,
+        r"x := [y | y := http.send({})]; count(x) > 0",
+        r"every x in [1] { time.now_ns() > x }",
+        r"not http.send({})",
+        r"some x in http.send({})",
+        r"input.checks[count(numbers.range(1, 3))]",
         r#"{"a": time.now_ns()}.a > 1"#,
     ] {
         let said = refused(body);
@@ -76,7 +78,8 @@ fn names_that_do_not_exist() {
         "x = 1; x == 1",
         "unreached_too(1)",
     ] {
-        let text = format!("package abide\ndecision := 1\nunreached_too(n) if n > 0\nunreached if {{ {body} }}\n");
+        let text =
+            format!("package abide\ndecision := 1\nunreached_too(n) if n > 0\nunreached if {{ {body} }}\n");
         assert!(load(&text).is_ok(), "{body}: {}", load(&text).unwrap_err());
     }
 }
@@ -131,7 +134,13 @@ fn data_that_is_too_deep_or_too_large() {
 
 #[test]
 fn bytes_that_are_no_bundle() {
-    for bytes in [&b""[..], b"{}", b"null", br#"{"schema":"abide.bundle/2","modules":{},"data":{}}"#, br#"{"schema":"abide.bundle/1","modules":{},"data":{},"more":1}"#] {
+    for bytes in [
+        &b""[..],
+        b"{}",
+        b"null",
+        br#"{"schema":"abide.bundle/2","modules":{},"data":{}}"#,
+        br#"{"schema":"abide.bundle/1","modules":{},"data":{},"more":1}"#,
+    ] {
         assert_eq!(Bundle::from_bytes(bytes).unwrap_err().code(), "AB0106");
     }
 }
