@@ -19,7 +19,9 @@ fn main() {
         !name.ends_with(".md") && !name.contains("/schemas/")
     });
     table(&mut code, "CODES", &root.join("docs/codes"), &|path| path.extension().is_some_and(|e| e == "md"));
-    let shipped = |path: &Path| path.extension().is_some_and(|e| e == "wasm") && !path.to_string_lossy().contains("hostile");
+    let shipped = |path: &Path| {
+        path.extension().is_some_and(|e| e == "wasm") && !path.to_string_lossy().contains("hostile")
+    };
     let found = table(&mut code, "WORKERS", &guests, &shipped);
     assert!(
         found > 0 || env::var("PROFILE").as_deref() != Ok("release"),
@@ -41,11 +43,18 @@ fn table(code: &mut String, name: &str, folder: &Path, keep: &dyn Fn(&Path) -> b
     files.retain(|path| keep(path));
     files.sort();
     println!("cargo::rerun-if-changed={}", folder.display());
-    writeln!(code, "/// (path, bytes), sorted by path.\npub(crate) static {name}: &[(&str, &[u8])] = &[").expect("text grows");
+    writeln!(code, "/// (path, bytes), sorted by path.\npub(crate) static {name}: &[(&str, &[u8])] = &[")
+        .expect("text grows");
     for path in &files {
         let relative = path.strip_prefix(folder).expect("it was found below");
         println!("cargo::rerun-if-changed={}", path.display());
-        writeln!(code, "    ({:?}, include_bytes!({:?})),", relative.to_string_lossy(), path.to_string_lossy()).expect("text grows");
+        writeln!(
+            code,
+            "    ({:?}, include_bytes!({:?})),",
+            relative.to_string_lossy(),
+            path.to_string_lossy()
+        )
+        .expect("text grows");
     }
     code.push_str("];\n");
     files.len()

@@ -4,7 +4,8 @@ use std::fs;
 
 use abide_tests::world::{AB_YML, World};
 
-const PLAIN: &[(&str, &str)] = &[("ab.yml", AB_YML), ("docs/index.md", "See [it](gone.md).\n"), ("docs/deep/gone.md", "Here.\n")];
+const PLAIN: &[(&str, &str)] =
+    &[("ab.yml", AB_YML), ("docs/index.md", "See [it](gone.md).\n"), ("docs/deep/gone.md", "Here.\n")];
 const TICKET: &str = "Repair broken links in docs/";
 
 fn denied_by_config(ab_yml: &str, code: &str) {
@@ -30,15 +31,26 @@ fn gate_refuses(rego: &str, code: &str) {
 #[test]
 fn a_policy_that_does_not_load_denies_everything() {
     gate_refuses("package abide.layers.repository\nfindings contains {", "AB0102");
-    gate_refuses("package abide.layers.repository\nimport rego.v1\nfindings contains x if { x := http.send({}) }", "AB0103");
+    gate_refuses(
+        "package abide.layers.repository\nimport rego.v1\nfindings contains x if { x := http.send({}) }",
+        "AB0103",
+    );
     gate_refuses("package abide\nimport rego.v1\nverdict := \"allow\" if true", "AB0105");
-    gate_refuses("package abide.layers.repository\nimport rego.v1\nfindings contains x if { input.actoin.class == \"MERGE\"; x := 1 }", "AB0117");
+    gate_refuses(
+        "package abide.layers.repository\nimport rego.v1\nfindings contains x if { input.actoin.class == \"MERGE\"; x := 1 }",
+        "AB0117",
+    );
 }
 
 #[test]
 fn a_policy_that_never_ends_is_a_denial() {
     let rego = "package abide.layers.repository\nimport rego.v1\nfindings contains {\"rule\": \"slow\", \"level\": \"warn\", \"msg\": \"x\"} if {\n\tsome a in input.facts.files\n\tcount([1 | some i in numbers.range(1, 3000); some j in numbers.range(1, 3000); some k in numbers.range(1, 3000); i * j * k < 0]) > 0\n\ta.path == \"\"\n}\n";
-    let world = World::new(&[("ab.yml", AB_YML), ("docs/index.md", "See [it](gone.md).\n"), ("docs/deep/gone.md", "Here.\n"), ("policies/repository.rego", rego)]);
+    let world = World::new(&[
+        ("ab.yml", AB_YML),
+        ("docs/index.md", "See [it](gone.md).\n"),
+        ("docs/deep/gone.md", "Here.\n"),
+        ("policies/repository.rego", rego),
+    ]);
     let said = world.ab(&["run", "--ticket", TICKET]);
     assert!([3, 6].contains(&said.code), "{said:?}");
     assert!(!world.kinds().contains(&"Merged".to_owned()));
@@ -63,7 +75,9 @@ fn repositories_that_cannot_be_used() {
     let plain = world.beside("plain");
     fs::create_dir(&plain).unwrap();
     world.ab_at(&plain, &["init"], &[]).exits(2).says("AB0300");
-    for (name, arguments, word) in [("sha256", "--object-format=sha256", "sha256"), ("reftable", "--ref-format=reftable", "reftable")] {
+    for (name, arguments, word) in
+        [("sha256", "--object-format=sha256", "sha256"), ("reftable", "--ref-format=reftable", "reftable")]
+    {
         let other = world.beside(name);
         let made = world.try_git(world.repo(), &["init", "--quiet", arguments, other.to_str().unwrap()]);
         if made.code != 0 {
@@ -92,7 +106,11 @@ fn what_is_not_known_is_said() {
 #[test]
 fn a_component_that_is_not_one() {
     let world = World::new(PLAIN);
-    for (name, bytes, code) in [("text", &b"hello"[..], "AB08"), ("module", b"\0asm\x01\0\0\0", "AB08"), ("cut", b"\0asm\x0d\0\x01\0\x07", "AB08")] {
+    for (name, bytes, code) in [
+        ("text", &b"hello"[..], "AB08"),
+        ("module", b"\0asm\x01\0\0\0", "AB08"),
+        ("cut", b"\0asm\x0d\0\x01\0\x07", "AB08"),
+    ] {
         let file = world.beside(name);
         fs::write(&file, bytes).unwrap();
         let given = format!("codegen={}", file.display());
@@ -106,7 +124,12 @@ fn the_log_is_locked_newer_cut_or_gone() {
     let world = World::new(PLAIN);
     world.ab(&["run", "--ticket", TICKET]).exits(0);
     let folder = world.home().join("world/ledger");
-    let database = fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|e| e == "db")).unwrap();
+    let database = fs::read_dir(&folder)
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|e| e == "db"))
+        .unwrap();
     let whole = fs::read(&database).unwrap();
     fs::write(&database, &whole[..whole.len() / 2]).unwrap();
     let cut = world.ab(&["verify"]);

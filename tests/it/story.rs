@@ -19,9 +19,18 @@ fn a_documentation_repair_merges_by_itself_and_the_evidence_holds() {
     assert_ne!(before, after);
     assert_eq!(said["merged_oids"][0], after.as_str());
     assert_eq!(world.git(&["show", "main:docs/index.md"]), "# Index\n\nRead [the guide](deep/guide.md).\n");
-    assert_eq!(world.git(&["status", "--porcelain"]).lines().filter(|line| !line.starts_with("??")).count(), 0, "the work tree follows");
+    assert_eq!(
+        world.git(&["status", "--porcelain"]).lines().filter(|line| !line.starts_with("??")).count(),
+        0,
+        "the work tree follows"
+    );
     let message = world.git(&["log", "-1", "--format=%an%n%B", "main"]);
-    assert!(message.starts_with("codegen") && message.contains("Abide-Run: ") && message.contains("Abide-Decision: sha256:"), "{message}");
+    assert!(
+        message.starts_with("codegen")
+            && message.contains("Abide-Run: ")
+            && message.contains("Abide-Decision: sha256:"),
+        "{message}"
+    );
     world.ab(&["verify"]).exits(0).says("accepted");
 }
 
@@ -29,7 +38,11 @@ fn a_documentation_repair_merges_by_itself_and_the_evidence_holds() {
 fn a_rename_waits_and_what_is_merged_is_what_was_approved() {
     let world = World::new(DOCS);
     let ticket = world.beside("rename.md");
-    std::fs::write(&ticket, "---\nrecipe: rename\nparams: {old: area, new: surface}\n---\nRename area to surface\n").unwrap();
+    std::fs::write(
+        &ticket,
+        "---\nrecipe: rename\nparams: {old: area, new: surface}\n---\nRename area to surface\n",
+    )
+    .unwrap();
     let before = world.head("main");
     world.ab(&["run", "--ticket", ticket.to_str().unwrap()]).exits(4).says("needs-human");
     assert_eq!(world.head("main"), before);
@@ -53,7 +66,21 @@ fn the_seeds_own_spellings_work() {
         ("tickets/ABC-123.md", "---\nrecipe: rename\nparams: {old: area, new: surface}\n---\nRename\n"),
         ("src/shape.py", DOCS[3].1),
     ]);
-    let said = world.ab(&["--json", "run", "--ticket", "ABC-123", "--profile", "prod-conservative", "--cap", "200k-tokens", "--usd", "50"]).exits(4).json();
+    let said = world
+        .ab(&[
+            "--json",
+            "run",
+            "--ticket",
+            "ABC-123",
+            "--profile",
+            "prod-conservative",
+            "--cap",
+            "200k-tokens",
+            "--usd",
+            "50",
+        ])
+        .exits(4)
+        .json();
     let run = said["run"].as_str().unwrap().to_owned();
     world.ab(&["approve", "--run", &run, "--step", "apply", "--as", "reviewer"]).exits(0);
     world.ab(&["kill", "--run", &run]).exits(0);
@@ -69,8 +96,12 @@ fn what_must_not_happen_is_denied_with_rule_and_help() {
         ("docs/access.md", key.as_str(), "secrets"),
         ("docs/trick.md", "safe \u{202e}txet\n", "text-hazard"),
     ] {
-        let said = world.ab(&["run", "--ticket", &world.edit(path, None, new)]).exits(3).says(rule).says("help:");
-        assert!(!said.out.contains("AKIA") && !said.err.contains("AKIA"), "the value of a secret is never shown");
+        let said =
+            world.ab(&["run", "--ticket", &world.edit(path, None, new)]).exits(3).says(rule).says("help:");
+        assert!(
+            !said.out.contains("AKIA") && !said.err.contains("AKIA"),
+            "the value of a secret is never shown"
+        );
     }
     assert_eq!(world.head("main"), before);
     let leaked = world.log().iter().any(|event| event.to_string().contains("AKIA"));
@@ -80,7 +111,10 @@ fn what_must_not_happen_is_denied_with_rule_and_help() {
 #[test]
 fn a_test_that_runs_code_when_built_never_merges_by_itself() {
     let world = World::new(DOCS);
-    world.ab(&["run", "--ticket", &world.edit("tests/conftest.py", None, "import os\n")]).exits(4).says("executes-on-build");
+    world
+        .ab(&["run", "--ticket", &world.edit("tests/conftest.py", None, "import os\n")])
+        .exits(4)
+        .says("executes-on-build");
 }
 
 #[test]
@@ -88,8 +122,13 @@ fn a_change_shaped_like_the_xz_commits_is_denied() {
     let world = World::new(DOCS);
     world.git(&["switch", "--quiet", "--create", "payload"]);
     for number in 1..=5_u8 {
-        let noise: Vec<u8> = (0..400_u32).map(|n| n.wrapping_mul(2_654_435_761).rotate_left(u32::from(number)).to_le_bytes()[0]).collect();
-        world.write(&format!("tests/files/good-{number}.xz"), &[&[0xfd, b'7', b'z', b'X', b'Z', 0][..], &noise].concat());
+        let noise: Vec<u8> = (0..400_u32)
+            .map(|n| n.wrapping_mul(2_654_435_761).rotate_left(u32::from(number)).to_le_bytes()[0])
+            .collect();
+        world.write(
+            &format!("tests/files/good-{number}.xz"),
+            &[&[0xfd, b'7', b'z', b'X', b'Z', 0][..], &noise].concat(),
+        );
     }
     world.write("tests/files/README", b"Made by hand.\n");
     world.commit("Tests: Add a few test files");
@@ -139,7 +178,11 @@ fn a_packet_is_accepted_and_refused_after_any_flip() {
 #[test]
 fn a_rule_of_the_repository_decides() {
     let rule = "package abide.layers.repository\n\nimport rego.v1\n\nfindings contains {\n\t\"rule\": \"changelog-by-hand\",\n\t\"level\": \"deny\",\n\t\"msg\": \"written by people\",\n\t\"path\": file.path,\n\t\"help\": \"leave it out\",\n} if {\n\tinput.action.class == \"WRITE\"\n\tsome file in input.facts.files\n\tfile.path == \"CHANGELOG.md\"\n}\n";
-    let world = World::new(&[("ab.yml", AB_YML), ("README.md", "hello\n"), ("policies/repository.rego", rule)]);
-    world.ab(&["run", "--ticket", &world.edit("CHANGELOG.md", None, "by a worker\n")]).exits(3).says("changelog-by-hand");
+    let world =
+        World::new(&[("ab.yml", AB_YML), ("README.md", "hello\n"), ("policies/repository.rego", rule)]);
+    world
+        .ab(&["run", "--ticket", &world.edit("CHANGELOG.md", None, "by a worker\n")])
+        .exits(3)
+        .says("changelog-by-hand");
     world.ab(&["run", "--ticket", &world.edit("docs/other.md", None, "by a worker\n")]).exits(0);
 }

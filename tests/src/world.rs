@@ -29,21 +29,31 @@ impl Said {
     /// Asserts the exit status; shows everything where it differs.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "exit {} instead of {code}\n-- stdout\n{}\n-- stderr\n{}", self.code, self.out, self.err);
+        assert_eq!(
+            self.code, code,
+            "exit {} instead of {code}\n-- stdout\n{}\n-- stderr\n{}",
+            self.code, self.out, self.err
+        );
         self
     }
 
     /// Asserts that stdout or stderr holds `text`.
     #[track_caller]
     pub fn says(self, text: &str) -> Self {
-        assert!(self.out.contains(text) || self.err.contains(text), "`{text}` is not said\n-- stdout\n{}\n-- stderr\n{}", self.out, self.err);
+        assert!(
+            self.out.contains(text) || self.err.contains(text),
+            "`{text}` is not said\n-- stdout\n{}\n-- stderr\n{}",
+            self.out,
+            self.err
+        );
         self
     }
 
     /// The one JSON object on stdout.
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_str(self.out.trim()).unwrap_or_else(|error| panic!("{error}\n{}\n{}", self.out, self.err))
+        serde_json::from_str(self.out.trim())
+            .unwrap_or_else(|error| panic!("{error}\n{}\n{}", self.out, self.err))
     }
 }
 
@@ -66,6 +76,8 @@ impl World {
     pub fn new(files: &[(&str, &str)]) -> Self {
         let world = Self::bare_of_ab(files);
         world.ab(&["init", "--name", "world"]).exits(0);
+        // What `ab init` wrote is committed, as it tells its user to do.
+        world.commit("Use Abide");
         world
     }
 
@@ -152,7 +164,9 @@ impl World {
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.beside("user"));
         command.env("ABIDE_HOME", self.home()).env("ABIDE_ACTOR", "sponsor").env("NO_COLOR", "1");
         for role in ["AUTHOR", "COMMITTER"] {
-            command.env(format!("GIT_{role}_NAME"), "developer").env(format!("GIT_{role}_EMAIL"), "developer@example.org");
+            command
+                .env(format!("GIT_{role}_NAME"), "developer")
+                .env(format!("GIT_{role}_EMAIL"), "developer@example.org");
         }
         command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
         command
@@ -162,7 +176,9 @@ impl World {
     pub fn edit(&self, path: &str, old: Option<&str>, new: &str) -> String {
         let quoted = |text: &str| serde_json::to_string(text).unwrap();
         let how = match old {
-            Some(old) => format!("recipe: replace-text\nparams:\n  old: {}\n  new: {}\n", quoted(old), quoted(new)),
+            Some(old) => {
+                format!("recipe: replace-text\nparams:\n  old: {}\n  new: {}\n", quoted(old), quoted(new))
+            }
             None => format!("recipe: edit-file\nparams:\n  text: {}\n", quoted(new)),
         };
         let text = format!("---\n{how}  path: {}\n---\nEdit one file for the test\n", quoted(path));
@@ -185,7 +201,12 @@ impl World {
     /// Names of what waits for a person.
     pub fn waiting(&self) -> Vec<String> {
         let queue = self.ab(&["--json", "queue"]).exits(0).json();
-        queue["waiting"].as_array().unwrap().iter().map(|item| item["item"].as_str().unwrap().to_owned()).collect()
+        queue["waiting"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["item"].as_str().unwrap().to_owned())
+            .collect()
     }
 }
 

@@ -399,7 +399,10 @@ pub struct Promote {
     /// The way back.
     pub rollback: RollbackPlan,
 }
-action!(Promote, Deploy, "promote", |this| Place { environment: Some(&this.environment), ..Place::default() });
+action!(Promote, Deploy, "promote", |this| Place {
+    environment: Some(&this.environment),
+    ..Place::default()
+});
 
 /// Take the way back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -408,13 +411,10 @@ pub struct Rollback {
     /// The plan named when the deployment was judged.
     pub plan: RollbackPlan,
 }
-action!(
-    Rollback,
-    Rollback,
-    "rollback",
-    survives_halt = true,
-    |this| Place { environment: Some(&this.plan.environment), ..Place::default() }
-);
+action!(Rollback, Rollback, "rollback", survives_halt = true, |this| Place {
+    environment: Some(&this.plan.environment),
+    ..Place::default()
+});
 
 #[cfg(test)]
 mod tests;

@@ -54,7 +54,10 @@ pub fn judge(terms: CanaryTerms, good: u64, bad: u64, now: u64) -> CanaryState {
     if best_case.saturating_mul(1000) < planned.saturating_mul(terms.success_permille) {
         return CanaryState::Failing;
     }
-    if good > 0 && answers >= terms.steps && good.saturating_mul(1000) >= answers.saturating_mul(terms.success_permille) {
+    if good > 0
+        && answers >= terms.steps
+        && good.saturating_mul(1000) >= answers.saturating_mul(terms.success_permille)
+    {
         return CanaryState::Healthy;
     }
     if now >= terms.deadline { CanaryState::Failing } else { CanaryState::Pending }

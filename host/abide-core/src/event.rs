@@ -24,7 +24,11 @@ pub mod text {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         let value: u64 = text.parse().map_err(D::Error::custom)?;
-        if value.to_string() == text { Ok(value) } else { Err(D::Error::custom("integer is not in its shortest form")) }
+        if value.to_string() == text {
+            Ok(value)
+        } else {
+            Err(D::Error::custom("integer is not in its shortest form"))
+        }
     }
 }
 
@@ -159,20 +163,73 @@ pub struct CheckResult {
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
-#[expect(missing_docs, reason = "the names are the documentation of their fields; docs/architecture.md has the table")]
+#[expect(
+    missing_docs,
+    reason = "the names are the documentation of their fields; docs/architecture.md has the table"
+)]
 pub enum Body {
-    LogCreated { origin: String, key: String },
+    LogCreated {
+        origin: String,
+        key: String,
+    },
     RunStarted(RunStarted),
-    PlanAdopted { decision: Cites, plan: Digest, units: Vec<PlannedUnit> },
+    PlanAdopted {
+        decision: Cites,
+        plan: Digest,
+        units: Vec<PlannedUnit>,
+    },
     DecisionRecorded(Box<DecisionRecorded>),
-    PatchProposed { unit: String, decision: Cites, base: Oid, component: Digest, patch: Digest, receipt: Digest },
-    CommitProposed { unit: String, base: Oid, commit: Oid, by: String },
-    WorkerFailed { unit: String, component: Digest, code: String, why: String },
-    NothingToDo { unit: String, component: Digest, why: String },
-    PatchRefused { unit: String, code: String, why: String },
-    PatchCommitted { unit: String, decision: Cites, branch: RefName, commit: Oid, base: Oid, tree: Oid, facts: Digest },
-    ChecksFinished { unit: String, decision: Cites, commit: Oid, passed: bool, results: Vec<CheckResult> },
-    RollbackRehearsed { unit: String, commit: Oid, clean: bool },
+    PatchProposed {
+        unit: String,
+        decision: Cites,
+        base: Oid,
+        component: Digest,
+        patch: Digest,
+        receipt: Digest,
+    },
+    CommitProposed {
+        unit: String,
+        base: Oid,
+        commit: Oid,
+        by: String,
+    },
+    WorkerFailed {
+        unit: String,
+        component: Digest,
+        code: String,
+        why: String,
+    },
+    NothingToDo {
+        unit: String,
+        component: Digest,
+        why: String,
+    },
+    PatchRefused {
+        unit: String,
+        code: String,
+        why: String,
+    },
+    PatchCommitted {
+        unit: String,
+        decision: Cites,
+        branch: RefName,
+        commit: Oid,
+        base: Oid,
+        tree: Oid,
+        facts: Digest,
+    },
+    ChecksFinished {
+        unit: String,
+        decision: Cites,
+        commit: Oid,
+        passed: bool,
+        results: Vec<CheckResult>,
+    },
+    RollbackRehearsed {
+        unit: String,
+        commit: Oid,
+        clean: bool,
+    },
     ReviewRequested {
         item: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -192,10 +249,32 @@ pub enum Body {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
     },
-    Refused { item: String, by: String, reason: String },
-    TargetMoved { unit: String, expected: Oid, found: Oid },
-    RefMoveAllowed { decision: Cites, repo: RepoId, #[serde(rename = "ref")] name: RefName, old: Oid, new: Oid },
-    RefMoveRefused { repo: RepoId, #[serde(rename = "ref")] name: String, old: String, new: String, code: String },
+    Refused {
+        item: String,
+        by: String,
+        reason: String,
+    },
+    TargetMoved {
+        unit: String,
+        expected: Oid,
+        found: Oid,
+    },
+    RefMoveAllowed {
+        decision: Cites,
+        repo: RepoId,
+        #[serde(rename = "ref")]
+        name: RefName,
+        old: Oid,
+        new: Oid,
+    },
+    RefMoveRefused {
+        repo: RepoId,
+        #[serde(rename = "ref")]
+        name: String,
+        old: String,
+        new: String,
+        code: String,
+    },
     Merged {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unit: Option<String>,
@@ -205,9 +284,23 @@ pub enum Body {
         old: Oid,
         new: Oid,
     },
-    Reverted { decision: Cites, #[serde(rename = "ref")] name: RefName, old: Oid, new: Oid, undoes: Oid },
-    UnitDenied { unit: String, decision: Cites, rule: String },
-    DeployDenied { decision: Cites, rule: String },
+    Reverted {
+        decision: Cites,
+        #[serde(rename = "ref")]
+        name: RefName,
+        old: Oid,
+        new: Oid,
+        undoes: Oid,
+    },
+    UnitDenied {
+        unit: String,
+        decision: Cites,
+        rule: String,
+    },
+    DeployDenied {
+        decision: Cites,
+        rule: String,
+    },
     CanaryStarted {
         decision: Cites,
         environment: Environment,
@@ -220,8 +313,17 @@ pub enum Body {
         #[serde(with = "text")]
         deadline: u64,
     },
-    CanaryObserved { environment: Environment, release: ReleaseId, outcome: String, detail: String },
-    Promoted { decision: Cites, environment: Environment, release: ReleaseId },
+    CanaryObserved {
+        environment: Environment,
+        release: ReleaseId,
+        outcome: String,
+        detail: String,
+    },
+    Promoted {
+        decision: Cites,
+        environment: Environment,
+        release: ReleaseId,
+    },
     RolledBack {
         decision: Cites,
         environment: Environment,
@@ -229,14 +331,52 @@ pub enum Body {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<ReleaseId>,
     },
-    BudgetReserved { reservation: String, provider: String, tokens: Count, usd_micro: Count },
-    BudgetSettled { reservation: String, provider: String, tokens: Count, usd_micro: Count },
-    Frozen { repo: RepoId, #[serde(rename = "ref")] name: RefName, found: Oid, why: String },
-    RefAccepted { repo: RepoId, #[serde(rename = "ref")] name: RefName, found: Oid, by: String, reason: String },
-    Unfrozen { repo: RepoId, by: String, reason: String },
-    Killed { by: String, reason: String },
-    Resumed { by: String, reason: String },
-    RunFinished { outcome: String, merged: Count, queued: Count, denied: Count },
+    BudgetReserved {
+        reservation: String,
+        provider: String,
+        tokens: Count,
+        usd_micro: Count,
+    },
+    BudgetSettled {
+        reservation: String,
+        provider: String,
+        tokens: Count,
+        usd_micro: Count,
+    },
+    Frozen {
+        repo: RepoId,
+        #[serde(rename = "ref")]
+        name: RefName,
+        found: Oid,
+        why: String,
+    },
+    RefAccepted {
+        repo: RepoId,
+        #[serde(rename = "ref")]
+        name: RefName,
+        found: Oid,
+        by: String,
+        reason: String,
+    },
+    Unfrozen {
+        repo: RepoId,
+        by: String,
+        reason: String,
+    },
+    Killed {
+        by: String,
+        reason: String,
+    },
+    Resumed {
+        by: String,
+        reason: String,
+    },
+    RunFinished {
+        outcome: String,
+        merged: Count,
+        queued: Count,
+        denied: Count,
+    },
 }
 
 /// One record of the log.

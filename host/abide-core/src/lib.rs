@@ -16,4 +16,3 @@ pub mod plan;
 pub mod risk;
 pub mod safe_text;
 pub mod spine;
-

@@ -40,7 +40,14 @@ pub const RECIPES: &[Recipe] = &[
         worker: "codegen",
         what: "repair broken relative links in Markdown by finding the file that moved",
         required: &[],
-        phrases: &["repair link", "repair broken link", "fix link", "fix broken link", "broken links", "dead links"],
+        phrases: &[
+            "repair link",
+            "repair broken link",
+            "fix link",
+            "fix broken link",
+            "broken links",
+            "dead links",
+        ],
     },
     Recipe {
         name: "add-spdx",
@@ -49,7 +56,13 @@ pub const RECIPES: &[Recipe] = &[
         required: &["license"],
         phrases: &["spdx", "licence header", "license header"],
     },
-    Recipe { name: "rename", worker: "codegen", what: "rename an identifier, whole words, across the repository", required: &["old", "new"], phrases: &[] },
+    Recipe {
+        name: "rename",
+        worker: "codegen",
+        what: "rename an identifier, whole words, across the repository",
+        required: &["old", "new"],
+        phrases: &[],
+    },
     Recipe {
         name: "replace-text",
         worker: "codegen",
@@ -57,7 +70,13 @@ pub const RECIPES: &[Recipe] = &[
         required: &["path", "old", "new"],
         phrases: &[],
     },
-    Recipe { name: "edit-file", worker: "codegen", what: "write or delete one file", required: &["path"], phrases: &[] },
+    Recipe {
+        name: "edit-file",
+        worker: "codegen",
+        what: "write or delete one file",
+        required: &["path"],
+        phrases: &[],
+    },
     Recipe {
         name: PROPOSAL,
         worker: "",
@@ -205,19 +224,33 @@ impl Plan {
             return Err(PlanError::TooLarge { bytes: text.len() });
         }
         let (front, body) = split(text)?;
-        let heading = body.lines().map(|line| line.trim_start_matches('#').trim()).find(|line| !line.is_empty());
-        let title = front.title.clone().or_else(|| heading.map(str::to_owned)).or_else(|| front.id.clone()).ok_or(PlanError::Empty)?;
+        let heading =
+            body.lines().map(|line| line.trim_start_matches('#').trim()).find(|line| !line.is_empty());
+        let title = front
+            .title
+            .clone()
+            .or_else(|| heading.map(str::to_owned))
+            .or_else(|| front.id.clone())
+            .ok_or(PlanError::Empty)?;
         let title = one_line(&title);
         let raw = match (front.recipe, front.units.is_empty()) {
-            (Some(recipe), true) => vec![RawUnit { recipe, title: None, scope: front.scope, params: front.params }],
+            (Some(recipe), true) => {
+                vec![RawUnit { recipe, title: None, scope: front.scope, params: front.params }]
+            }
             (None, false) => front.units,
-            (Some(_), false) => return Err(PlanError::FrontMatter { why: "give `recipe` or `units`, not both".to_owned() }),
+            (Some(_), false) => {
+                return Err(PlanError::FrontMatter { why: "give `recipe` or `units`, not both".to_owned() });
+            }
             (None, true) => vec![guess(&title, front.scope, front.params)?],
         };
         if raw.len() > UNITS_MAX {
             return Err(PlanError::TooManyUnits { units: raw.len() });
         }
-        let units = raw.into_iter().zip(1..).map(|(unit, number)| resolve(unit, number, &title)).collect::<Result<_, _>>()?;
+        let units = raw
+            .into_iter()
+            .zip(1..)
+            .map(|(unit, number)| resolve(unit, number, &title))
+            .collect::<Result<_, _>>()?;
         Ok(Self { schema: Self::SCHEMA.to_owned(), title, units })
     }
 
@@ -239,7 +272,8 @@ fn split(text: &str) -> Result<(FrontMatter, &str), PlanError> {
     for line in rest.split_inclusive('\n') {
         let end = offset.saturating_add(line.len());
         if line.trim_end() == "---" {
-            let front = serde_saphyr::from_str(rest.get(..offset).unwrap_or_default()).map_err(|error| PlanError::FrontMatter { why: error.to_string() })?;
+            let front = serde_saphyr::from_str(rest.get(..offset).unwrap_or_default())
+                .map_err(|error| PlanError::FrontMatter { why: error.to_string() })?;
             return Ok((front, rest.get(end..).unwrap_or_default()));
         }
         offset = end;
@@ -252,7 +286,10 @@ fn guess(title: &str, scope: Vec<String>, params: BTreeMap<String, String>) -> R
     let lower = title.to_lowercase();
     let recipe = RECIPES.iter().find(|recipe| recipe.phrases.iter().any(|phrase| lower.contains(phrase)));
     let Some(recipe) = recipe else { return Err(PlanError::NoRecipe { title: title.to_owned() }) };
-    let named = title.split_whitespace().map(|word| word.trim_matches(['`', ',', '.', '"'])).filter(|word| word.ends_with('/') && word.len() > 1);
+    let named = title
+        .split_whitespace()
+        .map(|word| word.trim_matches(['`', ',', '.', '"']))
+        .filter(|word| word.ends_with('/') && word.len() > 1);
     let scope = if scope.is_empty() { named.map(str::to_owned).collect() } else { scope };
     Ok(RawUnit { recipe: recipe.name.to_owned(), title: None, scope, params })
 }

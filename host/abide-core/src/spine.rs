@@ -245,10 +245,13 @@ impl Run {
     pub fn apply(&mut self, event: &Event) {
         match &event.body {
             Body::PlanAdopted { plan, units, .. } => self.adopt(plan, units),
-            Body::DecisionRecorded(decision) => self.note_decision(decision.class, decision.verdict, decision.unit.as_deref()),
+            Body::DecisionRecorded(decision) => {
+                self.note_decision(decision.class, decision.verdict, decision.unit.as_deref())
+            }
             Body::ReviewRequested { item, unit, class, action, .. } => {
                 let key = waiting_key(*class, unit.as_deref());
-                self.waiting.insert(key, Waiting { item: item.clone(), class: *class, action: action.clone() });
+                self.waiting
+                    .insert(key, Waiting { item: item.clone(), class: *class, action: action.clone() });
             }
             Body::Approved { item, action, by, role, .. } => self.approve(item, action, by, role, event.at),
             Body::Refused { item, .. } => self.refuse(item),
@@ -256,7 +259,11 @@ impl Run {
             // A halted run stays halted: its permits and plans belong to an epoch that is over. `resume` opens the way for new runs.
             Body::Resumed { .. } => {}
             Body::RunFinished { outcome, .. } => self.finished = Some(outcome.clone()),
-            Body::CanaryStarted { .. } | Body::CanaryObserved { .. } | Body::Promoted { .. } | Body::RolledBack { .. } | Body::DeployDenied { .. } => {
+            Body::CanaryStarted { .. }
+            | Body::CanaryObserved { .. }
+            | Body::Promoted { .. }
+            | Body::RolledBack { .. }
+            | Body::DeployDenied { .. } => {
                 self.apply_deployment(event);
             }
             Body::PatchProposed { .. }
@@ -300,7 +307,10 @@ impl Run {
                 (false, false) => vec![Intent::Plan],
             };
         }
-        let runnable = self.units.iter().find(|unit| !unit.is_settled(self.started.mode) && !self.waiting.contains_key(&unit.plan.id));
+        let runnable = self
+            .units
+            .iter()
+            .find(|unit| !unit.is_settled(self.started.mode) && !self.waiting.contains_key(&unit.plan.id));
         if let Some(unit) = runnable {
             return vec![unit.wants()];
         }
@@ -309,7 +319,8 @@ impl Run {
 
     /// Merged, waiting and denied-or-failed units.
     pub fn tally(&self) -> (u64, u64, u64) {
-        let count = |test: fn(&Progress) -> bool| self.units.iter().map(|unit| u64::from(test(&unit.progress))).sum();
+        let count =
+            |test: fn(&Progress) -> bool| self.units.iter().map(|unit| u64::from(test(&unit.progress))).sum();
         let merged = count(|progress| matches!(progress, Progress::Merged(_)));
         let denied = count(|progress| matches!(progress, Progress::Denied | Progress::Failed));
         let queued = self.waiting.values().map(|_| 1).sum();
@@ -331,14 +342,23 @@ impl Run {
                 CanaryState::Healthy => vec![Intent::Promote],
                 CanaryState::Failing => vec![Intent::RollBack],
             },
-            Deployment::None | Deployment::Live(_) | Deployment::RolledBack(_) | Deployment::Denied if self.waiting.is_empty() => vec![Intent::Finish],
-            Deployment::None | Deployment::Live(_) | Deployment::RolledBack(_) | Deployment::Denied => Vec::new(),
+            Deployment::None | Deployment::Live(_) | Deployment::RolledBack(_) | Deployment::Denied
+                if self.waiting.is_empty() =>
+            {
+                vec![Intent::Finish]
+            }
+            Deployment::None | Deployment::Live(_) | Deployment::RolledBack(_) | Deployment::Denied => {
+                Vec::new()
+            }
         }
     }
 
     fn adopt(&mut self, plan: &Digest, units: &[PlannedUnit]) {
         self.plan = Some(plan.clone());
-        self.units = units.iter().map(|plan| Unit { plan: plan.clone(), progress: Progress::Ready, attempt: 1 }).collect();
+        self.units = units
+            .iter()
+            .map(|plan| Unit { plan: plan.clone(), progress: Progress::Ready, attempt: 1 })
+            .collect();
     }
 
     fn note_decision(&mut self, class: ActionClass, verdict: Verdict, unit: Option<&str>) {
@@ -354,13 +374,22 @@ impl Run {
     fn approve(&mut self, item: &str, action: &Digest, by: &str, role: &str, at: u64) {
         let named = self.waiting.values().any(|waiting| waiting.item == item && waiting.action == *action);
         if named {
-            self.approvals.push(Approval { action: action.clone(), by: by.to_owned(), role: role.to_owned(), at });
+            self.approvals.push(Approval {
+                action: action.clone(),
+                by: by.to_owned(),
+                role: role.to_owned(),
+                at,
+            });
             self.waiting.retain(|_, waiting| waiting.item != item);
         }
     }
 
     fn refuse(&mut self, item: &str) {
-        let Some(key) = self.waiting.iter().find(|(_, waiting)| waiting.item == item).map(|(key, _)| key.clone()) else { return };
+        let Some(key) =
+            self.waiting.iter().find(|(_, waiting)| waiting.item == item).map(|(key, _)| key.clone())
+        else {
+            return;
+        };
         self.waiting.remove(&key);
         match key.as_str() {
             PLAN_KEY => self.plan_denied = true,
@@ -377,7 +406,9 @@ impl Run {
 
     fn update_work(&mut self, id: &str, commit: &Oid, change: impl FnOnce(Work) -> Progress) {
         let Some(unit) = self.units.iter_mut().find(|unit| unit.plan.id == id) else { return };
-        if let Progress::Committed(work) | Progress::Checked(work) | Progress::Rehearsed(work) = &unit.progress {
+        if let Progress::Committed(work) | Progress::Checked(work) | Progress::Rehearsed(work) =
+            &unit.progress
+        {
             if work.commit == *commit {
                 unit.progress = change(work.clone());
             }
@@ -386,20 +417,40 @@ impl Run {
 
     fn apply_unit(&mut self, body: &Body) {
         match body {
-            Body::PatchProposed { unit, patch, base, .. } => self.set(unit, Progress::Proposed { patch: patch.clone(), base: base.clone() }),
-            Body::CommitProposed { unit, commit, base, .. } => self.set(unit, Progress::Offered { commit: commit.clone(), base: base.clone() }),
-            Body::WorkerFailed { unit, .. } | Body::PatchRefused { unit, .. } => self.set(unit, Progress::Failed),
+            Body::PatchProposed { unit, patch, base, .. } => {
+                self.set(unit, Progress::Proposed { patch: patch.clone(), base: base.clone() })
+            }
+            Body::CommitProposed { unit, commit, base, .. } => {
+                self.set(unit, Progress::Offered { commit: commit.clone(), base: base.clone() })
+            }
+            Body::WorkerFailed { unit, .. } | Body::PatchRefused { unit, .. } => {
+                self.set(unit, Progress::Failed)
+            }
             Body::NothingToDo { unit, .. } => self.set(unit, Progress::Unneeded),
             Body::UnitDenied { unit, .. } => self.set(unit, Progress::Denied),
             Body::PatchCommitted { unit, commit, base, tree, facts, .. } => {
                 let (commit, base, tree, facts) = (commit.clone(), base.clone(), tree.clone(), facts.clone());
-                self.set(unit, Progress::Committed(Work { commit, base, tree, facts, checks_passed: None, way_back_clean: None }));
+                self.set(
+                    unit,
+                    Progress::Committed(Work {
+                        commit,
+                        base,
+                        tree,
+                        facts,
+                        checks_passed: None,
+                        way_back_clean: None,
+                    }),
+                );
             }
             Body::ChecksFinished { unit, commit, passed, .. } => {
-                self.update_work(unit, commit, |work| Progress::Checked(Work { checks_passed: Some(*passed), ..work }));
+                self.update_work(unit, commit, |work| {
+                    Progress::Checked(Work { checks_passed: Some(*passed), ..work })
+                });
             }
             Body::RollbackRehearsed { unit, commit, clean } => {
-                self.update_work(unit, commit, |work| Progress::Rehearsed(Work { way_back_clean: Some(*clean), ..work }));
+                self.update_work(unit, commit, |work| {
+                    Progress::Rehearsed(Work { way_back_clean: Some(*clean), ..work })
+                });
             }
             Body::TargetMoved { unit, .. } => self.start_again(unit),
             Body::Merged { unit: Some(unit), new, .. } => {
@@ -422,8 +473,18 @@ impl Run {
 
     fn apply_deployment(&mut self, event: &Event) {
         match &event.body {
-            Body::CanaryStarted { environment, release, commit, previous, steps, success_permille, deadline, .. } => {
-                let terms = CanaryTerms { steps: steps.0, success_permille: success_permille.0, deadline: *deadline };
+            Body::CanaryStarted {
+                environment,
+                release,
+                commit,
+                previous,
+                steps,
+                success_permille,
+                deadline,
+                ..
+            } => {
+                let terms =
+                    CanaryTerms { steps: steps.0, success_permille: success_permille.0, deadline: *deadline };
                 self.deployment = Deployment::Canary(Canary {
                     environment: environment.clone(),
                     release: release.clone(),
@@ -464,7 +525,11 @@ impl Unit {
             Progress::Merged(_) | Progress::Denied | Progress::Failed | Progress::Unneeded => true,
             // A run that only plans stops where the merge would be asked for.
             Progress::Rehearsed(_) => mode == RunMode::Plan,
-            Progress::Ready | Progress::Proposed { .. } | Progress::Offered { .. } | Progress::Committed(_) | Progress::Checked(_) => false,
+            Progress::Ready
+            | Progress::Proposed { .. }
+            | Progress::Offered { .. }
+            | Progress::Committed(_)
+            | Progress::Checked(_) => false,
         }
     }
 
@@ -488,7 +553,12 @@ pub fn waiting_key(class: ActionClass, unit: Option<&str>) -> String {
         (_, Some(unit)) => unit.to_owned(),
         (ActionClass::Deploy | ActionClass::Rollback, None) => DEPLOY_KEY.to_owned(),
         (
-            ActionClass::Plan | ActionClass::Fetch | ActionClass::Generate | ActionClass::Execute | ActionClass::Write | ActionClass::Merge,
+            ActionClass::Plan
+            | ActionClass::Fetch
+            | ActionClass::Generate
+            | ActionClass::Execute
+            | ActionClass::Write
+            | ActionClass::Merge,
             None,
         ) => PLAN_KEY.to_owned(),
     }

@@ -81,7 +81,11 @@ fn dispatch(shell: &Shell, verb: Verb) -> Result<Exit, Failure> {
 
 fn start_log(filter: Option<&str>) {
     let filter = tracing_subscriber::EnvFilter::new(filter.unwrap_or("warn"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).finish();
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .finish();
     // A second start in one process keeps the first.
     drop(tracing::subscriber::set_global_default(log));
 }

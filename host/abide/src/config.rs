@@ -43,12 +43,18 @@ struct RawConfig {
     #[serde(default)]
     deploy: Option<RawDeploy>,
     #[serde(default)]
-    #[expect(dead_code, reason = "accepted as the roadmap spells it; the router that reads it comes with models")]
+    #[expect(
+        dead_code,
+        reason = "accepted as the roadmap spells it; the router that reads it comes with models"
+    )]
     router: Option<RawRouter>,
     #[serde(default)]
     autonomous_loop: Option<RawLoop>,
     #[serde(default)]
-    #[expect(dead_code, reason = "accepted as the roadmap spells it; the loop that reads it comes with discovery")]
+    #[expect(
+        dead_code,
+        reason = "accepted as the roadmap spells it; the loop that reads it comes with discovery"
+    )]
     improvement_priorities: Vec<BTreeMap<String, f64>>,
     #[serde(default)]
     safety_settings: RawSafetySettings,
@@ -99,7 +105,10 @@ struct RawRoute {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "accepted as the roadmap spells it; the loop that reads it comes with discovery")]
+#[expect(
+    dead_code,
+    reason = "accepted as the roadmap spells it; the loop that reads it comes with discovery"
+)]
 struct RawLoop {
     enabled: bool,
     scan_interval: Option<u64>,
@@ -237,8 +246,6 @@ pub(crate) struct Config {
     pub(crate) safety_mode: SafetyMode,
     /// Which thresholds apply.
     pub(crate) safety_level: SafetyLevel,
-    /// Whether a privileged action needs a reason.
-    pub(crate) require_reason: bool,
     /// Patterns forbidden on added lines, besides the shipped ones.
     pub(crate) forbidden_patterns: Vec<String>,
     /// Lines a change may have at most, if tighter than the safety level's.
@@ -294,7 +301,6 @@ impl Config {
             tickets: "tickets/{id}.md".to_owned(),
             safety_mode: SafetyMode::DenyByDefault,
             safety_level: SafetyLevel::High,
-            require_reason: true,
             forbidden_patterns: Vec::new(),
             change_lines_max: None,
             require_tests: None,
@@ -322,9 +328,16 @@ impl Config {
 
     fn check(raw: RawConfig, target: &RefName) -> Result<Self, ConfigError> {
         let target = raw.target.map_or_else(|| Ok(target.clone()), |name| branch("target", &name))?;
-        let mut protected = raw.protected.iter().map(|name| branch("protected", name)).collect::<Result<Vec<_>, _>>()?;
+        let mut protected =
+            raw.protected.iter().map(|name| branch("protected", name)).collect::<Result<Vec<_>, _>>()?;
         if !protected.contains(&target) {
             protected.push(target.clone());
+        }
+        if raw.safety.require_reason_for_access == Some(false) {
+            return Err(value(
+                "safety.require_reason_for_access",
+                "cannot be turned off: a reason is always recorded",
+            ));
         }
         let loop_level = raw.autonomous_loop.and_then(|settings| settings.safety_level);
         Ok(Self {
@@ -336,7 +349,6 @@ impl Config {
             policies: policies(raw.policies)?,
             safety_mode: raw.safety.mode.unwrap_or(SafetyMode::DenyByDefault),
             safety_level: raw.safety.level.or(loop_level).unwrap_or(SafetyLevel::High),
-            require_reason: raw.safety.require_reason_for_access.unwrap_or(true),
             forbidden_patterns: raw.safety.forbidden_patterns,
             change_lines_max: raw.safety_settings.max_change_size,
             require_tests: raw.safety_settings.require_tests,
@@ -361,7 +373,10 @@ fn branch(key: &str, name: &str) -> Result<RefName, ConfigError> {
 
 fn policies(folder: Option<String>) -> Result<RepoPath, ConfigError> {
     let folder = folder.unwrap_or_else(|| "policies".to_owned());
-    folder.trim_end_matches('/').parse().map_err(|error: abide_core::id::PathError| value("policies", error.to_string()))
+    folder
+        .trim_end_matches('/')
+        .parse()
+        .map_err(|error: abide_core::id::PathError| value("policies", error.to_string()))
 }
 
 fn ticket_pattern(pattern: Option<String>) -> Result<String, ConfigError> {
@@ -371,7 +386,9 @@ fn ticket_pattern(pattern: Option<String>) -> Result<String, ConfigError> {
 
 /// A share such as 0.95 in thousandths.
 fn permille(share: f64) -> Result<u64, ConfigError> {
-    let wrong = || value("safety_settings.rollback_threshold", "must lie between 0 and 1, with at most three decimals");
+    let wrong = || {
+        value("safety_settings.rollback_threshold", "must lie between 0 and 1, with at most three decimals")
+    };
     let text = format!("{share:.3}");
     if !(0.0..=1.0).contains(&share) || (text.parse::<f64>().map_err(|_| wrong())? - share).abs() > 1e-9 {
         return Err(wrong());
@@ -393,7 +410,13 @@ fn checks(raw: Vec<RawCheck>) -> Result<Vec<Check>, ConfigError> {
             if check.timeout.0 == 0 {
                 return Err(value(&key, "needs a timeout above zero"));
             }
-            Ok(Check { name: check.name, argv: check.run, timeout_ms: check.timeout.0, required: check.required, env: check.env })
+            Ok(Check {
+                name: check.name,
+                argv: check.run,
+                timeout_ms: check.timeout.0,
+                required: check.required,
+                env: check.env,
+            })
         })
         .collect()
 }
@@ -418,7 +441,9 @@ fn probe(raw: RawProbe) -> Result<HealthProbe, ConfigError> {
     let timeout_ms = raw.timeout.map_or(5_000, |timeout| timeout.0);
     match (raw.file, raw.command, raw.url) {
         (Some(path), None, None) => Ok(HealthProbe::File { path }),
-        (None, Some(command), None) if !command.is_empty() => Ok(HealthProbe::Command { command, timeout_ms }),
+        (None, Some(command), None) if !command.is_empty() => {
+            Ok(HealthProbe::Command { command, timeout_ms })
+        }
         (None, None, Some(url)) => Ok(HealthProbe::Http { url, timeout_ms, contains: raw.contains }),
         _ => Err(value("deploy.probe", "needs exactly one of `file`, `command` and `url`")),
     }
@@ -426,7 +451,12 @@ fn probe(raw: RawProbe) -> Result<HealthProbe, ConfigError> {
 
 /// Byte offset of a line and column, both counted from 1.
 fn offset(text: &str, line: u64, column: u64) -> usize {
-    let before: usize = text.split_inclusive('\n').zip(1_u64..).take_while(|(_, number)| *number < line).map(|(line, _)| line.len()).sum();
+    let before: usize = text
+        .split_inclusive('\n')
+        .zip(1_u64..)
+        .take_while(|(_, number)| *number < line)
+        .map(|(line, _)| line.len())
+        .sum();
     before.saturating_add(usize::try_from(column.saturating_sub(1)).unwrap_or(0)).min(text.len())
 }
 

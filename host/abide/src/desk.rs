@@ -56,13 +56,24 @@ impl Desk {
     }
 
     /// Writes down what happened, with the payloads that it cites.
-    pub(crate) fn record(&self, run: Option<&RunId>, body: &Body, payloads: Vec<Payload>) -> Result<Seq, Failure> {
+    pub(crate) fn record(
+        &self,
+        run: Option<&RunId>,
+        body: &Body,
+        payloads: Vec<Payload>,
+    ) -> Result<Seq, Failure> {
         let blobs = payloads.into_iter().map(|payload| payload.blob).collect();
         wiring::record(&self.ledger, run, body, blobs, Guard::Free)
     }
 
     /// The same, if `last` is still the last event of the run: two processes never carry one run on.
-    pub(crate) fn record_after(&self, run: &RunId, last: Option<Seq>, body: &Body, payloads: Vec<Payload>) -> Result<Seq, Failure> {
+    pub(crate) fn record_after(
+        &self,
+        run: &RunId,
+        last: Option<Seq>,
+        body: &Body,
+        payloads: Vec<Payload>,
+    ) -> Result<Seq, Failure> {
         let blobs = payloads.into_iter().map(|payload| payload.blob).collect();
         wiring::record(&self.ledger, Some(run), body, blobs, Guard::RunAt { run: run.clone(), last })
     }
@@ -70,14 +81,20 @@ impl Desk {
     /// Asks the gate; the answer is durable when this returns.
     pub(crate) fn admit<A: Action>(&self, action: A, ask: Ask) -> Result<Admission<A>, Failure> {
         self.gate.admit(action, ask).map_err(|error| {
-            Failure::of(error.code(), error).help("nothing happened: without a recorded answer there is no permit").exit(Exit::Gate)
+            Failure::of(error.code(), error)
+                .help("nothing happened: without a recorded answer there is no permit")
+                .exit(Exit::Gate)
         })
     }
 
     /// Events of `run`, and the kills of the whole system, in log order.
     pub(crate) fn history(&self, run: &RunId) -> Result<Vec<(Seq, Event)>, Failure> {
         let mut records = self.ledger.events_of(run).map_err(|error| Failure::of(error.code(), error))?;
-        let system = self.ledger.store().records_of_kinds(&["Killed"]).map_err(|error| Failure::of(error.code(), error))?;
+        let system = self
+            .ledger
+            .store()
+            .records_of_kinds(&["Killed"])
+            .map_err(|error| Failure::of(error.code(), error))?;
         records.extend(system.into_iter().filter(|record| record.leaf.run().is_none()));
         records.sort_by_key(|record| record.seq);
         records.iter().map(|record| Ok((record.seq, decode(record.leaf.bytes())?))).collect()
@@ -93,13 +110,17 @@ impl Desk {
     /// The payload called `digest`.
     pub(crate) fn payload(&self, digest: &Digest) -> Result<Vec<u8>, Failure> {
         let blob = self.ledger.store().blob(digest).map_err(|error| Failure::of(error.code(), error))?;
-        let missing = || Failure::new("AB0404", format!("payload {} is missing from the log's side store", digest.short())).exit(Exit::Evidence);
+        let missing = || {
+            Failure::new("AB0404", format!("payload {} is missing from the log's side store", digest.short()))
+                .exit(Exit::Evidence)
+        };
         Ok(blob.ok_or_else(missing)?.bytes().to_vec())
     }
 
     /// The payload called `digest`, as a value.
     pub(crate) fn value<T: DeserializeOwned>(&self, digest: &Digest) -> Result<T, Failure> {
-        serde_json::from_slice(&self.payload(digest)?).map_err(|error| Failure::of("AB0404", error).exit(Exit::Evidence))
+        serde_json::from_slice(&self.payload(digest)?)
+            .map_err(|error| Failure::of("AB0404", error).exit(Exit::Evidence))
     }
 
     /// Whether merges in `repo` are frozen. What cannot be read counts as frozen.
@@ -115,6 +136,8 @@ impl Desk {
 
 fn decode(bytes: &[u8]) -> Result<Event, Failure> {
     serde_json::from_slice(bytes).map_err(|error| {
-        Failure::of("AB0409", error).help("the log may have been written by a newer version of ab").exit(Exit::Evidence)
+        Failure::of("AB0409", error)
+            .help("the log may have been written by a newer version of ab")
+            .exit(Exit::Evidence)
     })
 }

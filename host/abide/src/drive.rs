@@ -61,11 +61,7 @@ pub(crate) struct Drive<'a> {
 #[derive(Debug)]
 enum Answer<A> {
     /// Act on it.
-    Go {
-        permit: Permit<A>,
-        decision: Decision,
-        seq: Seq,
-    },
+    Go { permit: Permit<A>, decision: Decision, seq: Seq },
     /// It waits, or it is over; the log says which.
     Stop,
 }
@@ -81,7 +77,10 @@ impl Drive<'_> {
             let Some(intent) = run.wants().into_iter().next() else { return Ok(run) };
             // INVARIANT: every intent leaves at least one event, or asking again would never end.
             if last.as_ref() == Some(&(intent.clone(), history.len())) {
-                return Err(Failure::new("AB0030", format!("run {id} does not move: {intent:?} left no trace in the log")));
+                return Err(Failure::new(
+                    "AB0030",
+                    format!("run {id} does not move: {intent:?} left no trace in the log"),
+                ));
             }
             last = Some((intent.clone(), history.len()));
             self.perform(&run, &history, &intent)?;
@@ -108,14 +107,24 @@ impl Drive<'_> {
     fn plan(&self, run: &Run) -> Result<(), Failure> {
         let goal = self.desk.payload(&run.started.goal)?;
         let text = String::from_utf8_lossy(&goal);
-        let plan = Plan::of_ticket(&text).map_err(|error| Failure::of(error.code(), error).exit(Exit::Usage))?;
+        let plan =
+            Plan::of_ticket(&text).map_err(|error| Failure::of(error.code(), error).exit(Exit::Usage))?;
         let units = plan.units.iter().map(|unit| self.planned(unit)).collect::<Result<Vec<_>, _>>()?;
         let payload = Payload::json("plan", &plan)?;
-        let action = AdoptPlan { run: run.id.clone(), plan: payload.digest.clone(), base: run.started.base.clone() };
-        let Answer::Go { permit, seq, .. } = self.admit(run, action, self.ask(run, self.service(run)), None)? else { return Ok(()) };
+        let action =
+            AdoptPlan { run: run.id.clone(), plan: payload.digest.clone(), base: run.started.base.clone() };
+        let Answer::Go { permit, seq, .. } =
+            self.admit(run, action, self.ask(run, self.service(run)), None)?
+        else {
+            return Ok(());
+        };
         redeem(permit)?;
         self.story.planned(&plan, &units);
-        self.note(run, &Body::PlanAdopted { decision: seq.into(), plan: payload.digest.clone(), units }, vec![payload])?;
+        self.note(
+            run,
+            &Body::PlanAdopted { decision: seq.into(), plan: payload.digest.clone(), units },
+            vec![payload],
+        )?;
         Ok(())
     }
 
@@ -124,7 +133,12 @@ impl Drive<'_> {
             PROPOSAL => None,
             _ => Some(self.workshop.worker(&unit.worker)?.digest.clone()),
         };
-        Ok(PlannedUnit { id: unit.id.clone(), recipe: unit.recipe.clone(), component, title: unit.title.clone() })
+        Ok(PlannedUnit {
+            id: unit.id.clone(),
+            recipe: unit.recipe.clone(),
+            component,
+            title: unit.title.clone(),
+        })
     }
 
     /// Writes down what happened in `run`, if no other process has carried it on meanwhile.
@@ -146,13 +160,24 @@ impl Drive<'_> {
         let (merged, queued, denied) = run.tally();
         let outcome = if denied > 0 || run.plan_denied { "denied" } else { "done" };
         let count = abide_core::event::Count;
-        let body = Body::RunFinished { outcome: outcome.to_owned(), merged: count(merged), queued: count(queued), denied: count(denied) };
+        let body = Body::RunFinished {
+            outcome: outcome.to_owned(),
+            merged: count(merged),
+            queued: count(queued),
+            denied: count(denied),
+        };
         self.note(run, &body, vec![])?;
         Ok(())
     }
 
     /// Asks the gate and writes down what follows from an answer that is not yes.
-    fn admit<A: Action>(&self, run: &Run, action: A, ask: Ask, unit: Option<&str>) -> Result<Answer<A>, Failure> {
+    fn admit<A: Action>(
+        &self,
+        run: &Run,
+        action: A,
+        ask: Ask,
+        unit: Option<&str>,
+    ) -> Result<Answer<A>, Failure> {
         let (facts, class) = (ask.facts.clone(), A::CLASS);
         let ask = Ask { unit: unit.map(str::to_owned), ..ask };
         let admission = self.desk.admit(action, ask)?;
@@ -169,7 +194,15 @@ impl Drive<'_> {
                 let expires = self.desk.now().plus_ms(REVIEW_HOURS.saturating_mul(3_600_000)).0;
                 let why = lead_rule(&decision);
                 let unit = unit.map(str::to_owned);
-                let body = Body::ReviewRequested { item, unit, decision: seq.into(), class, action: digest, expires, why };
+                let body = Body::ReviewRequested {
+                    item,
+                    unit,
+                    decision: seq.into(),
+                    class,
+                    action: digest,
+                    expires,
+                    why,
+                };
                 self.note(run, &body, vec![])?;
                 Ok(Answer::Stop)
             }
@@ -181,16 +214,33 @@ impl Drive<'_> {
         }
     }
 
-    fn note_denial(&self, run: &Run, class: ActionClass, unit: Option<&str>, decision: &Decision, seq: Seq) -> Result<(), Failure> {
+    fn note_denial(
+        &self,
+        run: &Run,
+        class: ActionClass,
+        unit: Option<&str>,
+        decision: &Decision,
+        seq: Seq,
+    ) -> Result<(), Failure> {
         let rule = lead_rule(decision);
         let body = match (unit, class) {
             (Some(unit), _) => Body::UnitDenied { unit: unit.to_owned(), decision: seq.into(), rule },
             (None, ActionClass::Deploy) => Body::DeployDenied { decision: seq.into(), rule },
             // A denied plan is told by its decision alone. A denied way back must not be asked for ever.
             (None, ActionClass::Rollback) => {
-                return Err(Failure::new("AB0601", format!("the way back was denied by `{rule}`")).help("a person must look at the environment now").exit(Exit::Denied));
+                return Err(Failure::new("AB0601", format!("the way back was denied by `{rule}`"))
+                    .help("a person must look at the environment now")
+                    .exit(Exit::Denied));
             }
-            (None, ActionClass::Plan | ActionClass::Fetch | ActionClass::Generate | ActionClass::Execute | ActionClass::Write | ActionClass::Merge) => {
+            (
+                None,
+                ActionClass::Plan
+                | ActionClass::Fetch
+                | ActionClass::Generate
+                | ActionClass::Execute
+                | ActionClass::Write
+                | ActionClass::Merge,
+            ) => {
                 return Ok(());
             }
         };
@@ -243,13 +293,25 @@ impl Drive<'_> {
     /// The engine itself, on behalf of the sponsor.
     fn service(&self, run: &Run) -> Subject {
         let on_behalf_of = Some(run.started.sponsor.clone());
-        Subject { kind: SubjectKind::Service, id: "ab".to_owned(), role: "operator".to_owned(), component: None, on_behalf_of }
+        Subject {
+            kind: SubjectKind::Service,
+            id: "ab".to_owned(),
+            role: "operator".to_owned(),
+            component: None,
+            on_behalf_of,
+        }
     }
 
     /// A worker, on behalf of the sponsor.
     fn worker(&self, run: &Run, id: &str, component: &Digest) -> Subject {
         let on_behalf_of = Some(run.started.sponsor.clone());
-        Subject { kind: SubjectKind::Worker, id: id.to_owned(), role: "author".to_owned(), component: Some(component.clone()), on_behalf_of }
+        Subject {
+            kind: SubjectKind::Worker,
+            id: id.to_owned(),
+            role: "author".to_owned(),
+            component: Some(component.clone()),
+            on_behalf_of,
+        }
     }
 
     /// Where the target branch stands.
@@ -269,8 +331,11 @@ fn last_of(id: &RunId, history: &[(Seq, Event)]) -> Option<Seq> {
 
 /// The run that its history tells.
 pub(crate) fn fold(id: &RunId, history: &[(Seq, Event)]) -> Result<Run, Failure> {
-    Run::fold(id, history.iter().map(|(_, event)| event))
-        .ok_or_else(|| Failure::new("AB0032", format!("there is no run `{id}`")).help("ab show lists the last run").exit(Exit::Usage))
+    Run::fold(id, history.iter().map(|(_, event)| event)).ok_or_else(|| {
+        Failure::new("AB0032", format!("there is no run `{id}`"))
+            .help("ab show lists the last run")
+            .exit(Exit::Usage)
+    })
 }
 
 fn place<A>(admission: &Admission<A>) -> Seq {

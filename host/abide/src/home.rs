@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::env::{self, Env};
 use crate::report::{Exit, Failure};
+use crate::wiring;
 
 /// The state folder of this user.
 #[derive(Debug, Clone)]
@@ -47,7 +48,8 @@ impl Home {
                 .exit(Exit::Usage));
         };
         if !home.is_absolute() {
-            return Err(Failure::new("AB0002", format!("`{}` is not an absolute path", home.display())).exit(Exit::Usage));
+            return Err(Failure::new("AB0002", format!("`{}` is not an absolute path", home.display()))
+                .exit(Exit::Usage));
         }
         Ok(Self(home.clone()))
     }
@@ -59,28 +61,41 @@ impl Home {
             if state.repository.git_dir == registered.git_dir {
                 return Ok(state);
             }
-            return Err(Failure::new("AB0003", format!("the name `{}` is taken by `{}`", registered.id, state.repository.git_dir.display()))
-                .help("ab init --name NAME gives this repository another name")
-                .exit(Exit::Usage));
+            return Err(Failure::new(
+                "AB0003",
+                format!("the name `{}` is taken by `{}`", registered.id, state.repository.git_dir.display()),
+            )
+            .help("ab init --name NAME gives this repository another name")
+            .exit(Exit::Usage));
         }
         private_folder(&folder)?;
         let file = folder.join(FILE);
         let text = serde_json::to_vec_pretty(registered).map_err(|error| Failure::of("AB0004", error))?;
-        let written = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file).and_then(|mut out| {
-            out.write_all(&text)?;
-            out.sync_all()
-        });
-        written.map_err(|error| Failure::of("AB0004", error).help(format!("{} could not be written", file.display())))?;
+        let written = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file).and_then(
+            |mut out| {
+                out.write_all(&text)?;
+                out.sync_all()
+            },
+        );
+        written.map_err(|error| {
+            Failure::of("AB0004", error).help(format!("{} could not be written", file.display()))
+        })?;
         Ok(State { folder, repository: registered.clone() })
     }
 
     /// The state of the repository whose git folder is `git_dir` (canonical).
     pub(crate) fn find(&self, git_dir: &Path) -> Result<State, Failure> {
-        let states = fs::read_dir(&self.0).into_iter().flatten().flatten().filter_map(|entry| State::open(&entry.path()).ok());
+        let states = fs::read_dir(&self.0)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| State::open(&entry.path()).ok());
         let mut found: Vec<State> = states.filter(|state| state.repository.git_dir == git_dir).collect();
         found.sort_by(|a, b| a.folder.cmp(&b.folder));
         found.into_iter().next().ok_or_else(|| {
-            Failure::new("AB0005", format!("`{}` is not known to ab", git_dir.display())).help("ab init makes it ready").exit(Exit::Usage)
+            Failure::new("AB0005", format!("`{}` is not known to ab", git_dir.display()))
+                .help("ab init makes it ready")
+                .exit(Exit::Usage)
         })
     }
 
@@ -96,16 +111,43 @@ const FILE: &str = "repository.json";
 impl State {
     /// Opens a state folder. Refuses one that others may enter.
     pub(crate) fn open(folder: &Path) -> Result<Self, Failure> {
-        let text = fs::read(folder.join(FILE))
-            .map_err(|error| Failure::of("AB0005", error).help(format!("there is no state in {}", folder.display())))?;
-        let repository = serde_json::from_slice(&text)
-            .map_err(|error| Failure::of("AB0004", error).help(format!("{} is damaged", folder.join(FILE).display())))?;
+        let text = fs::read(folder.join(FILE)).map_err(|error| {
+            Failure::of("AB0005", error).help(format!("there is no state in {}", folder.display()))
+        })?;
+        let repository = serde_json::from_slice(&text).map_err(|error| {
+            Failure::of("AB0004", error).help(format!("{} is damaged", folder.join(FILE).display()))
+        })?;
         let mode = fs::metadata(folder).map_err(|error| Failure::of("AB0004", error))?.permissions().mode();
         if mode & 0o077 != 0 {
-            return Err(Failure::new("AB0006", format!("others may enter `{}` (mode {:o})", folder.display(), mode & 0o777))
-                .help(format!("chmod 700 {}", folder.display())));
+            return Err(Failure::new(
+                "AB0006",
+                format!("others may enter `{}` (mode {:o})", folder.display(), mode & 0o777),
+            )
+            .help(format!("chmod 700 {}", folder.display())));
         }
         Ok(Self { folder: folder.to_path_buf(), repository })
+    }
+
+    /// The 32 random bytes of the file `name`, made when they are first asked for. Two processes that make them agree on one of them.
+    pub(crate) fn secret(&self, name: &str) -> Result<[u8; 32], Failure> {
+        let path = self.folder.join(name);
+        let fault = |error| {
+            Failure::of("AB0004", error).help(format!("{} is this state folder's own secret", path.display()))
+        };
+        if !path.exists() {
+            let mode = fs::Permissions::from_mode(0o600);
+            let mut fresh =
+                tempfile::Builder::new().permissions(mode).tempfile_in(&self.folder).map_err(fault)?;
+            let bytes = wiring::entropy::<32>()?;
+            fresh.write_all(&bytes).and_then(|()| fresh.as_file().sync_all()).map_err(fault)?;
+            // Another process may have been faster: then its secret counts.
+            drop(fresh.persist_noclobber(&path));
+        }
+        let damaged = || {
+            Failure::new("AB0004", format!("{} is damaged", path.display()))
+                .help("remove it; a new one is made")
+        };
+        fs::read(&path).map_err(fault)?.try_into().map_err(|_| damaged())
     }
 
     /// Folder of the log.

@@ -60,7 +60,9 @@ fn merged_alone(events: &[(Seq, Event)], sponsor: &str, since: u64) -> Vec<Diges
             Body::PatchCommitted { unit, facts: digest, .. } => drop(facts.insert((run, unit), digest)),
             Body::ReviewRequested { item, unit: Some(unit), .. } => drop(waiting.insert(item, (run, unit))),
             Body::Approved { item, .. } => approved.extend(waiting.get(item.as_str())),
-            Body::Merged { unit: Some(unit), .. } if event.at >= since && sponsors.get(run) == Some(&sponsor) => {
+            Body::Merged { unit: Some(unit), .. }
+                if event.at >= since && sponsors.get(run) == Some(&sponsor) =>
+            {
                 if !approved.contains(&(run, unit.as_str())) {
                     merged.extend(facts.get(&(run, unit.as_str())).map(|digest| (*digest).clone()));
                 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use abide_core::facts::config::{ForbiddenPattern, MeasureConfig};
 use abide_core::facts::Meter;
+use abide_core::facts::config::{ForbiddenPattern, MeasureConfig};
 use abide_core::risk::RiskConfig;
 use abide_gate::{Bundle, source};
 use abide_sandbox::workspace::DirWorkspaceLimits;
@@ -14,6 +14,61 @@ use serde_json::Value;
 use crate::config::Config;
 use crate::embedded;
 use crate::report::{Exit, Failure};
+
+/// Where the layer stands that is made of `ab.yml`. It replaces a file of that name, which nobody can mean.
+const AB_YML_LAYER: &str = "ab.yml.rego";
+
+/// What `ab.yml` tightens, as a layer like any other: it is part of the recorded bundle, so a decision can be recomputed from it.
+fn tightening(config: &Config) -> Option<String> {
+    let mut rules = Vec::new();
+    if let Some(lines) = config.change_lines_max {
+        rules.push(format!(
+            r#"findings contains {{
+	"rule": "max-change-size",
+	"level": "review",
+	"msg": sprintf("%d lines; more than {lines} wait for a person", [lines]),
+	"help": "make it smaller, or have a person look: `safety_settings.max_change_size` in ab.yml",
+}} if {{
+	input.action.class == "MERGE"
+	lines := input.facts.totals.added + input.facts.totals.removed
+	lines > {lines}
+}}
+"#
+        ));
+    }
+    if config.require_tests == Some(true) {
+        rules.push(
+            r#"findings contains {
+	"rule": "require-tests",
+	"level": "review",
+	"msg": "code changes and no test came with it",
+	"help": "add a test, or have a person look: `safety_settings.require_tests` in ab.yml",
+} if {
+	input.action.class == "MERGE"
+	"code" in input.facts.categories
+	input.facts.tests.added == 0
+}
+"#
+            .to_owned(),
+        );
+    }
+    if let Some(permille) = config.rollback_threshold_permille {
+        rules.push(format!(
+            r#"findings contains {{
+	"rule": "rollback-threshold",
+	"level": "deny",
+	"msg": sprintf("%d of %d answers were good; {permille} in a thousand are asked for", [input.canary.successes, input.canary.samples]),
+	"help": "`safety_settings.rollback_threshold` in ab.yml",
+}} if {{
+	input.action.kind == "promote"
+	input.canary.successes * 1000 < input.canary.samples * {permille}
+}}
+"#
+        ));
+    }
+    let header = "# METADATA\n# title: Made of ab.yml\n# description: What `safety_settings` tightens.\npackage abide.layers.ab_yml\n\nimport rego.v1\n\n";
+    (!rules.is_empty()).then(|| format!("{header}{}", rules.join("\n")))
+}
 
 /// The policy in force, and the host's own settings that come with it.
 #[derive(Debug)]
@@ -39,7 +94,11 @@ impl Policy {
     pub(crate) fn assemble(added: &BTreeMap<String, Vec<u8>>, config: &Config) -> Result<Self, Failure> {
         let shipped: BTreeMap<String, Vec<u8>> =
             embedded::POLICIES.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).collect();
-        let bundle = source::assemble_layered(&shipped, added).map_err(|error| {
+        let mut added = added.clone();
+        if let Some(text) = tightening(config) {
+            added.insert(AB_YML_LAYER.to_owned(), text.into_bytes());
+        }
+        let bundle = source::assemble_layered(&shipped, &added).map_err(|error| {
             let help = error.place().map_or_else(
                 || "everything is denied until the policy on the target branch is mended".to_owned(),
                 |place| format!("everything is denied until {place} is mended on the target branch"),
@@ -51,14 +110,19 @@ impl Policy {
 
     fn of(bundle: Bundle, config: &Config) -> Result<Self, Failure> {
         let data = bundle.data();
-        let mut measure = MeasureConfig::from_data(data).map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
-        measure.forbidden_patterns.extend(config.forbidden_patterns.iter().cloned().map(ForbiddenPattern::Literal));
+        let mut measure = MeasureConfig::from_data(data)
+            .map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
+        measure
+            .forbidden_patterns
+            .extend(config.forbidden_patterns.iter().cloned().map(ForbiddenPattern::Literal));
         // Wherever a repository keeps its rules, they govern.
         if let Some(governance) = measure.zones.get_mut("governance") {
             governance.globs.push(format!("{}/**", globset::escape(config.policies.as_str())));
         }
-        let meter = Meter::compile(&measure).map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
-        let risk = RiskConfig::from_data(data).map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
+        let meter =
+            Meter::compile(&measure).map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
+        let risk =
+            RiskConfig::from_data(data).map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
         Ok(Self {
             meter,
             risk,
@@ -73,6 +137,9 @@ impl Policy {
 
 fn read<T: DeserializeOwned>(data: &Value, pointer: &str) -> Result<T, Failure> {
     let value = data.pointer(pointer).cloned().unwrap_or(Value::Null);
-    serde_json::from_value(value)
-        .map_err(|error| Failure::new("AB0150", format!("policy data `{pointer}`: {error}")).help("policies/data lists what the host reads").exit(Exit::Gate))
+    serde_json::from_value(value).map_err(|error| {
+        Failure::new("AB0150", format!("policy data `{pointer}`: {error}"))
+            .help("policies/data lists what the host reads")
+            .exit(Exit::Gate)
+    })
 }

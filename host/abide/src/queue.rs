@@ -47,7 +47,11 @@ pub(crate) fn items(desk: &Desk) -> Result<Vec<Item>, Failure> {
     }
     let mut items = Vec::new();
     for id in &runs {
-        let own: Vec<(Seq, Event)> = events.iter().filter(|(_, event)| event.run.as_ref().is_none_or(|of| of == id)).cloned().collect();
+        let own: Vec<(Seq, Event)> = events
+            .iter()
+            .filter(|(_, event)| event.run.as_ref().is_none_or(|of| of == id))
+            .cloned()
+            .collect();
         let run = drive::fold(id, &own)?;
         if run.halted || run.finished.is_some() {
             continue;
@@ -61,12 +65,13 @@ pub(crate) fn items(desk: &Desk) -> Result<Vec<Item>, Failure> {
 }
 
 fn item(run: &Run, waiting: &Waiting, history: &[(Seq, Event)]) -> Option<Item> {
-    let (since, unit, decision, expires, why) = history.iter().rev().find_map(|(_, event)| match &event.body {
-        Body::ReviewRequested { item, unit, decision, expires, why, .. } if *item == waiting.item => {
-            Some((event.at, unit.clone(), Seq(decision.0), *expires, why.clone()))
-        }
-        _ => None,
-    })?;
+    let (since, unit, decision, expires, why) =
+        history.iter().rev().find_map(|(_, event)| match &event.body {
+            Body::ReviewRequested { item, unit, decision, expires, why, .. } if *item == waiting.item => {
+                Some((event.at, unit.clone(), Seq(decision.0), *expires, why.clone()))
+            }
+            _ => None,
+        })?;
     let record = history.iter().find_map(|(seq, event)| match &event.body {
         Body::DecisionRecorded(record) if *seq == decision => Some((**record).clone()),
         _ => None,
@@ -88,7 +93,9 @@ fn item(run: &Run, waiting: &Waiting, history: &[(Seq, Event)]) -> Option<Item> 
 /// The item called `name`.
 pub(crate) fn find(desk: &Desk, name: &str) -> Result<Item, Failure> {
     items(desk)?.into_iter().find(|item| item.name == name).ok_or_else(|| {
-        Failure::new("AB0040", format!("nothing called `{name}` waits for a person")).help("ab queue lists what waits").exit(Exit::Usage)
+        Failure::new("AB0040", format!("nothing called `{name}` waits for a person"))
+            .help("ab queue lists what waits")
+            .exit(Exit::Usage)
     })
 }
 
@@ -97,13 +104,24 @@ pub(crate) fn find_step(desk: &Desk, run: &str, step: Option<&str>) -> Result<It
     let class = match step {
         None => None,
         Some("apply" | "merge") => Some(ActionClass::Merge),
-        Some(other) => Some(other.to_ascii_uppercase().parse::<ActionClass>().map_err(|error| Failure::of("AB0041", error).exit(Exit::Usage))?),
+        Some(other) => Some(
+            other
+                .to_ascii_uppercase()
+                .parse::<ActionClass>()
+                .map_err(|error| Failure::of("AB0041", error).exit(Exit::Usage))?,
+        ),
     };
-    let mut found: Vec<Item> =
-        items(desk)?.into_iter().filter(|item| item.run.id.as_str() == run && class.is_none_or(|class| class == item.class)).collect();
+    let mut found: Vec<Item> = items(desk)?
+        .into_iter()
+        .filter(|item| item.run.id.as_str() == run && class.is_none_or(|class| class == item.class))
+        .collect();
     match (found.pop(), found.is_empty()) {
         (Some(item), true) => Ok(item),
-        (None, _) => Err(Failure::new("AB0040", format!("nothing of run `{run}` waits at this step")).help("ab queue lists what waits").exit(Exit::Usage)),
-        (Some(_), false) => Err(Failure::new("AB0041", format!("several steps of run `{run}` wait")).help("name one with --step, or the item itself").exit(Exit::Usage)),
+        (None, _) => Err(Failure::new("AB0040", format!("nothing of run `{run}` waits at this step"))
+            .help("ab queue lists what waits")
+            .exit(Exit::Usage)),
+        (Some(_), false) => Err(Failure::new("AB0041", format!("several steps of run `{run}` wait"))
+            .help("name one with --step, or the item itself")
+            .exit(Exit::Usage)),
     }
 }

@@ -96,7 +96,8 @@ impl Failure {
     /// The failure as rustc would show it.
     pub(crate) fn render(&self, colour: bool, width: usize) -> String {
         let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-        let handler = GraphicalReportHandler::new_themed(theme).with_width(width).with_links(false).with_urls(false);
+        let handler =
+            GraphicalReportHandler::new_themed(theme).with_width(width).with_links(false).with_urls(false);
         let mut text = String::new();
         if handler.render_report(&mut text, self).is_err() {
             text = format!("error[{}]: {}\n", self.code, self.what);
@@ -158,7 +159,10 @@ impl From<ConfigError> for Failure {
             ConfigError::Shape { why, text, offset } => Self {
                 code: "AB0010",
                 what,
-                help: Some("`ab.yml` is read from the target branch; docs/reference/config.md lists its keys".to_owned()),
+                help: Some(
+                    "`ab.yml` is read from the target branch; docs/reference/config.md lists its keys"
+                        .to_owned(),
+                ),
                 exit: Exit::Usage,
                 cause: None,
                 source: Some((NamedSource::new("ab.yml", text), offset.unwrap_or(0), why)),

@@ -26,9 +26,13 @@ pub(crate) struct Known {
 /// The git folder around `path`, or around the current folder.
 pub(crate) fn git_dir(path: Option<&Path>) -> Result<PathBuf, Failure> {
     let here = path.map_or_else(|| PathBuf::from("."), Path::to_path_buf);
-    let here = std::fs::canonicalize(&here).map_err(|error| Failure::of("AB0300", error).help(format!("{} cannot be entered", here.display())).exit(Exit::Usage))?;
+    let here = std::fs::canonicalize(&here).map_err(|error| {
+        Failure::of("AB0300", error).help(format!("{} cannot be entered", here.display())).exit(Exit::Usage)
+    })?;
     let found = Repo::discover(&here).ok_or_else(|| {
-        Failure::new("AB0300", format!("`{}` is not inside a git repository", here.display())).help("give one with --repo PATH").exit(Exit::Usage)
+        Failure::new("AB0300", format!("`{}` is not inside a git repository", here.display()))
+            .help("give one with --repo PATH")
+            .exit(Exit::Usage)
     })?;
     std::fs::canonicalize(found).map_err(|error| Failure::of("AB0300", error))
 }
@@ -37,7 +41,8 @@ pub(crate) fn git_dir(path: Option<&Path>) -> Result<PathBuf, Failure> {
 pub(crate) fn open(shell: &Shell, path: Option<&Path>) -> Result<Known, Failure> {
     let git_dir = git_dir(path)?;
     let state = Home::of(&shell.env)?.find(&git_dir)?;
-    let repo = Repo::open(&git_dir, state.repository.id.clone()).map_err(|error| Failure::of(error.code(), error).exit(Exit::Usage))?;
+    let repo = Repo::open(&git_dir, state.repository.id.clone())
+        .map_err(|error| Failure::of(error.code(), error).exit(Exit::Usage))?;
     Ok(Known { repo, state })
 }
 
@@ -52,22 +57,29 @@ impl Known {
         let target = &self.state.repository.target;
         let head = self.head(target)?;
         let Some(bytes) = self.file(&head, config::FILE)? else { return Ok(Config::absent(target.clone())?) };
-        let text = String::from_utf8(bytes).map_err(|error| Failure::of("AB0010", error).exit(Exit::Usage))?;
+        let text =
+            String::from_utf8(bytes).map_err(|error| Failure::of("AB0010", error).exit(Exit::Usage))?;
         Ok(Config::parse(&text, target)?)
     }
 
     /// Files of the repository's own rules on the target branch, by path below their folder.
     pub(crate) fn policies(&self, config: &Config) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
         let head = self.head(&config.target)?;
-        let entries = self.repo.list_tree_at(&head, Some(&config.policies)).map_err(|error| Failure::of(error.code(), error))?;
+        let entries = self
+            .repo
+            .list_tree_at(&head, Some(&config.policies))
+            .map_err(|error| Failure::of(error.code(), error))?;
         let top = format!("{}/", config.policies);
         let mut files = BTreeMap::new();
         for entry in entries {
             let Ok(path) = String::from_utf8(entry.path.clone()) else {
-                return Err(Failure::new("AB0151", format!("a file in {top} has a name that is not UTF-8")).exit(Exit::Gate));
+                return Err(Failure::new("AB0151", format!("a file in {top} has a name that is not UTF-8"))
+                    .exit(Exit::Gate));
             };
             let Some(below) = path.strip_prefix(&top) else { continue };
-            let bytes = self.file(&head, &path)?.ok_or_else(|| Failure::new("AB0151", format!("`{path}` is not a file")).exit(Exit::Gate))?;
+            let bytes = self
+                .file(&head, &path)?
+                .ok_or_else(|| Failure::new("AB0151", format!("`{path}` is not a file")).exit(Exit::Gate))?;
             files.insert(below.to_owned(), bytes);
         }
         Ok(files)
@@ -76,6 +88,8 @@ impl Known {
     /// A file at a commit.
     pub(crate) fn file(&self, commit: &Oid, path: &str) -> Result<Option<Vec<u8>>, Failure> {
         let path: RepoPath = path.parse().map_err(|error| Failure::of("AB0300", error))?;
-        self.repo.read_blob_at(commit, &path, POLICY_FILE_BYTES_MAX).map_err(|error| Failure::of(error.code(), error))
+        self.repo
+            .read_blob_at(commit, &path, POLICY_FILE_BYTES_MAX)
+            .map_err(|error| Failure::of(error.code(), error))
     }
 }

@@ -26,26 +26,44 @@ impl Story<'_> {
             Tone::Bad => "✗",
             Tone::Faint => "·",
         };
-        self.printer.line(format!("{what:<8} {} {rest}", self.printer.paint(tone, &format!("{mark} {word:<7}"))).trim_end());
+        self.printer.line(
+            format!("{what:<8} {} {rest}", self.printer.paint(tone, &format!("{mark} {word:<7}"))).trim_end(),
+        );
     }
 
     /// The plan was adopted.
     pub(crate) fn planned(&self, plan: &Plan, units: &[PlannedUnit]) {
         for unit in units {
-            let by = unit.component.as_ref().map_or_else(|| "a commit as it is".to_owned(), |digest| format!("{} @ {}", worker_of(plan, unit), digest.short()));
-            self.beat("plan", Tone::Good, "allow", &format!("{} {} → {by}", unit.id, safe_text::line(&unit.title)));
+            let by = unit.component.as_ref().map_or_else(
+                || "a commit as it is".to_owned(),
+                |digest| format!("{} @ {}", worker_of(plan, unit), digest.short()),
+            );
+            self.beat(
+                "plan",
+                Tone::Good,
+                "allow",
+                &format!("{} {} → {by}", unit.id, safe_text::line(&unit.title)),
+            );
         }
     }
 
     /// The gate answered.
-    pub(crate) fn decided(&self, class: ActionClass, kind: &str, decision: &Decision, facts: Option<&Facts>, item: Option<&str>) {
+    pub(crate) fn decided(
+        &self,
+        class: ActionClass,
+        kind: &str,
+        decision: &Decision,
+        facts: Option<&Facts>,
+        item: Option<&str>,
+    ) {
         let what = verb(class, kind);
         let tone = match decision.verdict {
             Verdict::Allow => Tone::Good,
             Verdict::Review => Tone::Wait,
             Verdict::Deny => Tone::Bad,
         };
-        let quiet = decision.verdict == Verdict::Allow && matches!(class, ActionClass::Plan | ActionClass::Generate | ActionClass::Execute);
+        let quiet = decision.verdict == Verdict::Allow
+            && matches!(class, ActionClass::Plan | ActionClass::Generate | ActionClass::Execute);
         if quiet {
             return;
         }
@@ -60,7 +78,12 @@ impl Story<'_> {
             self.reasons(decision, 3);
         }
         for waived in &decision.waived {
-            self.beat("", Tone::Faint, "waived", &format!("{} by {}: {}", waived.rule, waived.by, safe_text::line(&waived.reason)));
+            self.beat(
+                "",
+                Tone::Faint,
+                "waived",
+                &format!("{} by {}: {}", waived.rule, waived.by, safe_text::line(&waived.reason)),
+            );
         }
     }
 
@@ -69,7 +92,8 @@ impl Story<'_> {
         if decision.findings.is_empty() {
             self.printer.line(&format!("         {}", lead_rule(decision)));
         }
-        let mut findings: Vec<_> = decision.findings.iter().filter(|finding| finding.level != FindingLevel::Warn).collect();
+        let mut findings: Vec<_> =
+            decision.findings.iter().filter(|finding| finding.level != FindingLevel::Warn).collect();
         findings.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| a.rule.cmp(&b.rule)));
         let mut told: Vec<(&str, usize)> = Vec::new();
         for finding in &findings {
@@ -80,11 +104,22 @@ impl Story<'_> {
         }
         for (rule, count) in told.iter().take(most) {
             let Some(finding) = findings.iter().find(|finding| finding.rule == *rule) else { continue };
-            let again = if *count > 1 { format!(" — and {} more of this rule", count.saturating_sub(1)) } else { String::new() };
-            let place = finding.path.as_ref().map(|path| format!(" ({})", safe_text::line(path))).unwrap_or_default();
-            self.printer.line(&format!("         {}: {}{place}{again}", finding.rule, safe_text::line(&finding.msg)));
+            let again = if *count > 1 {
+                format!(" — and {} more of this rule", count.saturating_sub(1))
+            } else {
+                String::new()
+            };
+            let place =
+                finding.path.as_ref().map(|path| format!(" ({})", safe_text::line(path))).unwrap_or_default();
+            self.printer.line(&format!(
+                "         {}: {}{place}{again}",
+                finding.rule,
+                safe_text::line(&finding.msg)
+            ));
             if let Some(help) = &finding.help {
-                self.printer.line(&self.printer.paint(Tone::Faint, &format!("         help: {}", safe_text::line(help))));
+                self.printer.line(
+                    &self.printer.paint(Tone::Faint, &format!("         help: {}", safe_text::line(help))),
+                );
             }
         }
         let hidden = told.len().saturating_sub(most);

@@ -28,7 +28,8 @@ impl Clock for SystemClock {
 
 /// Opens the log of `state`.
 pub(crate) fn ledger(state: &State) -> Result<Arc<Ledger>, Failure> {
-    let ledger = Ledger::open(&state.ledger(), &Opening::STANDARD).map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
+    let ledger = Ledger::open(&state.ledger(), &Opening::STANDARD)
+        .map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
     Ok(Arc::new(ledger))
 }
 
@@ -45,19 +46,29 @@ pub(crate) fn desk(ledger: Arc<Ledger>, policy: Policy) -> Desk {
 /// `count` random bytes from the system.
 pub(crate) fn entropy<const N: usize>() -> Result<[u8; N], Failure> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| Failure::new("AB0007", format!("the system gives no random bytes: {error}")))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure::new("AB0007", format!("the system gives no random bytes: {error}")))?;
     Ok(bytes)
 }
 
 /// Writes down one event with what it cites.
-pub(crate) fn record(ledger: &Ledger, run: Option<&RunId>, body: &Body, blobs: Vec<Blob>, guard: Guard) -> Result<Seq, Failure> {
+pub(crate) fn record(
+    ledger: &Ledger,
+    run: Option<&RunId>,
+    body: &Body,
+    blobs: Vec<Blob>,
+    guard: Guard,
+) -> Result<Seq, Failure> {
     let (kind, data) = body.parts().map_err(|error| Failure::of("AB0124", error))?;
-    let leaf = Leaf::new(run.cloned(), &kind, SystemClock.now(), data).map_err(|error| Failure::of("AB0409", error))?;
+    let leaf = Leaf::new(run.cloned(), &kind, SystemClock.now(), data)
+        .map_err(|error| Failure::of("AB0409", error))?;
     let drafts = vec![Draft { leaf, blobs }];
     let seqs = match guard {
         Guard::Free => ledger.append(drafts),
         Guard::RunAt { run, last } => ledger.append_after(&run, last, drafts),
     };
     let seqs = seqs.map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
-    seqs.first().copied().ok_or_else(|| Failure::new("AB0413", "the log gave no place for an event").exit(Exit::Gate))
+    seqs.first()
+        .copied()
+        .ok_or_else(|| Failure::new("AB0413", "the log gave no place for an event").exit(Exit::Gate))
 }

@@ -5,9 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use abide_core::id::Digest;
-use abide_sandbox::{Capability, EngineLimits, InProcess, RunOutcome, RunRequest, Workspace};
+use abide_sandbox::{
+    CacheKey, Capability, CompiledCache, EngineLimits, InProcess, RunOutcome, RunRequest, Workspace,
+};
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
 
 use crate::embedded;
+use crate::home::{State, private_folder};
 use crate::report::{Exit, Failure};
 
 /// Runs a component on a task. The messages are data, so that a separate process can take this place.
@@ -43,17 +48,18 @@ pub(crate) struct Worker {
 pub(crate) struct Workshop {
     workers: BTreeMap<String, Worker>,
     engine: EngineLimits,
+    state: State,
     runner: std::sync::OnceLock<Arc<dyn Runner>>,
 }
 
 impl Workshop {
-    /// The shipped workers. The engine starts when the first one is used.
-    pub(crate) fn shipped(engine: EngineLimits) -> Self {
+    /// The shipped workers. The engine starts when the first one is used; what it compiles is kept below `state`.
+    pub(crate) fn shipped(engine: EngineLimits, state: &State) -> Self {
         let workers = embedded::WORKERS.iter().map(|(file, bytes)| {
             let name = file.trim_end_matches(".wasm").rsplit('/').next().unwrap_or(file).to_owned();
             (name.clone(), Worker { name, digest: Digest::of(bytes), bytes: (*bytes).into() })
         });
-        Self { workers: workers.collect(), engine, runner: std::sync::OnceLock::new() }
+        Self { workers: workers.collect(), engine, state: state.clone(), runner: std::sync::OnceLock::new() }
     }
 
     /// Takes a component from a file in place of the shipped one of that name.
@@ -67,7 +73,9 @@ impl Workshop {
         self.workers.get(name).ok_or_else(|| {
             let known: Vec<_> = self.workers.keys().map(String::as_str).collect();
             let help = match known.as_slice() {
-                [] => "this binary was built without workers: cargo xtask guests, then build again".to_owned(),
+                [] => {
+                    "this binary was built without workers: cargo xtask guests, then build again".to_owned()
+                }
                 _ => format!("there are: {}", known.join(", ")),
             };
             Failure::new("AB0830", format!("there is no worker `{name}`")).help(help).exit(Exit::Usage)
@@ -77,12 +85,19 @@ impl Workshop {
     /// What `worker` imports, by the names that policies use. An interface that this host does not have keeps its own name.
     pub(crate) fn requests(&self, worker: &Worker) -> Result<BTreeSet<String>, Failure> {
         let info = self.runner()?.load(&worker.bytes).map_err(|error| Failure::of(error.code(), error))?;
-        let name = |interface: &String| Capability::of_interface(interface).map_or_else(|| interface.clone(), |capability| capability.name().to_owned());
+        let name = |interface: &String| {
+            Capability::of_interface(interface)
+                .map_or_else(|| interface.clone(), |capability| capability.name().to_owned())
+        };
         Ok(info.imports.iter().map(name).collect())
     }
 
     /// Runs a component that was loaded by [`Workshop::requests`].
-    pub(crate) fn run(&self, request: &RunRequest, workspace: Arc<dyn Workspace>) -> Result<RunOutcome, Failure> {
+    pub(crate) fn run(
+        &self,
+        request: &RunRequest,
+        workspace: Arc<dyn Workspace>,
+    ) -> Result<RunOutcome, Failure> {
         Ok(self.runner()?.run(request, workspace))
     }
 
@@ -90,7 +105,18 @@ impl Workshop {
         if let Some(runner) = self.runner.get() {
             return Ok(runner);
         }
-        let runner = InProcess::start(self.engine.clone()).map_err(|error| Failure::of(error.code(), error))?;
+        let runner =
+            InProcess::start(self.engine.clone()).map_err(|error| Failure::of(error.code(), error))?;
+        let runner = runner.with_cache(self.cache()?);
         Ok(self.runner.get_or_init(|| Arc::new(runner)))
+    }
+
+    /// Compiled components, under a key of this state folder.
+    fn cache(&self) -> Result<CompiledCache, Failure> {
+        let folder = self.state.folder.join("compiled");
+        private_folder(&folder)?;
+        let dir = Dir::open_ambient_dir(&folder, ambient_authority())
+            .map_err(|error| Failure::of("AB0004", error))?;
+        Ok(CompiledCache::new(dir, CacheKey::new(self.state.secret("compiled.key")?)))
     }
 }

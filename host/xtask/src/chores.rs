@@ -54,10 +54,16 @@ pub fn test(options: &Test) -> Result<()> {
     if options.rest.is_empty() {
         let target = guests::target_directory(&root)?.join("guest-tests");
         let mut workers = Command::new("cargo");
-        workers.args(["test", "--quiet", "--workspace"]).current_dir(root.join("guest-workers")).env("CARGO_TARGET_DIR", target);
+        workers
+            .args(["test", "--quiet", "--workspace"])
+            .current_dir(root.join("guest-workers"))
+            .env("CARGO_TARGET_DIR", target);
         run(&mut workers)?;
     }
-    let nextest = Command::new("cargo").args(["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
+    let nextest = Command::new("cargo")
+        .args(["nextest", "--version"])
+        .output()
+        .is_ok_and(|output| output.status.success());
     let mut tests = Command::new("cargo");
     if nextest {
         tests.args(["nextest", "run", "--workspace", "--no-fail-fast"]);
@@ -89,7 +95,9 @@ fn build(root: &Path) -> Result<PathBuf> {
 }
 
 fn run(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("{} cannot be started", command.get_program().to_string_lossy()))?;
+    let status = command
+        .status()
+        .with_context(|| format!("{} cannot be started", command.get_program().to_string_lossy()))?;
     if !status.success() {
         bail!("{} failed: {status}", command.get_program().to_string_lossy());
     }

@@ -11,7 +11,12 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::guests;
 
 /// Files that ask the gate.
-const DRIVES: [&str; 4] = ["host/abide/src/drive.rs", "host/abide/src/drive/work.rs", "host/abide/src/drive/land.rs", "host/abide/src/drive/deploy.rs"];
+const DRIVES: [&str; 4] = [
+    "host/abide/src/drive.rs",
+    "host/abide/src/drive/work.rs",
+    "host/abide/src/drive/land.rs",
+    "host/abide/src/drive/deploy.rs",
+];
 /// How a question to the gate begins.
 const QUESTION: &str = "let Answer::Go";
 /// Questions that there are at least; fewer means that this check looks in the wrong place.
@@ -36,7 +41,8 @@ pub fn run() -> Result<()> {
         let text = fs::read_to_string(root.join(file)).with_context(|| file.to_owned())?;
         for (place, _) in text.match_indices(QUESTION) {
             questions += 1;
-            let end = statement_end(&text[place..]).with_context(|| format!("{file}: a question without an end"))?;
+            let end = statement_end(&text[place..])
+                .with_context(|| format!("{file}: a question without an end"))?;
             let mutant = format!("{}{}", &text[..place], &text[place + end..]);
             let line = text[..place].lines().count();
             if survives(&copy, file, &text, &mutant, &["check", "--quiet", "--package", "abide"])? {
@@ -48,14 +54,23 @@ pub fn run() -> Result<()> {
     for (file, line, other) in GATE {
         let text = fs::read_to_string(root.join(file)).with_context(|| file.to_owned())?;
         ensure!(text.contains(line), "{file} has no line `{line}`: bring this list up to date");
-        if survives(&copy, file, &text, &text.replace(line, other), &["test", "--quiet", "--package", "abide-gate", "--lib"])? {
+        if survives(
+            &copy,
+            file,
+            &text,
+            &text.replace(line, other),
+            &["test", "--quiet", "--package", "abide-gate", "--lib"],
+        )? {
             survivors.push(format!("{file}: {line}"));
         }
     }
     if !survivors.is_empty() {
         bail!("mutants that nothing noticed: {}", survivors.join(", "));
     }
-    println!("{questions} questions to the gate and {} lines of it: none can be taken away unnoticed", GATE.len());
+    println!(
+        "{questions} questions to the gate and {} lines of it: none can be taken away unnoticed",
+        GATE.len()
+    );
     Ok(())
 }
 
@@ -76,7 +91,13 @@ fn statement_end(text: &str) -> Option<usize> {
 fn survives(copy: &Path, file: &str, whole: &str, mutant: &str, cargo: &[&str]) -> Result<bool> {
     let path = copy.join(file);
     fs::write(&path, mutant)?;
-    let status = Command::new("cargo").args(cargo).current_dir(copy).env("CARGO_TARGET_DIR", copy.join("target")).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+    let status = Command::new("cargo")
+        .args(cargo)
+        .current_dir(copy)
+        .env("CARGO_TARGET_DIR", copy.join("target"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()?;
     fs::write(&path, whole)?;
     eprintln!("{} {file}", if status.success() { "SURVIVED" } else { "noticed " });
     Ok(status.success())
@@ -84,7 +105,11 @@ fn survives(copy: &Path, file: &str, whole: &str, mutant: &str, cargo: &[&str]) 
 
 /// Copies what git tracks, as it is in the work tree.
 fn copy_tree(root: &Path, copy: &PathBuf) -> Result<()> {
-    let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root).output().context("git cannot be started")?;
+    let listed = Command::new("git")
+        .args(["ls-files", "-z"])
+        .current_dir(root)
+        .output()
+        .context("git cannot be started")?;
     ensure!(listed.status.success(), "git ls-files failed");
     for name in String::from_utf8(listed.stdout)?.split('\0').filter(|name| !name.is_empty()) {
         let (from, to) = (root.join(name), copy.join(name));

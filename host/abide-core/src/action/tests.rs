@@ -10,7 +10,11 @@ fn the_digest_covers_class_kind_and_every_field() {
         tree: Oid::zero(),
     };
     let text = String::from_utf8(merge.canonical().unwrap()).unwrap();
-    assert!(text.starts_with(r#"{"action":{"commit":"da39"#) && text.ends_with(r#""class":"MERGE","kind":"merge"}"#), "{text}");
+    assert!(
+        text.starts_with(r#"{"action":{"commit":"da39"#)
+            && text.ends_with(r#""class":"MERGE","kind":"merge"}"#),
+        "{text}"
+    );
     let other = Merge { expected: merge.commit.clone(), ..merge.clone() };
     assert_ne!(merge.digest().unwrap(), other.digest().unwrap());
 }
@@ -18,7 +22,14 @@ fn the_digest_covers_class_kind_and_every_field() {
 #[test]
 fn only_the_way_back_survives_a_halt() {
     const { assert!(Rollback::SURVIVES_HALT) };
-    const { assert!(!Merge::SURVIVES_HALT && !Deploy::SURVIVES_HALT && !Promote::SURVIVES_HALT && !Revert::SURVIVES_HALT) };
+    const {
+        assert!(
+            !Merge::SURVIVES_HALT
+                && !Deploy::SURVIVES_HALT
+                && !Promote::SURVIVES_HALT
+                && !Revert::SURVIVES_HALT
+        )
+    };
     const { assert!(!CommitPatch::SURVIVES_HALT && !RunChecks::SURVIVES_HALT && !RunWorker::SURVIVES_HALT) };
     const { assert!(!OpenEgress::SURVIVES_HALT && !AdoptPlan::SURVIVES_HALT) };
 }

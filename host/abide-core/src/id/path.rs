@@ -76,7 +76,8 @@ fn check_component(component: &str) -> Result<(), &'static str> {
 
 /// Whether HFS+ or NTFS would take `component` for `.git`.
 fn folds_to_dot_git(component: &str) -> bool {
-    let visible: String = component.chars().filter(|c| !is_hfs_ignorable(*c)).flat_map(char::to_lowercase).collect();
+    let visible: String =
+        component.chars().filter(|c| !is_hfs_ignorable(*c)).flat_map(char::to_lowercase).collect();
     let stem = visible.split(':').next().unwrap_or_default().trim_end_matches(['.', ' ']);
     matches!(stem, ".git" | "git~1")
 }

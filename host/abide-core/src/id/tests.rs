@@ -6,12 +6,31 @@ fn path_check(path: &str, ok: bool) {
 
 #[test]
 fn a_path_stays_inside_the_repository() {
-    for good in ["a", "src/lib.rs", ".github/workflows/ci.yml", "..a/b", "a/...", ".gitignore", "x.git/y", "é/ü"] {
+    for good in
+        ["a", "src/lib.rs", ".github/workflows/ci.yml", "..a/b", "a/...", ".gitignore", "x.git/y", "é/ü"]
+    {
         path_check(good, true);
     }
     for bad in [
-        "", "/a", "a//b", "a/", "./a", "a/../b", "..", ".git/config", "a/.GIT/x", ".git /x", ".git./x", "git~1/x", "GIT~1",
-        ".g\u{200c}it/config", ".git::$INDEX_ALLOCATION/x", "a\\b", "C:/x", "a\0b", "a\nb",
+        "",
+        "/a",
+        "a//b",
+        "a/",
+        "./a",
+        "a/../b",
+        "..",
+        ".git/config",
+        "a/.GIT/x",
+        ".git /x",
+        ".git./x",
+        "git~1/x",
+        "GIT~1",
+        ".g\u{200c}it/config",
+        ".git::$INDEX_ALLOCATION/x",
+        "a\\b",
+        "C:/x",
+        "a\0b",
+        "a\nb",
     ] {
         path_check(bad, false);
     }
@@ -23,7 +42,16 @@ fn a_reference_is_a_full_name() {
     for good in ["refs/heads/main", "refs/heads/ab/01J/u1", "refs/tags/v1.0", "refs/replace/aa"] {
         assert!(good.parse::<RefName>().is_ok(), "{good}");
     }
-    for bad in ["main", "HEAD", "refs/heads/a..b", "refs/heads/x.lock", "refs/heads/", "refs/heads/a b", "refs/heads/@{u}", "refs/.h"] {
+    for bad in [
+        "main",
+        "HEAD",
+        "refs/heads/a..b",
+        "refs/heads/x.lock",
+        "refs/heads/",
+        "refs/heads/a b",
+        "refs/heads/@{u}",
+        "refs/.h",
+    ] {
         assert!(bad.parse::<RefName>().is_err(), "{bad}");
     }
 }

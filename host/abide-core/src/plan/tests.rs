@@ -4,7 +4,11 @@ fn check(ticket: &str, expect: Result<&[(&str, &[&str])], &str>) {
     let plan = Plan::of_ticket(ticket);
     match (plan, expect) {
         (Ok(plan), Ok(units)) => {
-            let found: Vec<_> = plan.units.iter().map(|unit| (unit.recipe.as_str(), unit.scope.iter().map(String::as_str).collect::<Vec<_>>())).collect();
+            let found: Vec<_> = plan
+                .units
+                .iter()
+                .map(|unit| (unit.recipe.as_str(), unit.scope.iter().map(String::as_str).collect::<Vec<_>>()))
+                .collect();
             let wanted: Vec<_> = units.iter().map(|(recipe, scope)| (*recipe, scope.to_vec())).collect();
             assert_eq!(found, wanted, "{ticket}");
         }
@@ -17,7 +21,10 @@ fn check(ticket: &str, expect: Result<&[(&str, &[&str])], &str>) {
 fn a_ticket_becomes_units_or_says_why_not() {
     check("Repair links in docs/", Ok(&[("repair-links", &["docs/"])]));
     check("# Fix broken links\n\nSince the move.", Ok(&[("repair-links", &[])]));
-    check("---\nrecipe: rename\nscope: [src]\nparams: {old: area, new: surface}\n---\n# Rename\n", Ok(&[("rename", &["src"])]));
+    check(
+        "---\nrecipe: rename\nscope: [src]\nparams: {old: area, new: surface}\n---\n# Rename\n",
+        Ok(&[("rename", &["src"])]),
+    );
     check(
         "---\nunits:\n  - recipe: repair-links\n  - recipe: edit-file\n    params: {path: a, text: b}\n---\nTwo",
         Ok(&[("repair-links", &[]), ("edit-file", &[])]),

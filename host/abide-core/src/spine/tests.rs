@@ -35,24 +35,50 @@ fn started(deploys: bool) -> Event {
 
 fn adopted(units: u32) -> Event {
     let units = (1..=units)
-        .map(|n| PlannedUnit { id: format!("u{n}"), recipe: "rename".to_owned(), component: Some(Digest::of(b"c")), title: "t".to_owned() })
+        .map(|n| PlannedUnit {
+            id: format!("u{n}"),
+            recipe: "rename".to_owned(),
+            component: Some(Digest::of(b"c")),
+            title: "t".to_owned(),
+        })
         .collect();
     event(Body::PlanAdopted { decision: Cites(1), plan: Digest::of(b"p"), units })
 }
 
 fn proposed(unit: &str) -> Event {
     let (patch, component, receipt) = (Digest::of(b"p"), Digest::of(b"c"), Digest::of(b"r"));
-    event(Body::PatchProposed { unit: unit.to_owned(), decision: Cites(2), base: oid('a'), component, patch, receipt })
+    event(Body::PatchProposed {
+        unit: unit.to_owned(),
+        decision: Cites(2),
+        base: oid('a'),
+        component,
+        patch,
+        receipt,
+    })
 }
 
 fn committed(unit: &str) -> Event {
     let branch = RefName::branch("ab/x").unwrap();
     let (commit, base, tree, facts) = (oid('b'), oid('a'), oid('c'), Digest::of(b"f"));
-    event(Body::PatchCommitted { unit: unit.to_owned(), decision: Cites(3), branch, commit, base, tree, facts })
+    event(Body::PatchCommitted {
+        unit: unit.to_owned(),
+        decision: Cites(3),
+        branch,
+        commit,
+        base,
+        tree,
+        facts,
+    })
 }
 
 fn checked(unit: &str) -> Event {
-    event(Body::ChecksFinished { unit: unit.to_owned(), decision: Cites(4), commit: oid('b'), passed: true, results: vec![] })
+    event(Body::ChecksFinished {
+        unit: unit.to_owned(),
+        decision: Cites(4),
+        commit: oid('b'),
+        passed: true,
+        results: vec![],
+    })
 }
 
 fn rehearsed(unit: &str) -> Event {
@@ -61,13 +87,27 @@ fn rehearsed(unit: &str) -> Event {
 
 fn merged(unit: &str) -> Event {
     let name = RefName::branch("main").unwrap();
-    event(Body::Merged { unit: Some(unit.to_owned()), decision: Cites(5), name, old: oid('a'), new: oid('b') })
+    event(Body::Merged {
+        unit: Some(unit.to_owned()),
+        decision: Cites(5),
+        name,
+        old: oid('a'),
+        new: oid('b'),
+    })
 }
 
 fn review(unit: &str) -> Event {
     let why = "needs-human".to_owned();
     let (item, decision, action) = ("q5".to_owned(), Cites(5), Digest::of(b"merge"));
-    event(Body::ReviewRequested { item, unit: Some(unit.to_owned()), decision, class: ActionClass::Merge, action, expires: 9, why })
+    event(Body::ReviewRequested {
+        item,
+        unit: Some(unit.to_owned()),
+        decision,
+        class: ActionClass::Merge,
+        action,
+        expires: 9,
+        why,
+    })
 }
 
 fn canary() -> Event {
@@ -85,7 +125,12 @@ fn canary() -> Event {
 
 fn observed(outcome: &str) -> Event {
     let release = ReleaseId::of(&oid('b'));
-    event(Body::CanaryObserved { environment: "production".parse().unwrap(), release, outcome: outcome.to_owned(), detail: String::new() })
+    event(Body::CanaryObserved {
+        environment: "production".parse().unwrap(),
+        release,
+        outcome: outcome.to_owned(),
+        detail: String::new(),
+    })
 }
 
 fn wants(events: &[Event]) -> Vec<Intent> {
@@ -117,21 +162,56 @@ fn a_change_goes_from_plan_to_promotion() {
 
 #[test]
 fn a_bad_canary_is_taken_back() {
-    let events = [started(true), adopted(1), proposed("u1"), committed("u1"), checked("u1"), rehearsed("u1"), merged("u1"), canary(), observed("bad")];
+    let events = [
+        started(true),
+        adopted(1),
+        proposed("u1"),
+        committed("u1"),
+        checked("u1"),
+        rehearsed("u1"),
+        merged("u1"),
+        canary(),
+        observed("bad"),
+    ];
     assert_eq!(wants(&events), vec![Intent::RollBack]);
 }
 
 #[test]
 fn a_run_waits_for_its_person_and_goes_on_with_the_same_intent() {
-    let mut events = vec![started(false), adopted(2), proposed("u1"), committed("u1"), checked("u1"), rehearsed("u1"), review("u1")];
+    let mut events = vec![
+        started(false),
+        adopted(2),
+        proposed("u1"),
+        committed("u1"),
+        checked("u1"),
+        rehearsed("u1"),
+        review("u1"),
+    ];
     assert_eq!(wants(&events), vec![Intent::Generate("u2".to_owned())]);
-    let failed = Body::WorkerFailed { unit: "u2".to_owned(), component: Digest::of(b"c"), code: "AB0801".to_owned(), why: "trap".to_owned() };
+    let failed = Body::WorkerFailed {
+        unit: "u2".to_owned(),
+        component: Digest::of(b"c"),
+        code: "AB0801".to_owned(),
+        why: "trap".to_owned(),
+    };
     events.push(event(failed));
     assert_eq!(wants(&events), vec![]);
-    let other = Body::Approved { item: "q5".to_owned(), action: Digest::of(b"other"), by: "bob".to_owned(), role: "reviewer".to_owned(), note: None };
+    let other = Body::Approved {
+        item: "q5".to_owned(),
+        action: Digest::of(b"other"),
+        by: "bob".to_owned(),
+        role: "reviewer".to_owned(),
+        note: None,
+    };
     events.push(event(other));
     assert_eq!(wants(&events), vec![], "an approval of another digest does not count");
-    let approved = Body::Approved { item: "q5".to_owned(), action: Digest::of(b"merge"), by: "bob".to_owned(), role: "reviewer".to_owned(), note: None };
+    let approved = Body::Approved {
+        item: "q5".to_owned(),
+        action: Digest::of(b"merge"),
+        by: "bob".to_owned(),
+        role: "reviewer".to_owned(),
+        note: None,
+    };
     events.push(event(approved));
     assert_eq!(wants(&events), vec![Intent::Merge("u1".to_owned())]);
 }
@@ -149,11 +229,22 @@ fn a_moved_target_starts_the_unit_again_a_few_times() {
 
 #[test]
 fn after_a_kill_only_the_way_back_is_wanted() {
-    let killed = || Event { run: None, ..event(Body::Killed { by: "alice".to_owned(), reason: "stop".to_owned() }) };
+    let killed =
+        || Event { run: None, ..event(Body::Killed { by: "alice".to_owned(), reason: "stop".to_owned() }) };
     let mut events = vec![started(true), adopted(2), proposed("u1")];
     events.push(killed());
     assert_eq!(wants(&events), vec![]);
-    let events = [started(true), adopted(1), proposed("u1"), committed("u1"), checked("u1"), rehearsed("u1"), merged("u1"), canary(), killed()];
+    let events = [
+        started(true),
+        adopted(1),
+        proposed("u1"),
+        committed("u1"),
+        checked("u1"),
+        rehearsed("u1"),
+        merged("u1"),
+        canary(),
+        killed(),
+    ];
     assert_eq!(wants(&events), vec![Intent::RollBack]);
 }
 

@@ -10,6 +10,8 @@ use super::args::{AuditArgs, AuditVerb};
 use super::printer::Tone;
 use super::run::Bench;
 use crate::report::{Exit, Failure};
+use crate::repository;
+use crate::wiring;
 
 pub(crate) fn run(shell: &Shell, args: &AuditArgs) -> Result<Exit, Failure> {
     match &args.verb {
@@ -19,10 +21,14 @@ pub(crate) fn run(shell: &Shell, args: &AuditArgs) -> Result<Exit, Failure> {
             if *accept { settle(shell, &bench, reason) } else { reconcile(shell, &bench) }
         }
         AuditVerb::Log { at } => {
-            let bench = Bench::open(shell, at.repo.as_deref())?;
-            for (seq, event) in bench.desk.all()? {
-                let line = json!({ "seq": seq.0, "event": event });
-                shell.printer.raw(&format!("{line}\n"));
+            // Neither policy nor `ab.yml` is needed to read what happened.
+            let known = repository::open(shell, at.repo.as_deref())?;
+            let ledger = wiring::ledger(&known.state)?;
+            let size = ledger.size().map_err(|error| Failure::of(error.code(), error))?;
+            for record in ledger.read(0..size).map_err(|error| Failure::of(error.code(), error))? {
+                let event: serde_json::Value = serde_json::from_slice(record.leaf.bytes())
+                    .map_err(|error| Failure::of("AB0409", error))?;
+                shell.printer.raw(&format!("{}\n", json!({ "seq": record.seq.0, "event": event })));
             }
             Ok(Exit::Done)
         }
@@ -36,20 +42,29 @@ fn strays(bench: &Bench) -> Result<Vec<Stray>, Failure> {
     for (_, event) in bench.desk.all()? {
         known.extend(placed(&event.body, repo, &known));
     }
-    reconcile_refs(&bench.known.repo, &bench.config.protected, &known).map_err(|error| Failure::of(error.code(), error))
+    reconcile_refs(&bench.known.repo, &bench.config.protected, &known)
+        .map_err(|error| Failure::of(error.code(), error))
 }
 
 /// The move that an event has a receipt for; for a ref that the log meets for the first time, where it stood.
 fn placed(body: &Body, repo: &str, known: &[RefMove]) -> Option<RefMove> {
-    let step = |name: &RefName, old: &Oid, new: &Oid| Some(RefMove { name: name.clone(), old: old.clone(), new: new.clone() });
+    let step = |name: &RefName, old: &Oid, new: &Oid| {
+        Some(RefMove { name: name.clone(), old: old.clone(), new: new.clone() })
+    };
     match body {
         Body::Merged { name, old, new, .. } | Body::Reverted { name, old, new, .. } => step(name, old, new),
         Body::RefMoveAllowed { name, old, new, repo: at, .. } if at.as_str() == repo => step(name, old, new),
         Body::RefAccepted { name, found, repo: at, .. } if at.as_str() == repo => {
-            let last = known.iter().rev().find(|step| step.name == *name).map_or_else(Oid::zero, |step| step.new.clone());
+            let last = known
+                .iter()
+                .rev()
+                .find(|step| step.name == *name)
+                .map_or_else(Oid::zero, |step| step.new.clone());
             step(name, &last, found)
         }
-        Body::RunStarted(started) if !known.iter().any(|step| step.name == started.target) => step(&started.target, &Oid::zero(), &started.base),
+        Body::RunStarted(started) if !known.iter().any(|step| step.name == started.target) => {
+            step(&started.target, &Oid::zero(), &started.base)
+        }
         _ => None,
     }
 }
@@ -60,17 +75,28 @@ fn reconcile(shell: &Shell, bench: &Bench) -> Result<Exit, Failure> {
     for stray in &strays {
         let from = stray.old.short();
         let mark = shell.printer.paint(Tone::Bad, "✗");
-        shell.printer.line(&format!("{mark} {} went from {from} to {}: no receipt", stray.name.short(), stray.new.short()));
+        shell.printer.line(&format!(
+            "{mark} {} went from {from} to {}: no receipt",
+            stray.name.short(),
+            stray.new.short()
+        ));
         if !bench.desk.is_frozen(repo.as_str()) {
             let why = format!("went from {from} to {} without a receipt", stray.new.short());
-            let body = Body::Frozen { repo: repo.clone(), name: stray.name.clone(), found: stray.new.clone(), why };
+            let body =
+                Body::Frozen { repo: repo.clone(), name: stray.name.clone(), found: stray.new.clone(), why };
             bench.desk.record(None, &body, vec![])?;
         }
     }
-    let rows: Vec<_> = strays.iter().map(|stray| json!({ "ref": stray.name, "from": stray.old, "to": stray.new, "log": stray.log })).collect();
+    let rows: Vec<_> = strays
+        .iter()
+        .map(|stray| json!({ "ref": stray.name, "from": stray.old, "to": stray.new, "log": stray.log }))
+        .collect();
     shell.printer.data(&json!({ "strays": rows, "frozen": bench.desk.is_frozen(repo.as_str()) }));
     if strays.is_empty() {
-        shell.printer.line(&format!("{} every protected ref stands where a receipt put it", shell.printer.paint(Tone::Good, "✓")));
+        shell.printer.line(&format!(
+            "{} every protected ref stands where a receipt put it",
+            shell.printer.paint(Tone::Good, "✓")
+        ));
         return Ok(Exit::Done);
     }
     shell.printer.line("merges are frozen until a person looked: ab audit reconcile --accept --reason WHY");
@@ -82,7 +108,13 @@ fn settle(shell: &Shell, bench: &Bench, reason: &str) -> Result<Exit, Failure> {
     let repo = &bench.known.state.repository.id;
     let by = shell.env.actor.clone();
     for stray in strays(bench)? {
-        let body = Body::RefAccepted { repo: repo.clone(), name: stray.name, found: stray.new, by: by.clone(), reason: reason.to_owned() };
+        let body = Body::RefAccepted {
+            repo: repo.clone(),
+            name: stray.name,
+            found: stray.new,
+            by: by.clone(),
+            reason: reason.to_owned(),
+        };
         bench.desk.record(None, &body, vec![])?;
     }
     bench.desk.record(None, &Body::Unfrozen { repo: repo.clone(), by, reason: reason.to_owned() }, vec![])?;

@@ -15,7 +15,8 @@ use crate::report::{Exit, Failure};
 use stage::Stage;
 
 pub(crate) fn run(shell: &Shell, args: &DemoArgs) -> Result<Exit, Failure> {
-    let source = args.repo.clone().map_or_else(|| Ok::<_, Failure>(None), |path| canonical(&path).map(Some))?;
+    let source =
+        args.repo.clone().map_or_else(|| Ok::<_, Failure>(None), |path| canonical(&path).map(Some))?;
     let stage = Stage::set_up(shell, source.as_deref())?;
     let mut failed = Vec::new();
     for (title, scene) in scenes::ALL {
@@ -30,10 +31,13 @@ pub(crate) fn run(shell: &Shell, args: &DemoArgs) -> Result<Exit, Failure> {
     shell.printer.data(&json!({ "scenes": scenes::ALL.len(), "failed": failed, "kept": folder }));
     match failed.pop() {
         None => Ok(Exit::Done),
-        Some(why) => Err(Failure::new("AB0050", format!("the demo did not go as told: {why}")).help("its folder was kept; look at the log with ab show")),
+        Some(why) => Err(Failure::new("AB0050", format!("the demo did not go as told: {why}"))
+            .help("its folder was kept; look at the log with ab show")),
     }
 }
 
 fn canonical(path: &std::path::Path) -> Result<PathBuf, Failure> {
-    std::fs::canonicalize(path).map_err(|error| Failure::of("AB0300", error).help(format!("{} cannot be entered", path.display())).exit(Exit::Usage))
+    std::fs::canonicalize(path).map_err(|error| {
+        Failure::of("AB0300", error).help(format!("{} cannot be entered", path.display())).exit(Exit::Usage)
+    })
 }

@@ -19,16 +19,49 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
     let bundle = &bench.desk.policy.bundle;
     let workers: Vec<_> = embedded::WORKERS.iter().map(|(name, _)| name.trim_end_matches(".wasm")).collect();
     let size = bench.desk.ledger.size().map_err(|error| Failure::of(error.code(), error))?;
-    shell.printer.line(&format!("{:<14} {} bundle {} ({} modules)", "policy", shell.printer.paint(Tone::Good, "✓"), bundle.digest().short(), bundle.modules().len()));
-    shell.printer.line(&format!("{:<14} {} {}", "workers", shell.printer.paint(Tone::Good, "✓"), workers.join(", ")));
-    shell.printer.line(&format!("{:<14} {} {size} events, key {}", "log", shell.printer.paint(Tone::Good, "✓"), bench.desk.ledger.vkey()));
+    shell.printer.line(&format!(
+        "{:<14} {} bundle {} ({} modules)",
+        "policy",
+        shell.printer.paint(Tone::Good, "✓"),
+        bundle.digest().short(),
+        bundle.modules().len()
+    ));
+    shell.printer.line(&format!(
+        "{:<14} {} {}",
+        "workers",
+        shell.printer.paint(Tone::Good, "✓"),
+        workers.join(", ")
+    ));
+    shell.printer.line(&format!(
+        "{:<14} {} {size} events, key {}",
+        "log",
+        shell.printer.paint(Tone::Good, "✓"),
+        bench.desk.ledger.vkey()
+    ));
     for note in bench.known.repo.notes() {
-        shell.printer.line(&format!("{:<14} {} {}", "repository", shell.printer.paint(Tone::Wait, "!"), note_text(note)));
+        shell.printer.line(&format!(
+            "{:<14} {} {}",
+            "repository",
+            shell.printer.paint(Tone::Wait, "!"),
+            note_text(note)
+        ));
     }
     let level = bench.config.level_max.number().min(bench.walls.level_max());
-    let reason = if bench.config.level_max.number() <= bench.walls.level_max() { "autonomy_max in ab.yml" } else { "the walls of this host" };
-    shell.printer.line(&format!("{:<14} A{level} at most under {} ({reason}) → ab explain AB0210", "level", bench.config.profile));
-    let walls: Vec<_> = bench.walls.all.iter().map(|wall| json!({ "wall": wall.name, "stands": wall.stands, "what": wall.what })).collect();
+    let reason = if bench.config.level_max.number() <= bench.walls.level_max() {
+        "autonomy_max in ab.yml"
+    } else {
+        "the walls of this host"
+    };
+    shell.printer.line(&format!(
+        "{:<14} A{level} at most under {} ({reason}) → ab explain AB0210",
+        "level", bench.config.profile
+    ));
+    let walls: Vec<_> = bench
+        .walls
+        .all
+        .iter()
+        .map(|wall| json!({ "wall": wall.name, "stands": wall.stands, "what": wall.what }))
+        .collect();
     shell.printer.data(&json!({
         "walls": walls, "single_user": bench.walls.single_user(), "level_max": level, "bundle": bundle.digest(), "workers": workers, "log_size": size,
     }));
@@ -37,9 +70,16 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
 
 fn note_text(note: &Note) -> String {
     match note {
-        Note::Alternates(paths) => format!("borrows objects from {} other stores, which can take them away", paths.len()),
-        Note::Replacements => "has refs/replace: git on the command line shows other contents than are judged".to_owned(),
-        Note::HooksPath(path) => format!("core.hooksPath is `{}`: hooks installed by ab hook do not run", abide_core::safe_text::line(path)),
+        Note::Alternates(paths) => {
+            format!("borrows objects from {} other stores, which can take them away", paths.len())
+        }
+        Note::Replacements => {
+            "has refs/replace: git on the command line shows other contents than are judged".to_owned()
+        }
+        Note::HooksPath(path) => format!(
+            "core.hooksPath is `{}`: hooks installed by ab hook do not run",
+            abide_core::safe_text::line(path)
+        ),
         Note::LinkedWorktree => "was opened through a linked work tree".to_owned(),
     }
 }

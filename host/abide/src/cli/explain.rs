@@ -27,7 +27,9 @@ pub(crate) fn run(shell: &Shell, args: &ExplainArgs) -> Result<Exit, Failure> {
     };
     let code = code.to_ascii_uppercase();
     let Some(page) = pages.get(&code) else {
-        return Err(Failure::new("AB0001", format!("there is no code `{code}`")).help("ab explain lists them all").exit(Exit::Usage));
+        return Err(Failure::new("AB0001", format!("there is no code `{code}`"))
+            .help("ab explain lists them all")
+            .exit(Exit::Usage));
     };
     shell.printer.line(&format!("{code} — {}\n\n{}", page.title, page.body));
     shell.printer.data(&json!({ "code": code, "title": page.title, "text": page.body }));

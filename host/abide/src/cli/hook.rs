@@ -35,12 +35,17 @@ fn install(shell: &Shell, bare: &Path, name: Option<&str>) -> Result<Exit, Failu
     let git_dir = repository::git_dir(Some(bare))?;
     let home = Home::of(&shell.env)?;
     let state = match name {
-        Some(name) => home.named(&name.parse::<RepoId>().map_err(|error| Failure::of("AB0003", error).exit(Exit::Usage))?)?,
+        Some(name) => home.named(
+            &name.parse::<RepoId>().map_err(|error| Failure::of("AB0003", error).exit(Exit::Usage))?,
+        )?,
         None => home.find(&git_dir)?,
     };
     let me = std::env::current_exe().map_err(|error| Failure::of("AB0009", error))?;
-    let done = hook::install(&git_dir, &me, &state.folder).map_err(|error| Failure::of(error.code(), error))?;
-    shell.printer.line(&format!("guarded {}: every ref is denied but for what the gate recorded", git_dir.display()));
+    let done =
+        hook::install(&git_dir, &me, &state.folder).map_err(|error| Failure::of(error.code(), error))?;
+    shell
+        .printer
+        .line(&format!("guarded {}: every ref is denied but for what the gate recorded", git_dir.display()));
     for note in &done.notes {
         shell.printer.line(&format!("! {note}"));
     }
@@ -59,7 +64,8 @@ fn uninstall(shell: &Shell, bare: &Path) -> Result<Exit, Failure> {
 /// One ref of a push: an early, friendly answer. Nothing is used up here; the transaction that follows does that.
 fn update(shell: &Shell, folder: &Path, name: &str, old: &str, new: &str) -> Result<Exit, Failure> {
     let guard = Guarded::open(folder)?;
-    let peek = |step: &RefMove| guard.answer(guard.ledger.peek_ref_move(&guard.claim(step), SystemClock.now()));
+    let peek =
+        |step: &RefMove| guard.answer(guard.ledger.peek_ref_move(&guard.claim(step), SystemClock.now()));
     Ok(guard.end(shell, hook::update(&guard.repo, name, old, new, &peek), (name, old, new)))
 }
 
@@ -72,7 +78,8 @@ fn transaction(shell: &Shell, folder: &Path, phase: &str) -> Result<Exit, Failur
         return Err(Failure::new("AB0305", "the transaction is too large to be judged").exit(Exit::Gate));
     }
     let guard = Guarded::open(folder)?;
-    let spend = |step: &RefMove| guard.answer(guard.ledger.consume_ref_move(&guard.claim(step), SystemClock.now()));
+    let spend =
+        |step: &RefMove| guard.answer(guard.ledger.consume_ref_move(&guard.claim(step), SystemClock.now()));
     let said = hook::transaction(&guard.repo, phase, &text, &spend);
     Ok(guard.end(shell, said, ("", "", "")))
 }
@@ -89,7 +96,8 @@ impl Guarded {
         let state = State::open(folder).map_err(|failure| failure.exit(Exit::Gate))?;
         let ledger = wiring::ledger(&state)?;
         // git runs a hook in the repository it is about; the log answers for the registered one, whose copy this may be.
-        let repo = Repo::open(Path::new("."), state.repository.id.clone()).map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
+        let repo = Repo::open(Path::new("."), state.repository.id.clone())
+            .map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
         Ok(Self { state, repo, ledger })
     }
 
@@ -101,8 +109,11 @@ impl Guarded {
     fn answer(&self, said: Result<Result<Seq, RefMoveRefusal>, StoreError>) -> Result<(), Refusal> {
         match said {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(why)) => Err(Refusal::new(why.code(), why.to_string()).help("this ref moves only through the gate. Try: ab propose COMMIT --from YOUR-CLONE")),
-            Err(error) => Err(Refusal::new(error.code(), format!("the log cannot be read, so nothing moves: {error}"))),
+            Ok(Err(why)) => Err(Refusal::new(why.code(), why.to_string())
+                .help("this ref moves only through the gate. Try: ab propose COMMIT --from YOUR-CLONE")),
+            Err(error) => {
+                Err(Refusal::new(error.code(), format!("the log cannot be read, so nothing moves: {error}")))
+            }
         }
     }
 
@@ -111,11 +122,19 @@ impl Guarded {
         let Err(refusal) = said else { return Exit::Done };
         shell.printer.talk(&refusal.to_string());
         let (name, old, new) = match &refusal.about {
-            Some(update) => (update.name.clone(), update.old.short().to_owned(), update.new.short().to_owned()),
+            Some(update) => {
+                (update.name.clone(), update.old.short().to_owned(), update.new.short().to_owned())
+            }
             None => (asked.0.to_owned(), asked.1.to_owned(), asked.2.to_owned()),
         };
         let line = abide_core::safe_text::line;
-        let body = Body::RefMoveRefused { repo: self.state.repository.id.clone(), name: line(&name), old: line(&old), new: line(&new), code: refusal.code };
+        let body = Body::RefMoveRefused {
+            repo: self.state.repository.id.clone(),
+            name: line(&name),
+            old: line(&old),
+            new: line(&new),
+            code: refusal.code,
+        };
         // The refusal stands whether or not it can be written down.
         drop(wiring::record(&self.ledger, None, &body, vec![], Guard::Free));
         Exit::Denied

@@ -27,7 +27,8 @@ const POLICY_TEST: &str = include_str!("init/repository_test.rego");
 pub(crate) fn run(shell: &Shell, args: &InitArgs) -> Result<Exit, Failure> {
     let git_dir = repository::git_dir(args.at.repo.as_deref())?;
     let probe: RepoId = "probe".parse().map_err(|error| Failure::of("AB0003", error))?;
-    let repo = Repo::open(&git_dir, probe).map_err(|error| Failure::of(error.code(), error).exit(Exit::Usage))?;
+    let repo =
+        Repo::open(&git_dir, probe).map_err(|error| Failure::of(error.code(), error).exit(Exit::Usage))?;
     let target = target(&repo, args)?;
     let head = repo.branch(&target).map_err(|error| Failure::of(error.code(), error).exit(Exit::Usage))?;
     let id = name(&git_dir, args)?;
@@ -40,12 +41,20 @@ pub(crate) fn run(shell: &Shell, args: &InitArgs) -> Result<Exit, Failure> {
     };
     let tick = shell.printer.paint(Tone::Good, "✓");
     shell.printer.line(&format!("{tick} git repository   {id} ({}, at {})", target.short(), head.short()));
-    let files = if written.is_empty() { "nothing; ab.yml and policies/ are there, or the repository is bare".to_owned() } else { written.join(", ") };
+    let files = if written.is_empty() {
+        "nothing; ab.yml and policies/ are there, or the repository is bare".to_owned()
+    } else {
+        written.join(", ")
+    };
     shell.printer.line(&format!("{tick} wrote            {files}"));
     shell.printer.line(&format!("{tick} state            {}", state.folder.display()));
     shell.printer.line(&format!("{tick} log key          {key}"));
-    shell.printer.line("next: commit ab.yml and policies/ · ab doctor · ab run --ticket \"Repair links in docs/\"");
-    shell.printer.data(&json!({ "repo": id, "target": target, "written": written, "state": state.folder, "key": key }));
+    shell
+        .printer
+        .line("next: commit ab.yml and policies/ · ab doctor · ab run --ticket \"Repair links in docs/\"");
+    shell.printer.data(
+        &json!({ "repo": id, "target": target, "written": written, "state": state.folder, "key": key }),
+    );
     Ok(Exit::Done)
 }
 
@@ -54,7 +63,11 @@ fn target(repo: &Repo, args: &InitArgs) -> Result<RefName, Failure> {
         return RefName::branch(name).map_err(|error| Failure::of("AB0300", error).exit(Exit::Usage));
     }
     let head = repo.head_branch().map_err(|error| Failure::of(error.code(), error).exit(Exit::Usage))?;
-    head.ok_or_else(|| Failure::new("AB0008", "the repository is on no branch").help("name one: ab init --target main").exit(Exit::Usage))
+    head.ok_or_else(|| {
+        Failure::new("AB0008", "the repository is on no branch")
+            .help("name one: ab init --target main")
+            .exit(Exit::Usage)
+    })
 }
 
 fn name(git_dir: &Path, args: &InitArgs) -> Result<RepoId, Failure> {
@@ -63,7 +76,11 @@ fn name(git_dir: &Path, args: &InitArgs) -> Result<RepoId, Failure> {
     }
     let folder = if git_dir.ends_with(".git") { git_dir.parent().unwrap_or(git_dir) } else { git_dir };
     let raw = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let slug: String = raw.trim_end_matches(".git").chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' }).collect();
+    let slug: String = raw
+        .trim_end_matches(".git")
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' })
+        .collect();
     slug.trim_start_matches(['.', '-']).chars().take(64).collect::<String>().parse().map_err(|error| {
         Failure::of("AB0003", error).help("ab init --name NAME gives the repository a name").exit(Exit::Usage)
     })
@@ -76,7 +93,13 @@ fn open_or_create(state: &State) -> Result<String, Failure> {
         Ok(ledger) => ledger,
         Err(LedgerError::Store(StoreError::Missing { .. })) => {
             let origin = format!("abide/{}", state.repository.id);
-            let made = Ledger::create(&folder, &wiring::entropy::<32>()?, &origin, SystemClock.now(), &Opening::STANDARD);
+            let made = Ledger::create(
+                &folder,
+                &wiring::entropy::<32>()?,
+                &origin,
+                SystemClock.now(),
+                &Opening::STANDARD,
+            );
             made.map_err(|error| Failure::of(error.code(), error))?
         }
         Err(error) => return Err(Failure::of(error.code(), error)),
@@ -86,14 +109,19 @@ fn open_or_create(state: &State) -> Result<String, Failure> {
 
 /// Writes what is missing; nothing that exists is touched.
 fn write_files(folder: &Path) -> Result<Vec<String>, Failure> {
-    let files = [(config::FILE, AB_YML), ("policies/repository.rego", POLICY), ("policies/repository_test.rego", POLICY_TEST)];
+    let files = [
+        (config::FILE, AB_YML),
+        ("policies/repository.rego", POLICY),
+        ("policies/repository_test.rego", POLICY_TEST),
+    ];
     let mut written = Vec::new();
     for (name, text) in files {
         let path = folder.join(name);
         if path.symlink_metadata().is_ok() {
             continue;
         }
-        let fault = |error| Failure::of("AB0004", error).help(format!("{} could not be written", path.display()));
+        let fault =
+            |error| Failure::of("AB0004", error).help(format!("{} could not be written", path.display()));
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(fault)?;
         }

@@ -45,7 +45,11 @@ fn take_ways_back(shell: &Shell, args: &KillArgs) -> Result<Vec<RunId>, Failure>
 
 pub(crate) fn runs(bench: &Bench) -> Result<Vec<RunId>, Failure> {
     let events = bench.desk.all()?;
-    Ok(events.into_iter().filter(|(_, event)| matches!(event.body, Body::RunStarted(_))).filter_map(|(_, event)| event.run).collect())
+    Ok(events
+        .into_iter()
+        .filter(|(_, event)| matches!(event.body, Body::RunStarted(_)))
+        .filter_map(|(_, event)| event.run)
+        .collect())
 }
 
 pub(crate) fn resume(shell: &Shell, args: &ResumeArgs) -> Result<Exit, Failure> {
@@ -56,11 +60,14 @@ pub(crate) fn resume(shell: &Shell, args: &ResumeArgs) -> Result<Exit, Failure> 
     }
     let body = Body::Resumed { by: shell.env.actor.clone(), reason: args.reason.clone() };
     let seq = bench.desk.record(None, &body, vec![])?;
-    shell.printer.line(&format!("the gate is open again since log place {seq}; halted runs stay halted, start new ones"));
+    shell.printer.line(&format!(
+        "the gate is open again since log place {seq}; halted runs stay halted, start new ones"
+    ));
     shell.printer.data(&json!({ "resumed": true, "seq": seq.0 }));
     Ok(Exit::Done)
 }
 
 pub(crate) fn parse(run: &str) -> Result<RunId, Failure> {
-    run.parse().map_err(|error| Failure::of("AB0032", error).help("ab show names the last run").exit(Exit::Usage))
+    run.parse()
+        .map_err(|error| Failure::of("AB0032", error).help("ab show names the last run").exit(Exit::Usage))
 }

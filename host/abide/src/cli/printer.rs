@@ -31,13 +31,10 @@ impl Printer {
     /// A printer for this process's stdout and stderr.
     pub(crate) fn new(json: bool, no_colour: bool) -> Self {
         let terminal = std::io::stdout().is_terminal();
-        let width = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(80, |size| usize::from(size.ws_col)).clamp(60, 120);
+        let width = rustix::termios::tcgetwinsize(std::io::stdout())
+            .map_or(80, |size| usize::from(size.ws_col))
+            .clamp(60, 120);
         Self { json, colour: terminal && !no_colour, terminal, width }
-    }
-
-    /// Whether a program reads.
-    pub(crate) fn is_json(&self) -> bool {
-        self.json
     }
 
     /// Columns of the terminal.

@@ -18,13 +18,27 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
         shell.printer.line("nothing waits");
     }
     for item in &items {
-        let left = if now >= item.expires { "expired".to_owned() } else { format!("expires in {}", ago(item.expires.saturating_sub(now))) };
+        let left = if now >= item.expires {
+            "expired".to_owned()
+        } else {
+            format!("expires in {}", ago(item.expires.saturating_sub(now)))
+        };
         let what = object(&bench, item)?;
-        shell.printer.line(&format!("{:<6} {:<8} {what}", shell.printer.paint(Tone::Wait, &item.name), item.class.as_str()));
-        shell.printer.line(&format!("       {} · waits {} · {left}", item.why, ago(now.saturating_sub(item.since))));
+        shell.printer.line(&format!(
+            "{:<6} {:<8} {what}",
+            shell.printer.paint(Tone::Wait, &item.name),
+            item.class.as_str()
+        ));
+        shell.printer.line(&format!(
+            "       {} · waits {} · {left}",
+            item.why,
+            ago(now.saturating_sub(item.since))
+        ));
     }
     if let Some(first) = items.first() {
-        shell.printer.line(&format!("next: ab show {0} · ab approve {0} · ab deny {0} --reason WHY", first.name));
+        shell
+            .printer
+            .line(&format!("next: ab show {0} · ab approve {0} · ab deny {0} --reason WHY", first.name));
     }
     let rows: Vec<_> = items
         .iter()

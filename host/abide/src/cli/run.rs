@@ -45,7 +45,7 @@ impl Bench {
         let known = repository::open(shell, path)?;
         let config = known.config()?;
         let policy = Policy::assemble(&known.policies(&config)?, &config)?;
-        let workshop = Workshop::shipped(policy.engine.clone());
+        let workshop = Workshop::shipped(policy.engine.clone(), &known.state);
         let desk = wiring::desk(wiring::ledger(&known.state)?, policy);
         let walls = Walls::of_host(&known.state);
         Ok(Self { known, config, desk, workshop, walls })
@@ -54,8 +54,14 @@ impl Bench {
     /// Carries a run on, and says where it stands.
     pub(crate) fn carry_on(&self, shell: &Shell, run: &RunId) -> Result<Run, Failure> {
         let started = monotonic();
-        let monotonic_ms = move || u64::try_from(monotonic().saturating_duration_since(started).as_millis()).unwrap_or(u64::MAX);
-        let host = Host { path: shell.env.path.clone(), monotonic_ms: &monotonic_ms, containment: Containment::probe() };
+        let monotonic_ms = move || {
+            u64::try_from(monotonic().saturating_duration_since(started).as_millis()).unwrap_or(u64::MAX)
+        };
+        let host = Host {
+            path: shell.env.path.clone(),
+            monotonic_ms: &monotonic_ms,
+            containment: Containment::probe(),
+        };
         let environment = shell.env.picked(self.config.checks.iter().flat_map(|check| &check.env));
         let drive = Drive {
             desk: &self.desk,
@@ -75,14 +81,19 @@ impl Bench {
 }
 
 fn monotonic() -> std::time::Instant {
-    #[expect(clippy::disallowed_methods, reason = "limits of checks are measured on a clock that never jumps")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "limits of checks are measured on a clock that never jumps"
+    )]
     std::time::Instant::now()
 }
 
 pub(crate) fn run(shell: &Shell, args: &RunArgs) -> Result<Exit, Failure> {
     let mut bench = Bench::open(shell, args.at.repo.as_deref())?;
     for (name, file) in &args.worker {
-        let bytes = std::fs::read(file).map_err(|error| Failure::of("AB0832", error).help(format!("{} cannot be read", file.display())).exit(Exit::Usage))?;
+        let bytes = std::fs::read(file).map_err(|error| {
+            Failure::of("AB0832", error).help(format!("{} cannot be read", file.display())).exit(Exit::Usage)
+        })?;
         bench.workshop.put(name, bytes);
     }
     let (ticket, text) = find_ticket(&bench, &args.ticket)?;
@@ -91,7 +102,14 @@ pub(crate) fn run(shell: &Shell, args: &RunArgs) -> Result<Exit, Failure> {
         let help = format!("recipes: {}; docs/guides/tickets.md shows how to name one", recipes());
         Failure::of(error.code(), error).help(help).exit(Exit::Usage)
     })?;
-    let terms = Terms { ticket, profile: args.profile.clone(), cap: args.cap, usd: args.usd, mode: args.mode, reason: args.reason.clone() };
+    let terms = Terms {
+        ticket,
+        profile: args.profile.clone(),
+        cap: args.cap,
+        usd: args.usd,
+        mode: args.mode,
+        reason: args.reason.clone(),
+    };
     start(shell, &bench, (&text, &plan.title), &terms, None)
 }
 
@@ -105,8 +123,16 @@ pub(crate) fn propose(shell: &Shell, args: &ProposeArgs) -> Result<Exit, Failure
     let commit: Oid = taken.map_err(|error| Failure::of(error.code(), error).exit(Exit::Usage))?;
     let title = format!("Proposed commit {} by {}", commit.short(), abide_core::safe_text::line(&by));
     let by_line = serde_json::to_string(&by).map_err(|error| Failure::of("AB0124", error))?;
-    let text = format!("---\nrecipe: proposal\nparams:\n  commit: \"{commit}\"\n  by: {by_line}\n---\n{title}\n");
-    let terms = Terms { ticket: None, profile: args.profile.clone(), cap: None, usd: None, mode: args.mode, reason: args.reason.clone() };
+    let text =
+        format!("---\nrecipe: proposal\nparams:\n  commit: \"{commit}\"\n  by: {by_line}\n---\n{title}\n");
+    let terms = Terms {
+        ticket: None,
+        profile: args.profile.clone(),
+        cap: None,
+        usd: None,
+        mode: args.mode,
+        reason: args.reason.clone(),
+    };
     start(shell, &bench, (&text, &title), &terms, Some(run))
 }
 
@@ -126,15 +152,25 @@ fn new_run(bench: &Bench) -> Result<RunId, Failure> {
     ulid.parse().map_err(|error| Failure::of("AB0007", error))
 }
 
-fn start(shell: &Shell, bench: &Bench, (text, title): (&str, &str), terms: &Terms, run: Option<RunId>) -> Result<Exit, Failure> {
+fn start(
+    shell: &Shell,
+    bench: &Bench,
+    (text, title): (&str, &str),
+    terms: &Terms,
+    run: Option<RunId>,
+) -> Result<Exit, Failure> {
     let run = run.map_or_else(|| new_run(bench), Ok)?;
     if bench.desk.halt(&run)?.halted {
-        return Err(Failure::new("AB0121", "the kill switch is pulled").help("ab resume --reason WHY opens the gate again").exit(Exit::Halted));
+        return Err(Failure::new("AB0121", "the kill switch is pulled")
+            .help("ab resume --reason WHY opens the gate again")
+            .exit(Exit::Halted));
     }
     let config = &bench.config;
     let goal = Payload::bytes("goal", text.as_bytes().to_vec());
     let bundle = Payload::bytes("bundle", bench.desk.policy.bundle.to_bytes().to_vec());
-    let reason = terms.reason.clone().unwrap_or_else(|| terms.ticket.as_ref().map_or_else(|| title.to_owned(), |ticket| format!("ticket {ticket}: {title}")));
+    let reason = terms.reason.clone().unwrap_or_else(|| {
+        terms.ticket.as_ref().map_or_else(|| title.to_owned(), |ticket| format!("ticket {ticket}: {title}"))
+    });
     let started = RunStarted {
         repo: bench.known.state.repository.id.clone(),
         target: config.target.clone(),
@@ -180,7 +216,10 @@ pub(crate) fn conclude(shell: &Shell, desk: &Desk, run: &Run) -> Exit {
     };
     sign(shell, desk);
     let size = desk.ledger.size().unwrap_or_default();
-    shell.printer.line(&format!("{word}: {merged} merged, {queued} queued, {denied} denied. Evidence: run {}, log size {size}", run.id));
+    shell.printer.line(&format!(
+        "{word}: {merged} merged, {queued} queued, {denied} denied. Evidence: run {}, log size {size}",
+        run.id
+    ));
     let next = items.first().map_or_else(
         || format!("ab show {} · ab packet {}", run.id, run.id),
         |item| format!("ab show {item} · ab approve {item} · ab deny {item} --reason WHY"),
@@ -227,7 +266,9 @@ fn exit_of(run: &Run, desk: &Desk) -> Exit {
         return Exit::Done;
     }
     let budget = desk.history(&run.id).is_ok_and(|history| {
-        history.iter().any(|(_, event)| matches!(&event.body, Body::UnitDenied { rule, .. } if rule.starts_with("budget")))
+        history.iter().any(
+            |(_, event)| matches!(&event.body, Body::UnitDenied { rule, .. } if rule.starts_with("budget")),
+        )
     });
     if budget { Exit::Budget } else { Exit::Denied }
 }
@@ -245,7 +286,11 @@ fn caps(config: &Config, terms: &Terms) -> Caps {
 }
 
 fn recipes() -> String {
-    let names: Vec<_> = abide_core::plan::RECIPES.iter().filter(|recipe| !recipe.worker.is_empty()).map(|recipe| recipe.name).collect();
+    let names: Vec<_> = abide_core::plan::RECIPES
+        .iter()
+        .filter(|recipe| !recipe.worker.is_empty())
+        .map(|recipe| recipe.name)
+        .collect();
     names.join(", ")
 }
 
@@ -255,24 +300,34 @@ fn find_ticket(bench: &Bench, word: &str) -> Result<(Option<String>, String), Fa
     if path.is_file() {
         let size = std::fs::metadata(path).map_or(0, |meta| meta.len());
         if size > u64::try_from(TICKET_BYTES_MAX).unwrap_or(u64::MAX) {
-            return Err(Failure::new("AB0020", format!("the ticket `{word}` has {size} bytes, more than {TICKET_BYTES_MAX}")).exit(Exit::Usage));
+            return Err(Failure::new(
+                "AB0020",
+                format!("the ticket `{word}` has {size} bytes, more than {TICKET_BYTES_MAX}"),
+            )
+            .exit(Exit::Usage));
         }
         let bytes = std::fs::read(path).map_err(|error| Failure::of("AB0020", error).exit(Exit::Usage))?;
-        let text = String::from_utf8(bytes).map_err(|error| Failure::of("AB0020", error).help("a ticket is UTF-8 text").exit(Exit::Usage))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|error| Failure::of("AB0020", error).help("a ticket is UTF-8 text").exit(Exit::Usage))?;
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         return Ok((name, text));
     }
-    let is_id = !word.contains(char::is_whitespace) && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'#'));
+    let is_id = !word.contains(char::is_whitespace)
+        && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'#'));
     if is_id {
         let place = bench.config.tickets.replace("{id}", word);
         let head = bench.known.head(&bench.config.target)?;
         let Some(bytes) = bench.known.file(&head, &place)? else {
             let target = bench.config.target.short();
-            return Err(Failure::new("AB0025", format!("there is no ticket `{word}`: neither a file of that name nor `{place}` on {target}"))
-                .help("a ticket may also be given in words: --ticket \"Repair links in docs/\"")
-                .exit(Exit::Usage));
+            return Err(Failure::new(
+                "AB0025",
+                format!("there is no ticket `{word}`: neither a file of that name nor `{place}` on {target}"),
+            )
+            .help("a ticket may also be given in words: --ticket \"Repair links in docs/\"")
+            .exit(Exit::Usage));
         };
-        let text = String::from_utf8(bytes).map_err(|error| Failure::of("AB0020", error).exit(Exit::Usage))?;
+        let text =
+            String::from_utf8(bytes).map_err(|error| Failure::of("AB0020", error).exit(Exit::Usage))?;
         return Ok((Some(word.to_owned()), text));
     }
     Ok((None, word.to_owned()))

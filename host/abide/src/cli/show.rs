@@ -31,7 +31,9 @@ pub(crate) fn run(shell: &Shell, args: &ShowArgs) -> Result<Exit, Failure> {
     let what = match &args.what {
         Some(what) => what.clone(),
         None => runs(&bench)?.pop().map(|run| run.to_string()).ok_or_else(|| {
-            Failure::new("AB0032", "no run yet").help("ab run --ticket \"Repair links in docs/\"").exit(Exit::Usage)
+            Failure::new("AB0032", "no run yet")
+                .help("ab run --ticket \"Repair links in docs/\"")
+                .exit(Exit::Usage)
         })?,
     };
     let place = |prefix: char| what.strip_prefix(prefix).and_then(|rest| rest.parse::<u64>().ok());
@@ -50,10 +52,21 @@ fn card(shell: &Shell, bench: &Bench, item: &Item, args: &ShowArgs) -> Result<Ex
     let now = desk.now().0;
     let row = |name: &str, text: &str| printer.line(&format!("{name:<16} {text}"));
     printer.line(&format!("{} {}", item.class.as_str(), object(bench, item)?));
-    row("waits", &format!("{}, expires in {}", ago(now.saturating_sub(item.since)), ago(item.expires.saturating_sub(now))));
+    row(
+        "waits",
+        &format!(
+            "{}, expires in {}",
+            ago(now.saturating_sub(item.since)),
+            ago(item.expires.saturating_sub(now))
+        ),
+    );
     for (number, finding) in decision.findings.iter().enumerate() {
-        let place = finding.path.as_ref().map(|path| format!(" ({})", safe_text::line(path))).unwrap_or_default();
-        row(if number == 0 { "why it stopped" } else { "" }, &format!("{}: {}{place}", finding.rule, safe_text::line(&finding.msg)));
+        let place =
+            finding.path.as_ref().map(|path| format!(" ({})", safe_text::line(path))).unwrap_or_default();
+        row(
+            if number == 0 { "why it stopped" } else { "" },
+            &format!("{}: {}{place}", finding.rule, safe_text::line(&finding.msg)),
+        );
     }
     if let Some(facts) = &input.facts {
         row("unusual", &unusual(bench, facts)?);
@@ -66,7 +79,10 @@ fn card(shell: &Shell, bench: &Bench, item: &Item, args: &ShowArgs) -> Result<Ex
     row("digest", item.action.as_str());
     row("who may decide", &deciders(&decision, &input));
     if bench.walls.single_user() {
-        row("", &printer.paint(Tone::Wait, "single user: approvals are advisory against code running as you"));
+        row(
+            "",
+            &printer.paint(Tone::Wait, "single user: approvals are advisory against code running as you"),
+        );
     }
     if args.diff {
         diff(shell, bench, item)?;
@@ -82,7 +98,13 @@ fn card(shell: &Shell, bench: &Bench, item: &Item, args: &ShowArgs) -> Result<Ex
 /// What the action is about, in one line.
 pub(crate) fn object(bench: &Bench, item: &Item) -> Result<String, Failure> {
     let input: PolicyInput = bench.desk.value(&item.record.input)?;
-    let target = input.action.target.branch.as_ref().map(|branch| branch.short().to_owned()).or(input.action.target.environment);
+    let target = input
+        .action
+        .target
+        .branch
+        .as_ref()
+        .map(|branch| branch.short().to_owned())
+        .or(input.action.target.environment);
     let to = target.map(|target| format!(" → {target}")).unwrap_or_default();
     let what = input.facts.as_ref().map_or_else(|| item.record.kind.clone(), summary);
     Ok(format!("{what}{to}   {}", input.action.target.repo))
@@ -94,7 +116,12 @@ fn unusual(bench: &Bench, facts: &Facts) -> Result<String, Failure> {
     if known.1 == 0 {
         return Ok("nothing was approved before, so there is nothing to compare with".to_owned());
     }
-    let mut new: Vec<String> = facts.files.iter().map(|file| folder(&file.path)).filter(|folder| !known.0.contains(folder)).collect();
+    let mut new: Vec<String> = facts
+        .files
+        .iter()
+        .map(|file| folder(&file.path))
+        .filter(|folder| !known.0.contains(folder))
+        .collect();
     new.sort();
     new.dedup();
     Ok(match new.as_slice() {
@@ -105,12 +132,17 @@ fn unusual(bench: &Bench, facts: &Facts) -> Result<String, Failure> {
 
 fn approved_folders(bench: &Bench) -> Result<(std::collections::BTreeSet<String>, usize), Failure> {
     let events = bench.desk.all()?;
-    let approved: Vec<&Digest> = events.iter().filter_map(|(_, event)| match &event.body {
-        Body::Approved { action, .. } => Some(action),
-        _ => None,
-    }).collect();
+    let approved: Vec<&Digest> = events
+        .iter()
+        .filter_map(|(_, event)| match &event.body {
+            Body::Approved { action, .. } => Some(action),
+            _ => None,
+        })
+        .collect();
     let records = events.iter().rev().filter_map(|(_, event)| match &event.body {
-        Body::DecisionRecorded(record) if record.verdict == abide_core::decision::Verdict::Allow => Some(record),
+        Body::DecisionRecorded(record) if record.verdict == abide_core::decision::Verdict::Allow => {
+            Some(record)
+        }
         _ => None,
     });
     let mut folders = std::collections::BTreeSet::new();
@@ -129,12 +161,20 @@ fn folder(path: &str) -> String {
     let mut parts: Vec<&str> = path.split('/').collect();
     parts.pop();
     parts.truncate(2);
-    if parts.is_empty() { "the top folder".to_owned() } else { safe_text::line(&format!("{}/", parts.join("/"))) }
+    if parts.is_empty() {
+        "the top folder".to_owned()
+    } else {
+        safe_text::line(&format!("{}/", parts.join("/")))
+    }
 }
 
 fn blast_radius(facts: &Facts, input: &PolicyInput) -> String {
     let totals = &facts.totals;
-    let zones = if facts.zones.is_empty() { "no protected zone".to_owned() } else { format!("zones: {}", facts.zones.join(", ")) };
+    let zones = if facts.zones.is_empty() {
+        "no protected zone".to_owned()
+    } else {
+        format!("zones: {}", facts.zones.join(", "))
+    };
     let run = input.checks.iter().filter(|check| check.outcome == "passed").count();
     format!(
         "{} files, +{} −{}, {} binaries, {zones}, checks: {run} of {} passed, tests removed: {}",
@@ -149,15 +189,25 @@ fn blast_radius(facts: &Facts, input: &PolicyInput) -> String {
 
 /// Who made it and what it used, from the capability receipt.
 fn by(bench: &Bench, item: &Item, input: &PolicyInput) -> Result<String, Failure> {
-    let who = input.subject.component.as_ref().map_or_else(|| input.subject.id.clone(), |digest| format!("{}@{}", input.subject.id, digest.short()));
+    let who = input.subject.component.as_ref().map_or_else(
+        || input.subject.id.clone(),
+        |digest| format!("{}@{}", input.subject.id, digest.short()),
+    );
     let history = bench.desk.history(&item.run.id)?;
     let receipt = history.iter().rev().find_map(|(_, event)| match &event.body {
-        Body::PatchProposed { unit, receipt, .. } if Some(unit) == item.unit.as_ref() => Some(receipt.clone()),
+        Body::PatchProposed { unit, receipt, .. } if Some(unit) == item.unit.as_ref() => {
+            Some(receipt.clone())
+        }
         _ => None,
     });
     let Some(receipt) = receipt else { return Ok(who) };
     let outcome: RunOutcome = bench.desk.value(&receipt)?;
-    let used: Vec<_> = outcome.receipt.used.iter().map(|(capability, usage)| format!("{capability} {} calls", usage.calls)).collect();
+    let used: Vec<_> = outcome
+        .receipt
+        .used
+        .iter()
+        .map(|(capability, usage)| format!("{capability} {} calls", usage.calls))
+        .collect();
     Ok(format!("{who} used: {}", if used.is_empty() { "nothing".to_owned() } else { used.join(", ") }))
 }
 
@@ -165,9 +215,14 @@ fn deciders(decision: &Decision, input: &PolicyInput) -> String {
     let sponsor = input.subject.on_behalf_of.clone().unwrap_or_default();
     let terms = decision.obligations.iter().find_map(|obligation| match obligation {
         Obligation::Approvals { count, roles, separation } => Some((*count, roles.clone(), *separation)),
-        Obligation::Canary { .. } | Obligation::Flag { .. } | Obligation::Redact { .. } | Obligation::Expire { .. } => None,
+        Obligation::Canary { .. }
+        | Obligation::Flag { .. }
+        | Obligation::Redact { .. }
+        | Obligation::Expire { .. } => None,
     });
-    let Some((count, roles, separation)) = terms else { return "nobody: this policy names no approval that would change its answer".to_owned() };
+    let Some((count, roles, separation)) = terms else {
+        return "nobody: this policy names no approval that would change its answer".to_owned();
+    };
     let roles = if roles.is_empty() { "anyone".to_owned() } else { roles.join(", ") };
     let not = if separation { format!(", not {}", safe_text::line(&sponsor)) } else { String::new() };
     format!("{count} of: {roles}{not}")
@@ -180,12 +235,16 @@ fn decision(shell: &Shell, bench: &Bench, seq: Seq, args: &ShowArgs) -> Result<E
         _ => None,
     });
     let Some(record) = record else {
-        return Err(Failure::new("AB0044", format!("there is no decision at log place {seq}")).help("ab show RUN lists a run's decisions").exit(Exit::Usage));
+        return Err(Failure::new("AB0044", format!("there is no decision at log place {seq}"))
+            .help("ab show RUN lists a run's decisions")
+            .exit(Exit::Usage));
     };
     let decision: Decision = bench.desk.value(&record.digest)?;
     shell.printer.line(&format!("d{seq} {} {} → {}", record.class, record.kind, decision.verdict.as_str()));
     Story { printer: &shell.printer }.reasons(&decision, usize::MAX);
-    shell.printer.line(&format!("action {}\ninput  {}\nbundle {}", decision.action, decision.input, decision.bundle));
+    shell
+        .printer
+        .line(&format!("action {}\ninput  {}\nbundle {}", decision.action, decision.input, decision.bundle));
     if args.trace {
         trace(shell, bench, record)?;
     }
@@ -207,7 +266,13 @@ fn story(shell: &Shell, bench: &Bench, what: &str) -> Result<Exit, Failure> {
     let history = bench.desk.history(&id)?;
     let run = drive::fold(&id, &history)?;
     let started = &run.started;
-    shell.printer.line(&format!("run {id}  {} → {}  {} {}", started.repo, started.target.short(), started.profile, safe_text::line(&started.reason)));
+    shell.printer.line(&format!(
+        "run {id}  {} → {}  {} {}",
+        started.repo,
+        started.target.short(),
+        started.profile,
+        safe_text::line(&started.reason)
+    ));
     for (seq, event) in history.iter().filter(|(_, event)| event.run.as_ref() == Some(&id)) {
         if let Some(text) = told(event) {
             shell.printer.line(&format!("{:>6}  {text}", format!("d{seq}")));
@@ -230,29 +295,57 @@ fn next(run: &Run) -> String {
 fn told(event: &Event) -> Option<String> {
     let text = match &event.body {
         Body::DecisionRecorded(record) => {
-            let rules = if record.rules.is_empty() { String::new() } else { format!(" ({})", record.rules.join(", ")) };
+            let rules = if record.rules.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", record.rules.join(", "))
+            };
             format!("{} {} → {}{rules}", record.class, record.kind, record.verdict.as_str())
         }
         Body::PatchProposed { unit, patch, .. } => format!("{unit} proposed patch {}", patch.short()),
-        Body::CommitProposed { unit, commit, by, .. } => format!("{unit} offered {} by {}", commit.short(), safe_text::line(by)),
-        Body::WorkerFailed { unit, code, why, .. } | Body::PatchRefused { unit, code, why } => format!("{unit} failed [{code}] {}", safe_text::line(why)),
+        Body::CommitProposed { unit, commit, by, .. } => {
+            format!("{unit} offered {} by {}", commit.short(), safe_text::line(by))
+        }
+        Body::WorkerFailed { unit, code, why, .. } | Body::PatchRefused { unit, code, why } => {
+            format!("{unit} failed [{code}] {}", safe_text::line(why))
+        }
         Body::NothingToDo { unit, why, .. } => format!("{unit} needs nothing: {}", safe_text::line(why)),
-        Body::PatchCommitted { unit, commit, branch, .. } => format!("{unit} committed {} on {}", commit.short(), branch.short()),
-        Body::ChecksFinished { unit, passed, results, .. } => format!("{unit} checks {} of {}", if *passed { "passed" } else { "failed" }, results.len()),
-        Body::RollbackRehearsed { unit, clean, .. } => format!("{unit} way back {}", if *clean { "rehearsed clean" } else { "does not come out clean" }),
+        Body::PatchCommitted { unit, commit, branch, .. } => {
+            format!("{unit} committed {} on {}", commit.short(), branch.short())
+        }
+        Body::ChecksFinished { unit, passed, results, .. } => {
+            format!("{unit} checks {} of {}", if *passed { "passed" } else { "failed" }, results.len())
+        }
+        Body::RollbackRehearsed { unit, clean, .. } => {
+            format!("{unit} way back {}", if *clean { "rehearsed clean" } else { "does not come out clean" })
+        }
         Body::ReviewRequested { item, why, .. } => format!("waits as {item} ({why})"),
-        Body::Approved { item, by, role, .. } => format!("{item} approved by {} as {}", safe_text::line(by), safe_text::line(role)),
-        Body::Refused { item, by, reason } => format!("{item} refused by {}: {}", safe_text::line(by), safe_text::line(reason)),
-        Body::TargetMoved { unit, found, .. } => format!("{unit} starts again: the target went to {}", found.short()),
+        Body::Approved { item, by, role, .. } => {
+            format!("{item} approved by {} as {}", safe_text::line(by), safe_text::line(role))
+        }
+        Body::Refused { item, by, reason } => {
+            format!("{item} refused by {}: {}", safe_text::line(by), safe_text::line(reason))
+        }
+        Body::TargetMoved { unit, found, .. } => {
+            format!("{unit} starts again: the target went to {}", found.short())
+        }
         Body::Merged { name, old, new, .. } => format!("{} {} → {}", name.short(), old.short(), new.short()),
-        Body::Reverted { name, undoes, new, .. } => format!("{} undid {} in {}", name.short(), undoes.short(), new.short()),
+        Body::Reverted { name, undoes, new, .. } => {
+            format!("{} undid {} in {}", name.short(), undoes.short(), new.short())
+        }
         Body::CanaryStarted { environment, release, .. } => format!("{environment} canary {release}"),
-        Body::CanaryObserved { outcome, detail, .. } => format!("canary {outcome} {}", safe_text::line(detail)),
+        Body::CanaryObserved { outcome, detail, .. } => {
+            format!("canary {outcome} {}", safe_text::line(detail))
+        }
         Body::Promoted { environment, release, .. } => format!("{environment} promoted {release}"),
-        Body::RolledBack { environment, from, to, .. } => format!("{environment} back from {from} to {}", to.as_ref().map_or("nothing", |to| to.as_str())),
+        Body::RolledBack { environment, from, to, .. } => {
+            format!("{environment} back from {from} to {}", to.as_ref().map_or("nothing", |to| to.as_str()))
+        }
         Body::UnitDenied { unit, rule, .. } => format!("{unit} ended by {rule}"),
         Body::DeployDenied { rule, .. } => format!("deployment ended by {rule}"),
-        Body::Killed { by, reason } => format!("killed by {}: {}", safe_text::line(by), safe_text::line(reason)),
+        Body::Killed { by, reason } => {
+            format!("killed by {}: {}", safe_text::line(by), safe_text::line(reason))
+        }
         Body::RunFinished { outcome, .. } => format!("finished: {outcome}"),
         Body::LogCreated { .. }
         | Body::RunStarted(_)
@@ -272,19 +365,32 @@ fn told(event: &Event) -> Option<String> {
 /// The change itself, from git trees, never from what somebody sent.
 fn diff(shell: &Shell, bench: &Bench, item: &Item) -> Result<(), Failure> {
     let Some((base, tree)) = trees(&item.record) else { return Ok(()) };
-    let scratch = Scratch::new(&bench.known.repo, &bench.known.state.scratch()?).map_err(|error| Failure::of(error.code(), error))?;
+    let scratch = Scratch::new(&bench.known.repo, &bench.known.state.scratch()?)
+        .map_err(|error| Failure::of(error.code(), error))?;
     let base_tree = scratch.commit(&base).map_err(|error| Failure::of(error.code(), error))?.tree;
-    let delta = scratch.delta(&base_tree, &tree, bench.desk.policy.meter.limits().blob_bytes_max).map_err(|error| Failure::of(error.code(), error))?;
+    let delta = scratch
+        .delta(&base_tree, &tree, bench.desk.policy.meter.limits().blob_bytes_max)
+        .map_err(|error| Failure::of(error.code(), error))?;
     let mut lines = 0_usize;
     for entry in delta.entries() {
         let path = safe_text::line(&String::from_utf8_lossy(entry.path()));
-        let side = |side: Option<&abide_core::facts::delta::Side>| side.and_then(|side| side.bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned())).unwrap_or_default();
+        let side = |side: Option<&abide_core::facts::delta::Side>| {
+            side.and_then(|side| side.bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+                .unwrap_or_default()
+        };
         let (old, new) = (side(entry.old()), side(entry.new_side()));
-        let text = similar::TextDiff::from_lines(&old, &new).unified_diff().header(&format!("a/{path}"), &format!("b/{path}")).to_string();
+        let text = similar::TextDiff::from_lines(&old, &new)
+            .unified_diff()
+            .header(&format!("a/{path}"), &format!("b/{path}"))
+            .to_string();
         for line in text.lines() {
             lines = lines.saturating_add(1);
             if lines > DIFF_LINES_MAX {
-                shell.printer.line(&format!("… more than {DIFF_LINES_MAX} lines: git diff {} {}", base.short(), tree.short()));
+                shell.printer.line(&format!(
+                    "… more than {DIFF_LINES_MAX} lines: git diff {} {}",
+                    base.short(),
+                    tree.short()
+                ));
                 return Ok(());
             }
             let tone = match line.chars().next() {
@@ -299,13 +405,21 @@ fn diff(shell: &Shell, bench: &Bench, item: &Item) -> Result<(), Failure> {
 }
 
 fn trees(record: &DecisionRecorded) -> Option<(Oid, Oid)> {
-    let field = |name: &str| record.action.pointer(&format!("/action/{name}")).and_then(|value| value.as_str()).and_then(|text| text.parse::<Oid>().ok());
+    let field = |name: &str| {
+        record
+            .action
+            .pointer(&format!("/action/{name}"))
+            .and_then(|value| value.as_str())
+            .and_then(|text| text.parse::<Oid>().ok())
+    };
     Some((field("expected").filter(|oid| !oid.is_zero()).or_else(|| field("base"))?, field("tree")?))
 }
 
 /// A length of time in the largest unit that fits.
 pub(crate) fn ago(ms: u64) -> String {
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")];
-    let fit = units.iter().find_map(|(unit, name)| ms.checked_div(*unit).filter(|count| *count > 0).map(|count| format!("{count} {name}")));
+    let fit = units.iter().find_map(|(unit, name)| {
+        ms.checked_div(*unit).filter(|count| *count > 0).map(|count| format!("{count} {name}"))
+    });
     fit.unwrap_or_else(|| "0 s".to_owned())
 }

@@ -23,13 +23,19 @@ pub(crate) fn packet(shell: &Shell, args: &PacketArgs) -> Result<Exit, Failure> 
         Some(run) => parse(run)?,
         None => runs(&bench)?.pop().ok_or_else(|| Failure::new("AB0032", "no run yet").exit(Exit::Usage))?,
     };
-    let bytes = abide_ledger::export(&bench.desk.ledger, &run).map_err(|error| Failure::of(error.code(), error))?;
+    let bytes =
+        abide_ledger::export(&bench.desk.ledger, &run).map_err(|error| Failure::of(error.code(), error))?;
     let out = args.out.clone().unwrap_or_else(|| format!("packet-{run}.abide").into());
-    let written = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&out).and_then(|mut file| {
-        file.write_all(&bytes)?;
-        file.sync_all()
-    });
-    written.map_err(|error| Failure::of("AB0004", error).help(format!("{} could not be written", out.display())))?;
+    let written =
+        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&out).and_then(
+            |mut file| {
+                file.write_all(&bytes)?;
+                file.sync_all()
+            },
+        );
+    written.map_err(|error| {
+        Failure::of("AB0004", error).help(format!("{} could not be written", out.display()))
+    })?;
     shell.printer.line(&format!("wrote {} ({} bytes)", out.display(), bytes.len()));
     shell.printer.line(&format!("next: ab verify {}", out.display()));
     shell.printer.data(&json!({ "packet": out, "bytes": bytes.len(), "run": run }));
@@ -40,7 +46,11 @@ pub(crate) fn run(shell: &Shell, args: &VerifyArgs) -> Result<Exit, Failure> {
     let key = args.key.as_deref().map(read_key).transpose()?;
     let report = match &args.packet {
         Some(file) => {
-            let bytes = fs::read(file).map_err(|error| Failure::of("AB0404", error).help(format!("{} cannot be read", file.display())).exit(Exit::Usage))?;
+            let bytes = fs::read(file).map_err(|error| {
+                Failure::of("AB0404", error)
+                    .help(format!("{} cannot be read", file.display()))
+                    .exit(Exit::Usage)
+            })?;
             verify_packet(&bytes, key.as_ref(), &recompute)
         }
         None => whole(shell, args, key.as_ref())?,
@@ -56,12 +66,19 @@ fn recompute(bundle: &[u8], input: &[u8]) -> Result<Vec<u8>, Box<dyn std::error:
 fn whole(shell: &Shell, args: &VerifyArgs, key: Option<&Vkey>) -> Result<Report, Failure> {
     let known = repository::open(shell, args.at.repo.as_deref())?;
     let ledger = wiring::ledger(&known.state)?;
-    let mut report = abide_ledger::verify_log(&ledger).map_err(|error| Failure::of(error.code(), error).exit(Exit::Evidence))?;
+    let mut report = abide_ledger::verify_log(&ledger)
+        .map_err(|error| Failure::of(error.code(), error).exit(Exit::Evidence))?;
     let key = key.unwrap_or_else(|| ledger.vkey());
-    for run in ledger.store().runs().map_err(|error| Failure::of(error.code(), error))?.into_iter().map(|row| row.id) {
-        let bytes = abide_ledger::export(&ledger, &run).map_err(|error| Failure::of(error.code(), error).exit(Exit::Evidence))?;
+    for run in
+        ledger.store().runs().map_err(|error| Failure::of(error.code(), error))?.into_iter().map(|row| row.id)
+    {
+        let bytes = abide_ledger::export(&ledger, &run)
+            .map_err(|error| Failure::of(error.code(), error).exit(Exit::Evidence))?;
         let own = verify_packet(&bytes, Some(key), &recompute);
-        let detail = own.refusal().map_or_else(|| format!("run {run}: {} checks hold", own.checks.len()), |check| format!("run {run}: {}: {}", check.name, check.detail));
+        let detail = own.refusal().map_or_else(
+            || format!("run {run}: {} checks hold", own.checks.len()),
+            |check| format!("run {run}: {}: {}", check.name, check.detail),
+        );
         let code = own.refusal().and_then(|check| check.code);
         let outcome = if own.accepted() { Outcome::Ok } else { Outcome::Refused };
         report.checks.push(Check { name: "run", outcome, detail, code });
@@ -70,7 +87,9 @@ fn whole(shell: &Shell, args: &VerifyArgs, key: Option<&Vkey>) -> Result<Report,
 }
 
 fn read_key(file: &Path) -> Result<Vkey, Failure> {
-    let text = fs::read_to_string(file).map_err(|error| Failure::of("AB0404", error).help(format!("{} cannot be read", file.display())).exit(Exit::Usage))?;
+    let text = fs::read_to_string(file).map_err(|error| {
+        Failure::of("AB0404", error).help(format!("{} cannot be read", file.display())).exit(Exit::Usage)
+    })?;
     text.trim().parse().map_err(|error: NoteError| Failure::of("AB0415", error).exit(Exit::Usage))
 }
 
@@ -82,7 +101,12 @@ fn tell(shell: &Shell, report: &Report, key_given: bool) -> Exit {
             Outcome::Refused => (Tone::Bad, "✗"),
         };
         let code = check.code.map(|code| format!(" [{code}]")).unwrap_or_default();
-        shell.printer.line(&format!("{} {:<12} {}{code}", shell.printer.paint(tone, mark), check.name, abide_core::safe_text::line(&check.detail)));
+        shell.printer.line(&format!(
+            "{} {:<12} {}{code}",
+            shell.printer.paint(tone, mark),
+            check.name,
+            abide_core::safe_text::line(&check.detail)
+        ));
     }
     if !key_given {
         shell.printer.line("! the log's own key was used: give the one you trust with --key");

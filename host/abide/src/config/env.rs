@@ -26,10 +26,17 @@ pub(crate) struct Env {
 impl Env {
     /// Reads the environment.
     pub(crate) fn read() -> Self {
-        let state = || var("XDG_STATE_HOME").map(PathBuf::from).or_else(|| var("HOME").map(|home| PathBuf::from(home).join(".local/state")));
+        let state = || {
+            var("XDG_STATE_HOME")
+                .map(PathBuf::from)
+                .or_else(|| var("HOME").map(|home| PathBuf::from(home).join(".local/state")))
+        };
         Self {
             home: var(HOME).map(PathBuf::from).or_else(|| state().map(|state| state.join("abide"))),
-            actor: var(ACTOR).or_else(|| var("USER")).or_else(|| var("LOGNAME")).unwrap_or_else(|| "unknown".to_owned()),
+            actor: var(ACTOR)
+                .or_else(|| var("USER"))
+                .or_else(|| var("LOGNAME"))
+                .unwrap_or_else(|| "unknown".to_owned()),
             log: var(LOG),
             path: var("PATH").unwrap_or_else(|| "/usr/bin:/bin".to_owned()),
         }

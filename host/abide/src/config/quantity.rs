@@ -25,7 +25,10 @@ impl FromStr for Quantity {
             None => bare.strip_suffix('m').map_or((bare.clone(), 1), |digits| (digits.to_owned(), 1_000_000)),
         };
         let value = digits.parse::<u64>().ok().and_then(|value| value.checked_mul(factor));
-        value.map(Self).ok_or_else(|| QuantityError { text: text.to_owned(), expected: "a count such as `16k` or `200k-tokens`" })
+        value.map(Self).ok_or_else(|| QuantityError {
+            text: text.to_owned(),
+            expected: "a count such as `16k` or `200k-tokens`",
+        })
     }
 }
 
@@ -38,8 +41,13 @@ impl FromStr for Duration {
     fn from_str(text: &str) -> Result<Self, QuantityError> {
         let bare = text.trim();
         let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
-        let value = units.iter().find_map(|(suffix, factor)| bare.strip_suffix(suffix)?.trim().parse::<u64>().ok()?.checked_mul(*factor));
-        value.map(Self).ok_or_else(|| QuantityError { text: text.to_owned(), expected: "a time such as `500ms`, `60s` or `2m`" })
+        let value = units.iter().find_map(|(suffix, factor)| {
+            bare.strip_suffix(suffix)?.trim().parse::<u64>().ok()?.checked_mul(*factor)
+        });
+        value.map(Self).ok_or_else(|| QuantityError {
+            text: text.to_owned(),
+            expected: "a time such as `500ms`, `60s` or `2m`",
+        })
     }
 }
 
@@ -50,7 +58,10 @@ pub(crate) struct Dollars(pub(crate) u64);
 impl FromStr for Dollars {
     type Err = QuantityError;
     fn from_str(text: &str) -> Result<Self, QuantityError> {
-        let error = || QuantityError { text: text.to_owned(), expected: "an amount in dollars such as `50` or `0.25`" };
+        let error = || QuantityError {
+            text: text.to_owned(),
+            expected: "an amount in dollars such as `50` or `0.25`",
+        };
         let (whole, part) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
         if part.len() > 6 || !part.bytes().all(|b| b.is_ascii_digit()) {
             return Err(error());
@@ -62,7 +73,9 @@ impl FromStr for Dollars {
 }
 
 /// Reads a number or a text through `FromStr`.
-fn scalar<'de, D: Deserializer<'de>, T: FromStr<Err = QuantityError>>(deserializer: D) -> Result<T, D::Error> {
+fn scalar<'de, D: Deserializer<'de>, T: FromStr<Err = QuantityError>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Scalar {

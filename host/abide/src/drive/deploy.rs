@@ -19,8 +19,10 @@ use crate::desk::Payload;
 use crate::report::{Exit, Failure};
 
 /// LIMIT: releases kept besides those in use, and the size of one.
-const LIMITS: DirectoryLimits =
-    DirectoryLimits { keep: 5, release: WorkspaceLimits { files_max: 200_000, bytes_max: 4 << 30, file_bytes_max: 512 << 20 } };
+const LIMITS: DirectoryLimits = DirectoryLimits {
+    keep: 5,
+    release: WorkspaceLimits { files_max: 200_000, bytes_max: 4 << 30, file_bytes_max: 512 << 20 },
+};
 
 /// What a canary must show, from the decision's obligation.
 struct Terms {
@@ -37,7 +39,8 @@ impl Drive<'_> {
         let environment = &config.environment;
         let release = ReleaseId::of(commit);
         let standing = driver.standing(environment).map_err(|error| Failure::of(error.code(), error))?;
-        let rollback = driver.way_back(environment, &release).map_err(|error| Failure::of(error.code(), error))?;
+        let rollback =
+            driver.way_back(environment, &release).map_err(|error| Failure::of(error.code(), error))?;
         let scratch = self.scratch_store()?;
         let tree = scratch.commit(commit).map_err(|error| Failure::of(error.code(), error))?.tree;
         let known = self.released_tree(standing.current.as_ref(), environment.as_str())?;
@@ -47,7 +50,9 @@ impl Drive<'_> {
             None => scratch.commit(&run.started.base).map_err(|error| Failure::of(error.code(), error))?.tree,
         };
         let blob_bytes_max = self.desk.policy.meter.limits().blob_bytes_max;
-        let delta = scratch.delta(&before, &tree, blob_bytes_max).map_err(|error| Failure::of(error.code(), error))?;
+        let delta = scratch
+            .delta(&before, &tree, blob_bytes_max)
+            .map_err(|error| Failure::of(error.code(), error))?;
         let mut measured = crate::measure::measure(self.desk, &delta, &run.started.sponsor)?;
         if known.is_none() {
             measured.facts.unmeasured.push("release-baseline".to_owned());
@@ -61,10 +66,14 @@ impl Drive<'_> {
             tree,
             rollback: rollback.clone(),
         };
-        let ask = Ask { rollback: self.way(&rollback, &driver)?, ..self.ask_change(run, self.service(run), measured) };
+        let ask = Ask {
+            rollback: self.way(&rollback, &driver)?,
+            ..self.ask_change(run, self.service(run), measured)
+        };
         let Answer::Go { permit, decision, seq } = self.admit(run, action, ask, None)? else { return Ok(()) };
         let terms = terms(&decision);
-        let done = driver.deploy(permit, self.repo).map_err(|error| Failure::of(error.code(), error))?.outcome;
+        let done =
+            driver.deploy(permit, self.repo).map_err(|error| Failure::of(error.code(), error))?.outcome;
         let body = Body::CanaryStarted {
             decision: seq.into(),
             environment: done.environment,
@@ -92,7 +101,14 @@ impl Drive<'_> {
             return self.look_again_or_fail(run);
         }
         let folder = driver.release_path(&canary.environment, &canary.release);
-        let seen = deploy::observe(&config.probe, &canary.environment, &canary.release, &folder, self.host, &stopped);
+        let seen = deploy::observe(
+            &config.probe,
+            &canary.environment,
+            &canary.release,
+            &folder,
+            self.host,
+            &stopped,
+        );
         let (outcome, tone) = match &seen {
             Health::Ok(_) => ("good", Tone::Good),
             Health::Bad(_) => ("bad", Tone::Bad),
@@ -124,11 +140,16 @@ impl Drive<'_> {
             evidence: evidence.digest.clone(),
             rollback: rollback.clone(),
         };
-        let ask = Ask { rollback: self.way(&rollback, &driver)?, canary: canary_input(canary), ..self.ask(run, self.service(run)) };
+        let ask = Ask {
+            rollback: self.way(&rollback, &driver)?,
+            canary: canary_input(canary),
+            ..self.ask(run, self.service(run))
+        };
         let Answer::Go { permit, seq, .. } = self.admit(run, action, ask, None)? else { return Ok(()) };
         let done = driver.promote(permit).map_err(|error| Failure::of(error.code(), error))?.outcome;
         self.story.beat("", Tone::Good, "live", &format!("{} in {}", done.release, done.environment));
-        let body = Body::Promoted { decision: seq.into(), environment: done.environment, release: done.release };
+        let body =
+            Body::Promoted { decision: seq.into(), environment: done.environment, release: done.release };
         self.note(run, &body, vec![evidence])?;
         Ok(())
     }
@@ -138,20 +159,39 @@ impl Drive<'_> {
         let canary = out(run)?;
         let (_, driver) = self.driver(run)?;
         let plan = plan_of(canary);
-        let ask = Ask { rollback: self.way(&plan, &driver)?, canary: canary_input(canary), ..self.ask(run, self.service(run)) };
+        let ask = Ask {
+            rollback: self.way(&plan, &driver)?,
+            canary: canary_input(canary),
+            ..self.ask(run, self.service(run))
+        };
         let Answer::Go { permit, seq, .. } = self.admit(run, Rollback { plan }, ask, None)? else {
-            return Err(Failure::new("AB0690", "the way back waits for a person").help("ab queue").exit(Exit::Waiting));
+            return Err(Failure::new("AB0690", "the way back waits for a person")
+                .help("ab queue")
+                .exit(Exit::Waiting));
         };
         let done = driver.roll_back(permit).map_err(|error| Failure::of(error.code(), error))?.outcome;
         let to = done.to.as_ref().map_or("nothing", |release| release.as_str());
-        self.story.beat("", Tone::Wait, "back", &format!("{} in {}: {} is served", done.from, done.environment, to));
-        let body = Body::RolledBack { decision: seq.into(), environment: done.environment, from: done.from, to: done.to };
+        self.story.beat(
+            "",
+            Tone::Wait,
+            "back",
+            &format!("{} in {}: {} is served", done.from, done.environment, to),
+        );
+        let body = Body::RolledBack {
+            decision: seq.into(),
+            environment: done.environment,
+            from: done.from,
+            to: done.to,
+        };
         self.note(run, &body, vec![])?;
         Ok(())
     }
 
     fn driver(&self, run: &Run) -> Result<(&DeployConfig, Directory), Failure> {
-        let config = self.config.deploy.as_ref().ok_or_else(|| lost(run, "deploys, but ab.yml on the target branch no longer says where to"))?;
+        let config =
+            self.config.deploy.as_ref().ok_or_else(|| {
+                lost(run, "deploys, but ab.yml on the target branch no longer says where to")
+            })?;
         Ok((config, Directory::new(config.directory.clone(), config.source.clone(), LIMITS)))
     }
 
@@ -160,8 +200,14 @@ impl Drive<'_> {
         Ok(match &plan.way {
             WayBack::Nothing => RollbackInput { kind: "nothing".to_owned(), rehearsed: true, trusted: true },
             WayBack::Release(release) => {
-                let releases = self.desk.ledger.store().releases(plan.environment.as_str()).map_err(|error| Failure::of(error.code(), error))?;
-                let trusted = releases.iter().any(|known| known.release == *release && known.state == "promoted");
+                let releases = self
+                    .desk
+                    .ledger
+                    .store()
+                    .releases(plan.environment.as_str())
+                    .map_err(|error| Failure::of(error.code(), error))?;
+                let trusted =
+                    releases.iter().any(|known| known.release == *release && known.state == "promoted");
                 let rehearsed = driver.release_path(&plan.environment, release).is_dir();
                 RollbackInput { kind: "release".to_owned(), rehearsed, trusted }
             }
@@ -171,7 +217,12 @@ impl Drive<'_> {
     /// Tree of the release that is served now; `None` if nothing is, or if the log does not know it.
     fn released_tree(&self, release: Option<&ReleaseId>, environment: &str) -> Result<Option<Oid>, Failure> {
         let Some(release) = release else { return Ok(None) };
-        let known = self.desk.ledger.store().releases(environment).map_err(|error| Failure::of(error.code(), error))?;
+        let known = self
+            .desk
+            .ledger
+            .store()
+            .releases(environment)
+            .map_err(|error| Failure::of(error.code(), error))?;
         let Some(known) = known.iter().find(|known| known.release == *release) else { return Ok(None) };
         Ok(Some(self.repo.commit(&known.commit).map_err(|error| Failure::of(error.code(), error))?.tree))
     }
@@ -198,7 +249,11 @@ impl Drive<'_> {
 fn out(run: &Run) -> Result<&Canary, Failure> {
     match &run.deployment {
         Deployment::Canary(canary) => Ok(canary),
-        Deployment::None | Deployment::Due(_) | Deployment::Live(_) | Deployment::RolledBack(_) | Deployment::Denied => Err(lost(run, "has no canary")),
+        Deployment::None
+        | Deployment::Due(_)
+        | Deployment::Live(_)
+        | Deployment::RolledBack(_)
+        | Deployment::Denied => Err(lost(run, "has no canary")),
     }
 }
 
@@ -217,16 +272,25 @@ fn plan_of(canary: &Canary) -> RollbackPlan {
 
 fn canary_input(canary: &Canary) -> CanaryInput {
     let count = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
-    CanaryInput { state: canary.state.as_str().to_owned(), samples: count(canary.good.saturating_add(canary.bad)), successes: count(canary.good) }
+    CanaryInput {
+        state: canary.state.as_str().to_owned(),
+        samples: count(canary.good.saturating_add(canary.bad)),
+        successes: count(canary.good),
+    }
 }
 
 /// The canary that the decision obliges to. Without one it must still answer well once.
 fn terms(decision: &Decision) -> Terms {
     let obliged = decision.obligations.iter().find_map(|obligation| match obligation {
-        Obligation::Canary { steps, success_permille, deadline_ms } => {
-            Some(Terms { steps: u64::from(*steps).max(1), success_permille: u64::from(*success_permille), deadline_ms: *deadline_ms })
-        }
-        Obligation::Approvals { .. } | Obligation::Flag { .. } | Obligation::Redact { .. } | Obligation::Expire { .. } => None,
+        Obligation::Canary { steps, success_permille, deadline_ms } => Some(Terms {
+            steps: u64::from(*steps).max(1),
+            success_permille: u64::from(*success_permille),
+            deadline_ms: *deadline_ms,
+        }),
+        Obligation::Approvals { .. }
+        | Obligation::Flag { .. }
+        | Obligation::Redact { .. }
+        | Obligation::Expire { .. } => None,
     });
     obliged.unwrap_or(Terms { steps: 1, success_permille: 1000, deadline_ms: 60_000 })
 }

@@ -48,22 +48,44 @@ impl Drive<'_> {
         let stopped = || self.desk.halt(&run.id).map_or(true, |state| state.halted);
         let receipt = {
             let _busy = self.printer().busy("checks");
-            let hand = CheckHand { repo: self.repo, root: &self.scratch, limits: CHECKS, host: self.host, environment: self.environment };
+            let hand = CheckHand {
+                repo: self.repo,
+                root: &self.scratch,
+                limits: CHECKS,
+                host: self.host,
+                environment: self.environment,
+            };
             hand.apply(permit, &specs, &stopped).map_err(|error| Failure::of(error.code(), error))?
         };
         let mut payloads = Vec::new();
         let mut results = Vec::new();
         for ran in receipt.outcome.results {
-            let output = Payload::bytes("check-output", ran.output.as_ref().map(Output::text).unwrap_or_default().into_bytes());
+            let output = Payload::bytes(
+                "check-output",
+                ran.output.as_ref().map(Output::text).unwrap_or_default().into_bytes(),
+            );
             let word = ran.outcome.as_str();
             let tone = if ran.outcome == CheckOutcome::Passed { Tone::Good } else { Tone::Bad };
             self.story.beat("check", tone, word, &format!("{} {:.1} s", ran.name, seconds(ran.wall_ms)));
             let (name, exit, wall_ms) = (ran.name, ran.exit, Count(ran.wall_ms));
-            results.push(CheckResult { name, outcome: word.to_owned(), required: ran.required, exit, wall_ms, output: output.digest.clone() });
+            results.push(CheckResult {
+                name,
+                outcome: word.to_owned(),
+                required: ran.required,
+                exit,
+                wall_ms,
+                output: output.digest.clone(),
+            });
             payloads.push(output);
         }
         let passed = results.iter().all(|result| !result.required || result.outcome == "passed");
-        let body = Body::ChecksFinished { unit: unit.to_owned(), decision: seq.into(), commit: work.commit.clone(), passed, results };
+        let body = Body::ChecksFinished {
+            unit: unit.to_owned(),
+            decision: seq.into(),
+            commit: work.commit.clone(),
+            passed,
+            results,
+        };
         self.note(run, &body, payloads)?;
         Ok(())
     }
@@ -104,9 +126,18 @@ impl Drive<'_> {
         };
         let scratch = self.scratch_store()?;
         let measured = self.measured(run, &scratch, &work.base, &work.tree)?;
-        let rollback = RollbackInput { kind: "git-revert".to_owned(), rehearsed: work.way_back_clean == Some(true), trusted: true };
+        let rollback = RollbackInput {
+            kind: "git-revert".to_owned(),
+            rehearsed: work.way_back_clean == Some(true),
+            trusted: true,
+        };
         let protected = self.config.protected.contains(&action.target);
-        let ask = Ask { protected, checks: finished(history, unit, work), rollback, ..self.ask_change(run, self.author(run, state)?, measured) };
+        let ask = Ask {
+            protected,
+            checks: finished(history, unit, work),
+            rollback,
+            ..self.ask_change(run, self.author(run, state)?, measured)
+        };
         let Answer::Go { permit, seq, .. } = self.admit(run, action, ask, Some(unit))? else { return Ok(()) };
         let now = self.desk.now();
         let consume = |redeemed: &abide_gate::Redeemed<Merge>| {
@@ -120,11 +151,22 @@ impl Drive<'_> {
             Ok(receipt) => {
                 let done = receipt.outcome;
                 self.look_again(run)?;
-                self.story.beat("", Tone::Good, "merged", &format!("{} {} → {}", done.target.short(), done.old.short(), done.new.short()));
+                self.story.beat(
+                    "",
+                    Tone::Good,
+                    "merged",
+                    &format!("{} {} → {}", done.target.short(), done.old.short(), done.new.short()),
+                );
                 if let Some(note) = done.checkout.note() {
                     self.printer().talk(&note);
                 }
-                let body = Body::Merged { unit: Some(unit.to_owned()), decision: seq.into(), name: done.target, old: done.old, new: done.new };
+                let body = Body::Merged {
+                    unit: Some(unit.to_owned()),
+                    decision: seq.into(),
+                    name: done.target,
+                    old: done.old,
+                    new: done.new,
+                };
                 self.note(run, &body, vec![])?;
                 Ok(())
             }
@@ -133,9 +175,20 @@ impl Drive<'_> {
         }
     }
 
-    fn target_moved(&self, run: &Run, unit: &str, work: &Work, found: abide_core::id::Oid) -> Result<(), Failure> {
+    fn target_moved(
+        &self,
+        run: &Run,
+        unit: &str,
+        work: &Work,
+        found: abide_core::id::Oid,
+    ) -> Result<(), Failure> {
         let (from, to) = (work.base.short(), found.short());
-        self.story.beat("merge", Tone::Wait, "moved", &format!("{} went from {from} to {to}: the unit starts again", run.started.target.short()));
+        self.story.beat(
+            "merge",
+            Tone::Wait,
+            "moved",
+            &format!("{} went from {from} to {to}: the unit starts again", run.started.target.short()),
+        );
         let body = Body::TargetMoved { unit: unit.to_owned(), expected: work.base.clone(), found };
         self.note(run, &body, vec![])?;
         Ok(())
@@ -163,13 +216,19 @@ fn work(unit: &Unit) -> Result<&Work, Failure> {
 /// What the checks of the unit's commit said, as the gate is told it.
 fn finished(history: &[(Seq, Event)], unit: &str, work: &Work) -> Vec<CheckInput> {
     let last = history.iter().rev().find_map(|(_, event)| match &event.body {
-        Body::ChecksFinished { unit: of, commit, results, .. } if of == unit && *commit == work.commit => Some(results),
+        Body::ChecksFinished { unit: of, commit, results, .. } if of == unit && *commit == work.commit => {
+            Some(results)
+        }
         _ => None,
     });
     let mut checks: Vec<_> = last
         .into_iter()
         .flatten()
-        .map(|result| CheckInput { name: result.name.clone(), outcome: result.outcome.clone(), required: result.required })
+        .map(|result| CheckInput {
+            name: result.name.clone(),
+            outcome: result.outcome.clone(),
+            required: result.required,
+        })
         .collect();
     checks.sort();
     checks

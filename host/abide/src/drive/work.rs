@@ -24,7 +24,8 @@ use crate::report::Failure;
 use crate::workshop::Worker;
 
 /// LIMIT: what a worker is shown of a repository.
-const WORKSPACE: WorkspaceLimits = WorkspaceLimits { files_max: 200_000, bytes_max: 4 << 30, file_bytes_max: 512 << 20 };
+const WORKSPACE: WorkspaceLimits =
+    WorkspaceLimits { files_max: 200_000, bytes_max: 4 << 30, file_bytes_max: 512 << 20 };
 
 impl Drive<'_> {
     /// Runs the unit's worker, or takes the commit that was offered.
@@ -39,7 +40,13 @@ impl Drive<'_> {
             Ok(requests) => requests,
             Err(failure) => return self.worker_failed(run, unit, worker, failure.code, &failure.what),
         };
-        let task = Task { id: format!("{}/{unit}", run.id), recipe: spec.recipe.clone(), parameters: spec.params.clone(), scope: spec.scope.clone(), base: base.clone() };
+        let task = Task {
+            id: format!("{}/{unit}", run.id),
+            recipe: spec.recipe.clone(),
+            parameters: spec.params.clone(),
+            scope: spec.scope.clone(),
+            base: base.clone(),
+        };
         let action = RunWorker {
             run: run.id.clone(),
             unit: unit.to_owned(),
@@ -48,16 +55,32 @@ impl Drive<'_> {
             base: base.clone(),
             requests: requests.iter().cloned().collect(),
         };
-        let ask = Ask { requests: action.requests.clone(), ..self.ask(run, self.worker(run, &worker.name, &worker.digest)) };
-        let Answer::Go { permit, decision, seq } = self.admit(run, action, ask, Some(unit))? else { return Ok(()) };
+        let ask = Ask {
+            requests: action.requests.clone(),
+            ..self.ask(run, self.worker(run, &worker.name, &worker.digest))
+        };
+        let Answer::Go { permit, decision, seq } = self.admit(run, action, ask, Some(unit))? else {
+            return Ok(());
+        };
         super::redeem(permit)?;
         let limits = self.desk.policy.limits.get(&decision.grants.limits).cloned().ok_or_else(|| {
-            Failure::new("AB0831", format!("policy grants the limits `{}`, which its data does not name", decision.grants.limits))
+            Failure::new(
+                "AB0831",
+                format!(
+                    "policy grants the limits `{}`, which its data does not name",
+                    decision.grants.limits
+                ),
+            )
         })?;
-        let grants: BTreeSet<Capability> = Capability::ALL.into_iter().filter(|capability| decision.grants.capabilities.iter().any(|name| name == capability.name())).collect();
-        let files = Workspace::of_commit(self.repo, &base, &self.scratch, Links::AsFiles, WORKSPACE).map_err(|error| Failure::of(error.code(), error))?;
+        let grants: BTreeSet<Capability> = Capability::ALL
+            .into_iter()
+            .filter(|capability| decision.grants.capabilities.iter().any(|name| name == capability.name()))
+            .collect();
+        let files = Workspace::of_commit(self.repo, &base, &self.scratch, Links::AsFiles, WORKSPACE)
+            .map_err(|error| Failure::of(error.code(), error))?;
         let dir = files.dir().map_err(|error| Failure::of(error.code(), error))?;
-        let view = DirWorkspace::open(dir, self.desk.policy.workspace.clone()).map_err(|error| Failure::of(error.code(), error))?;
+        let view = DirWorkspace::open(dir, self.desk.policy.workspace.clone())
+            .map_err(|error| Failure::of(error.code(), error))?;
         let request = RunRequest { component: worker.digest.clone(), task, grants, limits };
         let outcome = {
             let _busy = self.printer().busy(&format!("{} {}", worker.name, spec.recipe));
@@ -115,7 +138,11 @@ impl Drive<'_> {
             Err(error) => return self.refuse_patch(run, id, error.code(), &error.to_string()),
         };
         let measured = self.measured(run, &scratch, base, &tree)?;
-        let component = unit.plan.component.clone().ok_or_else(|| Failure::new("AB0030", format!("unit {id} has no component")))?;
+        let component = unit
+            .plan
+            .component
+            .clone()
+            .ok_or_else(|| Failure::new("AB0030", format!("unit {id} has no component")))?;
         let spec = self.spec(run, id)?;
         let branch = work_branch(run, id)?;
         let action = CommitPatch {
@@ -133,8 +160,14 @@ impl Drive<'_> {
         let facts = Payload::json("facts", &measured.facts)?;
         let ask = self.ask_change(run, self.worker(run, &spec.worker, &component), measured);
         let Answer::Go { permit, seq, .. } = self.admit(run, action, ask, Some(id))? else { return Ok(()) };
-        let text = CommitText { author: spec.worker.clone(), body: format!("{} by recipe {}.", unit.plan.title, spec.recipe), time: self.desk.now() };
-        let receipt = Commit::new(self.repo).apply(permit, &scratch, &text).map_err(|error| Failure::of(error.code(), error))?;
+        let text = CommitText {
+            author: spec.worker.clone(),
+            body: format!("{} by recipe {}.", unit.plan.title, spec.recipe),
+            time: self.desk.now(),
+        };
+        let receipt = Commit::new(self.repo)
+            .apply(permit, &scratch, &text)
+            .map_err(|error| Failure::of(error.code(), error))?;
         let done = receipt.outcome;
         self.committed(run, id, seq, (done.branch, done.commit, done.base, done.tree), facts)
     }
@@ -159,14 +192,31 @@ impl Drive<'_> {
         let facts = Payload::json("facts", &measured.facts)?;
         let ask = self.ask_change(run, proposer(run, &spec), measured);
         let Answer::Go { permit, seq, .. } = self.admit(run, action, ask, Some(id))? else { return Ok(()) };
-        let receipt = Adopt::new(self.repo).apply(permit, &scratch, self.desk.now()).map_err(|error| Failure::of(error.code(), error))?;
+        let receipt = Adopt::new(self.repo)
+            .apply(permit, &scratch, self.desk.now())
+            .map_err(|error| Failure::of(error.code(), error))?;
         let done = receipt.outcome;
         self.committed(run, id, seq, (done.branch, done.commit, done.base, done.tree), facts)
     }
 
-    fn committed(&self, run: &Run, unit: &str, seq: abide_core::id::Seq, done: (RefName, Oid, Oid, Oid), facts: Payload) -> Result<(), Failure> {
+    fn committed(
+        &self,
+        run: &Run,
+        unit: &str,
+        seq: abide_core::id::Seq,
+        done: (RefName, Oid, Oid, Oid),
+        facts: Payload,
+    ) -> Result<(), Failure> {
         let (branch, commit, base, tree) = done;
-        let body = Body::PatchCommitted { unit: unit.to_owned(), decision: seq.into(), branch, commit, base, tree, facts: facts.digest.clone() };
+        let body = Body::PatchCommitted {
+            unit: unit.to_owned(),
+            decision: seq.into(),
+            branch,
+            commit,
+            base,
+            tree,
+            facts: facts.digest.clone(),
+        };
         self.note(run, &body, vec![facts])?;
         Ok(())
     }
@@ -179,16 +229,42 @@ impl Drive<'_> {
         Ok(())
     }
 
-    fn worker_failed(&self, run: &Run, unit: &str, worker: &Worker, code: &str, why: &str) -> Result<(), Failure> {
-        self.story.beat("propose", Tone::Bad, "failed", &format!("{}: {} [{code}]", worker.name, abide_core::safe_text::line(why)));
-        let body = Body::WorkerFailed { unit: unit.to_owned(), component: worker.digest.clone(), code: code.to_owned(), why: abide_core::safe_text::line(why) };
+    fn worker_failed(
+        &self,
+        run: &Run,
+        unit: &str,
+        worker: &Worker,
+        code: &str,
+        why: &str,
+    ) -> Result<(), Failure> {
+        self.story.beat(
+            "propose",
+            Tone::Bad,
+            "failed",
+            &format!("{}: {} [{code}]", worker.name, abide_core::safe_text::line(why)),
+        );
+        let body = Body::WorkerFailed {
+            unit: unit.to_owned(),
+            component: worker.digest.clone(),
+            code: code.to_owned(),
+            why: abide_core::safe_text::line(why),
+        };
         self.note(run, &body, vec![])?;
         Ok(())
     }
 
     fn refuse_patch(&self, run: &Run, unit: &str, code: &str, why: &str) -> Result<(), Failure> {
-        self.story.beat("write", Tone::Bad, "refused", &format!("{} [{code}]", abide_core::safe_text::line(why)));
-        let body = Body::PatchRefused { unit: unit.to_owned(), code: code.to_owned(), why: abide_core::safe_text::line(why) };
+        self.story.beat(
+            "write",
+            Tone::Bad,
+            "refused",
+            &format!("{} [{code}]", abide_core::safe_text::line(why)),
+        );
+        let body = Body::PatchRefused {
+            unit: unit.to_owned(),
+            code: code.to_owned(),
+            why: abide_core::safe_text::line(why),
+        };
         self.note(run, &body, vec![])?;
         Ok(())
     }
@@ -199,10 +275,18 @@ impl Drive<'_> {
     }
 
     /// Measures what differs between the tree of commit `base` and `tree`.
-    pub(super) fn measured(&self, run: &Run, scratch: &Scratch, base: &Oid, tree: &Oid) -> Result<Measured, Failure> {
+    pub(super) fn measured(
+        &self,
+        run: &Run,
+        scratch: &Scratch,
+        base: &Oid,
+        tree: &Oid,
+    ) -> Result<Measured, Failure> {
         let base_tree = scratch.commit(base).map_err(|error| Failure::of(error.code(), error))?.tree;
         let blob_bytes_max = self.desk.policy.meter.limits().blob_bytes_max;
-        let delta = scratch.delta(&base_tree, tree, blob_bytes_max).map_err(|error| Failure::of(error.code(), error))?;
+        let delta = scratch
+            .delta(&base_tree, tree, blob_bytes_max)
+            .map_err(|error| Failure::of(error.code(), error))?;
         measure::measure(self.desk, &delta, &run.started.sponsor)
     }
 
@@ -213,13 +297,21 @@ impl Drive<'_> {
 
     /// A throw-away object store over the repository and what was handed in for it.
     pub(super) fn scratch_store(&self) -> Result<Scratch, Failure> {
-        let store = if self.incoming.is_dir() { Scratch::with_incoming(self.repo, &self.scratch, &self.incoming) } else { Scratch::new(self.repo, &self.scratch) };
+        let store = if self.incoming.is_dir() {
+            Scratch::with_incoming(self.repo, &self.scratch, &self.incoming)
+        } else {
+            Scratch::new(self.repo, &self.scratch)
+        };
         store.map_err(|error| Failure::of(error.code(), error))
     }
 
     /// Where a branch stands; zero if it does not exist.
     fn standing(&self, branch: &RefName) -> Result<Oid, Failure> {
-        Ok(self.repo.find(branch).map_err(|error| Failure::of(error.code(), error))?.unwrap_or_else(Oid::zero))
+        Ok(self
+            .repo
+            .find(branch)
+            .map_err(|error| Failure::of(error.code(), error))?
+            .unwrap_or_else(Oid::zero))
     }
 
     /// The unit's state.
@@ -229,9 +321,13 @@ impl Drive<'_> {
 
     /// What was planned for the unit.
     pub(super) fn spec(&self, run: &Run, id: &str) -> Result<UnitSpec, Failure> {
-        let digest = run.plan.as_ref().ok_or_else(|| Failure::new("AB0030", format!("run {} has no plan", run.id)))?;
+        let digest =
+            run.plan.as_ref().ok_or_else(|| Failure::new("AB0030", format!("run {} has no plan", run.id)))?;
         let plan: Plan = self.desk.value(digest)?;
-        plan.units.into_iter().find(|unit| unit.id == id).ok_or_else(|| Failure::new("AB0030", format!("the plan of run {} has no unit {id}", run.id)))
+        plan.units
+            .into_iter()
+            .find(|unit| unit.id == id)
+            .ok_or_else(|| Failure::new("AB0030", format!("the plan of run {} has no unit {id}", run.id)))
     }
 
     /// Who asks about a unit's commit: its worker, or the person who proposed it.
@@ -257,7 +353,13 @@ fn told(result: &RunResult) -> String {
 
 fn proposer(run: &Run, spec: &UnitSpec) -> Subject {
     let id = spec.params.get("by").cloned().unwrap_or_default();
-    Subject { kind: SubjectKind::Human, id, role: "author".to_owned(), component: None, on_behalf_of: Some(run.started.sponsor.clone()) }
+    Subject {
+        kind: SubjectKind::Human,
+        id,
+        role: "author".to_owned(),
+        component: None,
+        on_behalf_of: Some(run.started.sponsor.clone()),
+    }
 }
 
 fn work_branch(run: &Run, unit: &str) -> Result<RefName, Failure> {

@@ -39,7 +39,9 @@ fn guard(stage: &Stage<'_>) -> Told<()> {
 fn repair(stage: &Stage<'_>) -> Told<()> {
     let before = stage.head()?;
     let said = stage.ab(&["run", "--ticket", "Repair broken links in docs/demo/"])?;
-    stage.show("ab run --ticket \"Repair broken links in docs/demo/\"", &said, &|line| ["write", "merge", "deploy"].iter().any(|word| line.starts_with(word)) || line.contains("merged  "));
+    stage.show("ab run --ticket \"Repair broken links in docs/demo/\"", &said, &|line| {
+        ["write", "merge", "deploy"].iter().any(|word| line.starts_with(word)) || line.contains("merged  ")
+    });
     expect(&said, 4)?;
     if stage.head()? == before {
         return Err("nothing was merged".to_owned());
@@ -53,17 +55,23 @@ fn repair(stage: &Stage<'_>) -> Told<()> {
 fn rename(stage: &Stage<'_>) -> Told<()> {
     let (from, to) = &stage.rename;
     let ticket = stage.beside("rename.md");
-    let text = format!("---\nrecipe: rename\nparams: {{old: {from}, new: {to}}}\n---\nRename {from} to {to}\n");
+    let text =
+        format!("---\nrecipe: rename\nparams: {{old: {from}, new: {to}}}\n---\nRename {from} to {to}\n");
     fs::write(&ticket, text).map_err(|error| error.to_string())?;
     let said = stage.ab(&["run", "--ticket", &ticket.to_string_lossy()])?;
-    stage.show("ab run --ticket rename.md", &said, &|line| line.starts_with("merge") || line.contains("needs-human"));
+    stage.show("ab run --ticket rename.md", &said, &|line| {
+        line.starts_with("merge") || line.contains("needs-human")
+    });
     expect(&said, 4)?;
     let item = only_item(stage)?;
     let card = stage.ab(&["show", &item])?;
     expect(&card, 0)?;
-    stage.show(&format!("ab show {item}"), &card, &|line| ["why it", "blast", "digest", "who may"].iter().any(|word| line.starts_with(word)));
+    stage.show(&format!("ab show {item}"), &card, &|line| {
+        ["why it", "blast", "digest", "who may"].iter().any(|word| line.starts_with(word))
+    });
     let shown = stage.ab(&["--json", "show", &item])?.json()?;
-    let approved = shown.pointer("/item").and_then(|_| action_commit(stage, &item)).ok_or("the card names no commit")?;
+    let approved =
+        shown.pointer("/item").and_then(|_| action_commit(stage, &item)).ok_or("the card names no commit")?;
     let said = stage.ab(&["approve", &item, "--as", "reviewer"])?;
     stage.show(&format!("ab approve {item} --as reviewer"), &said, &|line| line.contains("merged  "));
     if stage.head()? != approved {
@@ -76,7 +84,11 @@ fn rename(stage: &Stage<'_>) -> Told<()> {
 }
 
 fn pipeline(stage: &Stage<'_>) -> Told<()> {
-    let ticket = stage.ticket("ci", "Add a workflow", &[("path", ".github/workflows/demo.yml"), ("text", "on: push\njobs: {}\n")])?;
+    let ticket = stage.ticket(
+        "ci",
+        "Add a workflow",
+        &[("path", ".github/workflows/demo.yml"), ("text", "on: push\njobs: {}\n")],
+    )?;
     let said = stage.ab(&["run", "--ticket", &ticket.to_string_lossy()])?;
     stage.show("ab run --ticket ci.md", &said, &denial);
     denied(&said, "pipeline-edit")
@@ -90,7 +102,9 @@ fn push(stage: &Stage<'_>) -> Told<()> {
     stage.write("docs/demo/notes.md", "# Notes\n\nPushed around the gate.\n")?;
     stage.must_git(&["-C", &dev, "commit", "--quiet", "--all", "--message", "Push around the gate"])?;
     let said = stage.git(&["-C", &dev, "push", "origin", &format!("HEAD:{}", stage.branch)])?;
-    stage.show(&format!("git push origin HEAD:{}", stage.branch), &said, &|line| line.contains("abide:") || line.contains("rejected"));
+    stage.show(&format!("git push origin HEAD:{}", stage.branch), &said, &|line| {
+        line.contains("abide:") || line.contains("rejected")
+    });
     if said.code == 0 || stage.head()? != before {
         return Err("the push went through".to_owned());
     }
@@ -100,7 +114,8 @@ fn push(stage: &Stage<'_>) -> Told<()> {
 fn secret(stage: &Stage<'_>) -> Told<()> {
     // Put together here, so that this file itself holds nothing that looks like a credential.
     let key = format!("aws_access_key_id = {}{}\n", "AKIA", "Q4RZ7MWT2XKLP5NV");
-    let ticket = stage.ticket("secret", "Note the key", &[("path", "docs/demo/access.md"), ("text", &key)])?;
+    let ticket =
+        stage.ticket("secret", "Note the key", &[("path", "docs/demo/access.md"), ("text", &key)])?;
     let said = stage.ab(&["run", "--ticket", &ticket.to_string_lossy()])?;
     stage.show("ab run --ticket secret.md", &said, &denial);
     denied(&said, "secrets")
@@ -110,7 +125,16 @@ fn opaque(stage: &Stage<'_>) -> Told<()> {
     let dev = stage.dev().to_string_lossy().into_owned();
     stage.must_git(&["-C", &dev, "reset", "--quiet", "--hard", &format!("origin/{}", stage.branch)])?;
     // Bytes that no text holds, the same in every run.
-    let noise = |seed: u64, count: u64| -> Vec<u8> { (1..=count).flat_map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(u32::try_from(n % 64).unwrap_or(0)).wrapping_add(seed).to_le_bytes()).collect() };
+    let noise = |seed: u64, count: u64| -> Vec<u8> {
+        (1..=count)
+            .flat_map(|n| {
+                n.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                    .rotate_left(u32::try_from(n % 64).unwrap_or(0))
+                    .wrapping_add(seed)
+                    .to_le_bytes()
+            })
+            .collect()
+    };
     for (number, size) in [(1, 60), (2, 110), (3, 48), (4, 64), (5, 70)] {
         stage.write_bytes(&format!("tests/files/good-{number}.lzma"), &noise(number, size))?;
     }
@@ -125,7 +149,9 @@ fn opaque(stage: &Stage<'_>) -> Told<()> {
 fn bad_release(stage: &Stage<'_>) -> Told<()> {
     let params = [("path", "docs/demo/status.md"), ("old", "ok\n"), ("new", "broken\n")];
     let said = deploy_edit(stage, "bad", "Say how it stands", &params)?;
-    stage.show("ab run --ticket bad.md; ab approve --as reviewer …", &said, &|line| line.contains("canary") || line.contains("is served"));
+    stage.show("ab run --ticket bad.md; ab approve --as reviewer …", &said, &|line| {
+        line.contains("canary") || line.contains("is served")
+    });
     expect_served(stage, "ok")
 }
 
@@ -139,7 +165,9 @@ fn kill(stage: &Stage<'_>) -> Told<()> {
     let killed = stage.ab(&["kill", "--reason", "show that it stops"])?;
     expect(&killed, 0)?;
     let said = finish(child)?;
-    stage.show("ab approve --as reviewer … & ab kill --reason \"show that it stops\"", &killed, &|line| line.starts_with("halted"));
+    stage.show("ab approve --as reviewer … & ab kill --reason \"show that it stops\"", &killed, &|line| {
+        line.starts_with("halted")
+    });
     let after = events_after_kill(stage)?;
     stage.say(&format!("    after the kill the log holds: {}", after.join(", ")));
     let allowed = ["RolledBack", "CanaryObserved", "DecisionRecorded ROLLBACK allow", "RunFinished"];
@@ -157,16 +185,23 @@ fn kill(stage: &Stage<'_>) -> Told<()> {
 
 fn evidence(stage: &Stage<'_>) -> Told<()> {
     let said = stage.ab(&["verify"])?;
-    stage.show("ab verify", &said, &|line| line.contains("leaves") || line.contains("checkpoints") || line == "accepted");
+    stage.show("ab verify", &said, &|line| {
+        line.contains("leaves") || line.contains("checkpoints") || line == "accepted"
+    });
     expect(&said, 0)?;
     let first = stage.ab(&["--json", "audit", "log"])?;
     let run = first.out.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let run = run.filter_map(|line| line.pointer("/event/run").and_then(|run| run.as_str()).map(str::to_owned)).next().ok_or("no run in the log")?;
+    let run = run
+        .filter_map(|line| line.pointer("/event/run").and_then(|run| run.as_str()).map(str::to_owned))
+        .next()
+        .ok_or("no run in the log")?;
     let packet = stage.beside("packet.abide");
     let path = packet.to_string_lossy().into_owned();
     expect(&stage.ab(&["packet", &run, "--out", &path])?, 0)?;
     let good = stage.ab(&["verify", &path])?;
-    stage.show("ab packet RUN --out packet.abide; ab verify packet.abide", &good, &|line| line.contains("decisions") || line == "accepted");
+    stage.show("ab packet RUN --out packet.abide; ab verify packet.abide", &good, &|line| {
+        line.contains("decisions") || line == "accepted"
+    });
     expect(&good, 0)?;
     let mut bytes = fs::read(&packet).map_err(|error| error.to_string())?;
     let middle = bytes.len() / 2;
@@ -175,7 +210,9 @@ fn evidence(stage: &Stage<'_>) -> Told<()> {
     }
     fs::write(&packet, &bytes).map_err(|error| error.to_string())?;
     let bad = stage.ab(&["verify", &path])?;
-    stage.show(&format!("flip one bit of byte {middle}; ab verify packet.abide"), &bad, &|line| line.starts_with('✗') || line == "REFUSED");
+    stage.show(&format!("flip one bit of byte {middle}; ab verify packet.abide"), &bad, &|line| {
+        line.starts_with('✗') || line == "REFUSED"
+    });
     expect(&bad, 8)
 }
 
@@ -193,7 +230,13 @@ fn approve_only_item(stage: &Stage<'_>) -> Told<Said> {
 
 fn only_item(stage: &Stage<'_>) -> Told<String> {
     let queue = stage.ab(&["--json", "queue"])?.json()?;
-    let items: Vec<&str> = queue.pointer("/waiting").and_then(|items| items.as_array()).into_iter().flatten().filter_map(|item| item.get("item")?.as_str()).collect();
+    let items: Vec<&str> = queue
+        .pointer("/waiting")
+        .and_then(|items| items.as_array())
+        .into_iter()
+        .flatten()
+        .filter_map(|item| item.get("item")?.as_str())
+        .collect();
     match items.as_slice() {
         [item] => Ok((*item).to_owned()),
         other => Err(format!("{} items wait, one was expected", other.len())),
@@ -205,12 +248,15 @@ fn action_commit(stage: &Stage<'_>, item: &str) -> Option<String> {
     let seq: u64 = item.strip_prefix('q')?.parse().ok()?;
     let log = stage.ab(&["audit", "log"]).ok()?;
     let events = log.out.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let record = events.into_iter().find(|line| line.get("seq").and_then(serde_json::Value::as_u64) == Some(seq))?;
+    let record =
+        events.into_iter().find(|line| line.get("seq").and_then(serde_json::Value::as_u64) == Some(seq))?;
     Some(record.pointer("/event/data/action/action/commit")?.as_str()?.to_owned())
 }
 
 fn wait_for(stage: &Stage<'_>, kind: &str) -> Told<()> {
-    let count = |stage: &Stage<'_>| Ok::<_, String>(stage.ab(&["audit", "log"])?.out.lines().filter(|line| line.contains(kind)).count());
+    let count = |stage: &Stage<'_>| {
+        Ok::<_, String>(stage.ab(&["audit", "log"])?.out.lines().filter(|line| line.contains(kind)).count())
+    };
     let before = count(stage)?;
     for _ in 0..LOOKS_MAX {
         if count(stage)? > before {
@@ -227,10 +273,16 @@ fn events_after_kill(stage: &Stage<'_>) -> Told<Vec<String>> {
     let mut after: Vec<String> = Vec::new();
     for line in log.out.lines() {
         let event: serde_json::Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
-        let text = |pointer: &str| event.pointer(pointer).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+        let text = |pointer: &str| {
+            event.pointer(pointer).and_then(|value| value.as_str()).unwrap_or_default().to_owned()
+        };
         match text("/event/type").as_str() {
             "Killed" => after.clear(),
-            "DecisionRecorded" => after.push(format!("DecisionRecorded {} {}", text("/event/data/class"), text("/event/data/verdict"))),
+            "DecisionRecorded" => after.push(format!(
+                "DecisionRecorded {} {}",
+                text("/event/data/class"),
+                text("/event/data/verdict")
+            )),
             other => after.push(other.to_owned()),
         }
     }
@@ -241,11 +293,19 @@ fn events_after_kill(stage: &Stage<'_>) -> Told<Vec<String>> {
 fn expect_served(stage: &Stage<'_>, status: &str) -> Told<()> {
     let file = stage.beside("releases").join("production/current/docs/demo/status.md");
     let found = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-    if found.trim() == status { Ok(()) } else { Err(format!("production serves `{}`, not `{status}`", found.trim())) }
+    if found.trim() == status {
+        Ok(())
+    } else {
+        Err(format!("production serves `{}`, not `{status}`", found.trim()))
+    }
 }
 
 fn expect(said: &Said, code: i32) -> Told<()> {
-    if said.code == code { Ok(()) } else { Err(format!("exit {} instead of {code}: {} {}", said.code, said.out.trim(), said.err.trim())) }
+    if said.code == code {
+        Ok(())
+    } else {
+        Err(format!("exit {} instead of {code}: {} {}", said.code, said.out.trim(), said.err.trim()))
+    }
 }
 
 fn denied(said: &Said, rule: &str) -> Told<()> {

@@ -38,8 +38,18 @@ impl<'a> Stage<'a> {
         let fault = |error: std::io::Error| Failure::of("AB0004", error);
         let folder = tempfile::Builder::new().prefix("abide-demo-").tempdir().map_err(fault)?;
         let ab = std::env::current_exe().map_err(fault)?;
-        let mut stage = Self { shell, folder, ab, branch: "main".to_owned(), rename: ("area".to_owned(), "surface".to_owned()) };
-        stage.copy(source).map_err(|why| Failure::new("AB0051", why).help("the demo needs git, and a repository that is not shallow").exit(Exit::Usage))?;
+        let mut stage = Self {
+            shell,
+            folder,
+            ab,
+            branch: "main".to_owned(),
+            rename: ("area".to_owned(), "surface".to_owned()),
+        };
+        stage.copy(source).map_err(|why| {
+            Failure::new("AB0051", why)
+                .help("the demo needs git, and a repository that is not shallow")
+                .exit(Exit::Usage)
+        })?;
         Ok(stage)
     }
 
@@ -48,36 +58,77 @@ impl<'a> Stage<'a> {
         match source {
             Some(source) => {
                 let from = source.to_string_lossy().into_owned();
-                self.must_git(&["clone", "--quiet", "--bare", "--no-hardlinks", &from, &bare.to_string_lossy()])?;
-                self.branch = self.must_git(&["-C", &bare.to_string_lossy(), "symbolic-ref", "--short", "HEAD"])?.trim().to_owned();
+                self.must_git(&[
+                    "clone",
+                    "--quiet",
+                    "--bare",
+                    "--no-hardlinks",
+                    &from,
+                    &bare.to_string_lossy(),
+                ])?;
+                self.branch = self
+                    .must_git(&["-C", &bare.to_string_lossy(), "symbolic-ref", "--short", "HEAD"])?
+                    .trim()
+                    .to_owned();
             }
-            None => drop(self.must_git(&["init", "--quiet", "--bare", "--initial-branch=main", &bare.to_string_lossy()])?),
+            None => drop(self.must_git(&[
+                "init",
+                "--quiet",
+                "--bare",
+                "--initial-branch=main",
+                &bare.to_string_lossy(),
+            ])?),
         }
         self.must_git(&["clone", "--quiet", &bare.to_string_lossy(), &dev.to_string_lossy()])?;
-        let history = self.git(&["-C", &bare.to_string_lossy(), "rev-list", "--count", &self.branch]).map_or_else(|_| String::new(), |said| said.out);
+        let history = self
+            .git(&["-C", &bare.to_string_lossy(), "rev-list", "--count", &self.branch])
+            .map_or_else(|_| String::new(), |said| said.out);
         let commits = history.trim();
         self.prepare(&dev)?;
-        let from = source.map_or_else(|| "a small repository made for this".to_owned(), |source| format!("{} ({commits} commits)", source.display()));
-        self.say(&format!("a guarded copy of {from}, branch {}, in {}", self.branch, self.folder.path().display()));
+        let from = source.map_or_else(
+            || "a small repository made for this".to_owned(),
+            |source| format!("{} ({commits} commits)", source.display()),
+        );
+        self.say(&format!(
+            "a guarded copy of {from}, branch {}, in {}",
+            self.branch,
+            self.folder.path().display()
+        ));
         Ok(())
     }
 
     /// One commit that the story stands on: how Abide works here, a document that moved, a name in code, a status that the probe reads.
     fn prepare(&mut self, dev: &Path) -> Told<()> {
         let releases = self.folder.path().join("releases");
-        self.write("ab.yml", &AB_YML.replace("{target}", &self.branch).replace("{releases}", &releases.to_string_lossy()))?;
-        self.write("docs/demo/index.md", "# Demo\n\nStart with [the set-up](setup.md).\nThen read [the notes](notes.md).\n")?;
+        self.write(
+            "ab.yml",
+            &AB_YML.replace("{target}", &self.branch).replace("{releases}", &releases.to_string_lossy()),
+        )?;
+        self.write(
+            "docs/demo/index.md",
+            "# Demo\n\nStart with [the set-up](setup.md).\nThen read [the notes](notes.md).\n",
+        )?;
         self.write("docs/demo/guide/setup.md", "# Set-up\n\nNothing to do.\n")?;
         self.write("docs/demo/notes.md", "# Notes\n\nNone yet.\n")?;
         self.write("docs/demo/status.md", "ok\n")?;
         match name_in_code(dev) {
             Some(name) => self.rename = (name.clone(), format!("{name}_renamed")),
-            None => self.write("demo/shape.py", "def area(width, height):\n    return width * height\n\n\nprint(area(2, 3))\n")?,
+            None => self.write(
+                "demo/shape.py",
+                "def area(width, height):\n    return width * height\n\n\nprint(area(2, 3))\n",
+            )?,
         }
         let at = dev.to_string_lossy().into_owned();
         self.must_git(&["-C", &at, "add", "--force", "."])?;
         self.must_git(&["-C", &at, "commit", "--quiet", "--message", "Set the stage"])?;
-        self.must_git(&["-C", &at, "push", "--quiet", "origin", &format!("HEAD:refs/heads/{}", self.branch)])?;
+        self.must_git(&[
+            "-C",
+            &at,
+            "push",
+            "--quiet",
+            "origin",
+            &format!("HEAD:refs/heads/{}", self.branch),
+        ])?;
         Ok(())
     }
 
@@ -142,7 +193,11 @@ impl<'a> Stage<'a> {
 
     /// Starts `ab` and does not wait.
     pub(super) fn ab_start(&self, args: &[&str]) -> Told<Child> {
-        self.ab_command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|error| error.to_string())
+        self.ab_command(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| error.to_string())
     }
 
     fn ab_command(&self, args: &[&str]) -> Command {
@@ -154,17 +209,30 @@ impl<'a> Stage<'a> {
     /// Runs git.
     pub(super) fn git(&self, args: &[&str]) -> Told<Said> {
         let mut command = self.command(Path::new("git"));
-        said(command.args(args).stdin(Stdio::null()).output().map_err(|error| format!("git cannot be run: {error}"))?)
+        said(
+            command
+                .args(args)
+                .stdin(Stdio::null())
+                .output()
+                .map_err(|error| format!("git cannot be run: {error}"))?,
+        )
     }
 
     /// Runs git, which must succeed.
     pub(super) fn must_git(&self, args: &[&str]) -> Told<String> {
         let said = self.git(args)?;
-        if said.code == 0 { Ok(said.out) } else { Err(format!("git {}: {}", args.join(" "), said.err.trim())) }
+        if said.code == 0 {
+            Ok(said.out)
+        } else {
+            Err(format!("git {}: {}", args.join(" "), said.err.trim()))
+        }
     }
 
     fn command(&self, program: &Path) -> Command {
-        #[expect(clippy::disallowed_methods, reason = "the demo runs the real programs, on its own scratch folder")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the demo runs the real programs, on its own scratch folder"
+        )]
         let mut command = Command::new(program);
         for (name, value) in [
             ("ABIDE_HOME", self.folder.path().join("state")),
@@ -197,7 +265,10 @@ impl<'a> Stage<'a> {
             return None;
         }
         let folder = self.folder.path().to_path_buf();
-        self.say(&format!("kept {0}: export ABIDE_HOME={0}/state; cd {0}/demo.git; ab show; ab audit log", folder.display()));
+        self.say(&format!(
+            "kept {0}: export ABIDE_HOME={0}/state; cd {0}/demo.git; ab show; ab audit log",
+            folder.display()
+        ));
         Some(self.folder.keep())
     }
 }
@@ -205,7 +276,8 @@ impl<'a> Stage<'a> {
 impl Said {
     /// The JSON that `--json` printed.
     pub(super) fn json(&self) -> Told<serde_json::Value> {
-        serde_json::from_str(self.out.trim()).map_err(|error| format!("no JSON ({error}): {} {}", self.out, self.err))
+        serde_json::from_str(self.out.trim())
+            .map_err(|error| format!("no JSON ({error}): {} {}", self.out, self.err))
     }
 }
 
@@ -227,7 +299,11 @@ fn name_in_code(folder: &Path) -> Option<String> {
     let texts: Vec<String> = files.iter().filter_map(|file| fs::read_to_string(file).ok()).collect();
     let names = texts.iter().flat_map(|text| defined(text)).take(400);
     names.into_iter().find(|name| {
-        let uses: Vec<usize> = texts.iter().map(|text| words(text).filter(|word| word == name).count()).filter(|count| *count > 0).collect();
+        let uses: Vec<usize> = texts
+            .iter()
+            .map(|text| words(text).filter(|word| word == name).count())
+            .filter(|count| *count > 0)
+            .collect();
         let total: usize = uses.iter().sum();
         uses.len() <= 4 && (2..=12).contains(&total)
     })
@@ -244,7 +320,9 @@ fn sources(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
         }
         let name = entry.file_name().to_string_lossy().into_owned();
         let code = [".rs", ".py", ".go", ".js", ".ts", ".c"].iter().any(|end| name.ends_with(end));
-        let plain = !["build.rs", "conftest.py", "setup.py"].contains(&name.as_str()) && !path.to_string_lossy().contains("test") && !path.to_string_lossy().contains("polic");
+        let plain = !["build.rs", "conftest.py", "setup.py"].contains(&name.as_str())
+            && !path.to_string_lossy().contains("test")
+            && !path.to_string_lossy().contains("polic");
         if kind.is_file() && code && plain && files.len() < 500 {
             files.push(path);
         }
