@@ -15,7 +15,6 @@ pub mod text {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     /// Writes `value` as text.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
     pub fn serialize<S: Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(value)
     }

@@ -246,7 +246,7 @@ impl Run {
         match &event.body {
             Body::PlanAdopted { plan, units, .. } => self.adopt(plan, units),
             Body::DecisionRecorded(decision) => {
-                self.note_decision(decision.class, decision.verdict, decision.unit.as_deref())
+                self.note_decision(decision.class, decision.verdict, decision.unit.as_deref());
             }
             Body::ReviewRequested { item, unit, class, action, .. } => {
                 let key = waiting_key(*class, unit.as_deref());
@@ -256,8 +256,6 @@ impl Run {
             Body::Approved { item, action, by, role, .. } => self.approve(item, action, by, role, event.at),
             Body::Refused { item, .. } => self.refuse(item),
             Body::Killed { .. } => self.halted = true,
-            // A halted run stays halted: its permits and plans belong to an epoch that is over. `resume` opens the way for new runs.
-            Body::Resumed { .. } => {}
             Body::RunFinished { outcome, .. } => self.finished = Some(outcome.clone()),
             Body::CanaryStarted { .. }
             | Body::CanaryObserved { .. }
@@ -286,16 +284,18 @@ impl Run {
             | Body::BudgetSettled { .. }
             | Body::Frozen { .. }
             | Body::RefAccepted { .. }
+            // A halted run stays halted: its plans belong to an epoch that is over. `resume` opens the way for new runs.
+            | Body::Resumed { .. }
             | Body::Unfrozen { .. } => {}
         }
     }
 
     /// What the run wants in this state; nothing while it waits for a person, and nothing but the way back once it is halted.
     pub fn wants(&self) -> Vec<Intent> {
-        if let Deployment::Canary(canary) = &self.deployment {
-            if self.halted || canary.state == CanaryState::Failing {
-                return vec![Intent::RollBack];
-            }
+        if let Deployment::Canary(canary) = &self.deployment
+            && (self.halted || canary.state == CanaryState::Failing)
+        {
+            return vec![Intent::RollBack];
         }
         if self.halted || self.finished.is_some() {
             return Vec::new();
@@ -334,9 +334,8 @@ impl Run {
 
     fn wants_of_deployment(&self) -> Vec<Intent> {
         match &self.deployment {
-            Deployment::Due(_) if self.waiting.contains_key(DEPLOY_KEY) => Vec::new(),
+            Deployment::Due(_) | Deployment::Canary(_) if self.waiting.contains_key(DEPLOY_KEY) => Vec::new(),
             Deployment::Due(_) => vec![Intent::Deploy],
-            Deployment::Canary(_) if self.waiting.contains_key(DEPLOY_KEY) => Vec::new(),
             Deployment::Canary(canary) => match canary.state {
                 CanaryState::Pending => vec![Intent::Observe],
                 CanaryState::Healthy => vec![Intent::Promote],
@@ -408,23 +407,26 @@ impl Run {
         let Some(unit) = self.units.iter_mut().find(|unit| unit.plan.id == id) else { return };
         if let Progress::Committed(work) | Progress::Checked(work) | Progress::Rehearsed(work) =
             &unit.progress
+            && work.commit == *commit
         {
-            if work.commit == *commit {
-                unit.progress = change(work.clone());
-            }
+            unit.progress = change(work.clone());
         }
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "`apply` matches every event and sends only some of them here"
+    )]
     fn apply_unit(&mut self, body: &Body) {
         match body {
             Body::PatchProposed { unit, patch, base, .. } => {
-                self.set(unit, Progress::Proposed { patch: patch.clone(), base: base.clone() })
+                self.set(unit, Progress::Proposed { patch: patch.clone(), base: base.clone() });
             }
             Body::CommitProposed { unit, commit, base, .. } => {
-                self.set(unit, Progress::Offered { commit: commit.clone(), base: base.clone() })
+                self.set(unit, Progress::Offered { commit: commit.clone(), base: base.clone() });
             }
             Body::WorkerFailed { unit, .. } | Body::PatchRefused { unit, .. } => {
-                self.set(unit, Progress::Failed)
+                self.set(unit, Progress::Failed);
             }
             Body::NothingToDo { unit, .. } => self.set(unit, Progress::Unneeded),
             Body::UnitDenied { unit, .. } => self.set(unit, Progress::Denied),
@@ -471,6 +473,10 @@ impl Run {
         unit.progress = if again { Progress::Ready } else { Progress::Failed };
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "`apply` matches every event and sends only some of them here"
+    )]
     fn apply_deployment(&mut self, event: &Event) {
         match &event.body {
             Body::CanaryStarted {
@@ -497,12 +503,12 @@ impl Run {
                 });
             }
             Body::CanaryObserved { release, outcome, .. } => {
-                if let Deployment::Canary(canary) = &mut self.deployment {
-                    if canary.release == *release {
-                        canary.good = canary.good.saturating_add(u64::from(outcome == "good"));
-                        canary.bad = canary.bad.saturating_add(u64::from(outcome == "bad"));
-                        canary.state = canary::judge(canary.terms, canary.good, canary.bad, event.at);
-                    }
+                if let Deployment::Canary(canary) = &mut self.deployment
+                    && canary.release == *release
+                {
+                    canary.good = canary.good.saturating_add(u64::from(outcome == "good"));
+                    canary.bad = canary.bad.saturating_add(u64::from(outcome == "bad"));
+                    canary.state = canary::judge(canary.terms, canary.good, canary.bad, event.at);
                 }
             }
             Body::Promoted { release, .. } => self.deployment = Deployment::Live(release.clone()),

@@ -59,6 +59,7 @@ pub(crate) struct Drive<'a> {
 
 /// The gate's answer to one intent, after it was written down.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "made once a beat and taken apart at once")]
 enum Answer<A> {
     /// Act on it.
     Go { permit: Permit<A>, decision: Decision, seq: Seq },
@@ -113,8 +114,7 @@ impl Drive<'_> {
         let payload = Payload::json("plan", &plan)?;
         let action =
             AdoptPlan { run: run.id.clone(), plan: payload.digest.clone(), base: run.started.base.clone() };
-        let Answer::Go { permit, seq, .. } =
-            self.admit(run, action, self.ask(run, self.service(run)), None)?
+        let Answer::Go { permit, seq, .. } = self.admit(run, action, self.ask(run, service(run)), None)?
         else {
             return Ok(());
         };
@@ -290,30 +290,6 @@ impl Drive<'_> {
         BudgetInput { tokens_left, usd_micro_left, wall_ms_left, exhausted: wall_ms_left == Some(0) }
     }
 
-    /// The engine itself, on behalf of the sponsor.
-    fn service(&self, run: &Run) -> Subject {
-        let on_behalf_of = Some(run.started.sponsor.clone());
-        Subject {
-            kind: SubjectKind::Service,
-            id: "ab".to_owned(),
-            role: "operator".to_owned(),
-            component: None,
-            on_behalf_of,
-        }
-    }
-
-    /// A worker, on behalf of the sponsor.
-    fn worker(&self, run: &Run, id: &str, component: &Digest) -> Subject {
-        let on_behalf_of = Some(run.started.sponsor.clone());
-        Subject {
-            kind: SubjectKind::Worker,
-            id: id.to_owned(),
-            role: "author".to_owned(),
-            component: Some(component.clone()),
-            on_behalf_of,
-        }
-    }
-
     /// Where the target branch stands.
     fn head(&self, run: &Run) -> Result<Oid, Failure> {
         self.repo.branch(&run.started.target).map_err(|error| Failure::of(error.code(), error))
@@ -368,4 +344,28 @@ pub(crate) fn lead_rule(decision: &Decision) -> String {
         Verdict::Review => "needs-human".to_owned(),
         Verdict::Deny => "not-allowed".to_owned(),
     })
+}
+
+/// The engine itself, on behalf of the sponsor.
+fn service(run: &Run) -> Subject {
+    let on_behalf_of = Some(run.started.sponsor.clone());
+    Subject {
+        kind: SubjectKind::Service,
+        id: "ab".to_owned(),
+        role: "operator".to_owned(),
+        component: None,
+        on_behalf_of,
+    }
+}
+
+/// A worker, on behalf of the sponsor.
+fn worker(run: &Run, id: &str, component: &Digest) -> Subject {
+    let on_behalf_of = Some(run.started.sponsor.clone());
+    Subject {
+        kind: SubjectKind::Worker,
+        id: id.to_owned(),
+        role: "author".to_owned(),
+        component: Some(component.clone()),
+        on_behalf_of,
+    }
 }

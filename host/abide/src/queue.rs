@@ -1,5 +1,10 @@
 //! What waits for a person, as the log tells it.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "picks a few events out of many; the spine matches all of them"
+)]
+
 use abide_core::action::ActionClass;
 use abide_core::event::{Body, DecisionRecorded, Event};
 use abide_core::id::{Digest, RunId, Seq};
@@ -39,10 +44,10 @@ pub(crate) fn items(desk: &Desk) -> Result<Vec<Item>, Failure> {
     let mut runs: Vec<RunId> = Vec::new();
     let events = desk.all()?;
     for (_, event) in &events {
-        if let (Some(run), Body::ReviewRequested { .. }) = (&event.run, &event.body) {
-            if !runs.contains(run) {
-                runs.push(run.clone());
-            }
+        if let (Some(run), Body::ReviewRequested { .. }) = (&event.run, &event.body)
+            && !runs.contains(run)
+        {
+            runs.push(run.clone());
         }
     }
     let mut items = Vec::new();

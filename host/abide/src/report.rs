@@ -48,9 +48,13 @@ impl Exit {
     }
 }
 
-/// Something that ends a command.
+/// Something that ends a command. One pointer wide, because nearly every function may return it.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct Failure(Box<Told>);
+
+/// What is told of a failure.
+#[derive(Debug)]
+pub(crate) struct Told {
     /// The code for `ab explain`.
     pub(crate) code: &'static str,
     /// What happened.
@@ -66,25 +70,32 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure with `code`.
     pub(crate) fn new(code: &'static str, what: impl Into<String>) -> Self {
-        Self { code, what: what.into(), help: None, exit: Exit::Fault, cause: None, source: None }
+        Self(Box::new(Told {
+            code,
+            what: what.into(),
+            help: None,
+            exit: Exit::Fault,
+            cause: None,
+            source: None,
+        }))
     }
 
     /// A failure with the code and the words of `error`.
     pub(crate) fn of(code: &'static str, error: impl Error + Send + Sync + 'static) -> Self {
         let mut failure = Self::new(code, error.to_string());
-        failure.cause = Some(Box::new(error));
+        failure.0.cause = Some(Box::new(error));
         failure
     }
 
     /// Says what to do next.
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.0.help = Some(help.into());
         self
     }
 
     /// Ends with `exit`.
     pub(crate) fn exit(mut self, exit: Exit) -> Self {
-        self.exit = exit;
+        self.0.exit = exit;
         self
     }
 
@@ -120,6 +131,13 @@ impl Failure {
     }
 }
 
+impl std::ops::Deref for Failure {
+    type Target = Told;
+    fn deref(&self) -> &Told {
+        &self.0
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)
@@ -143,7 +161,7 @@ impl Diagnostic for Failure {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.source.as_ref().map(|(source, _, _)| source as &dyn SourceCode)
+        self.source.as_ref().map(|(source, _, _)| -> &dyn SourceCode { source })
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
@@ -156,7 +174,7 @@ impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         let what = error.to_string();
         match error {
-            ConfigError::Shape { why, text, offset } => Self {
+            ConfigError::Shape { why, text, offset } => Self(Box::new(Told {
                 code: "AB0010",
                 what,
                 help: Some(
@@ -166,7 +184,7 @@ impl From<ConfigError> for Failure {
                 exit: Exit::Usage,
                 cause: None,
                 source: Some((NamedSource::new("ab.yml", text), offset.unwrap_or(0), why)),
-            },
+            })),
             ConfigError::Value { .. } => Self::new("AB0011", what).exit(Exit::Usage),
         }
     }

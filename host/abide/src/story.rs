@@ -19,7 +19,7 @@ pub(crate) struct Story<'a> {
 
 impl Story<'_> {
     /// One line: what, how it went, and the rest.
-    pub(crate) fn beat(&self, what: &str, tone: Tone, word: &str, rest: &str) {
+    pub(crate) fn beat(self, what: &str, tone: Tone, word: &str, rest: &str) {
         let mark = match tone {
             Tone::Good => "✓",
             Tone::Wait => "⏸",
@@ -32,7 +32,7 @@ impl Story<'_> {
     }
 
     /// The plan was adopted.
-    pub(crate) fn planned(&self, plan: &Plan, units: &[PlannedUnit]) {
+    pub(crate) fn planned(self, plan: &Plan, units: &[PlannedUnit]) {
         for unit in units {
             let by = unit.component.as_ref().map_or_else(
                 || "a commit as it is".to_owned(),
@@ -49,7 +49,7 @@ impl Story<'_> {
 
     /// The gate answered.
     pub(crate) fn decided(
-        &self,
+        self,
         class: ActionClass,
         kind: &str,
         decision: &Decision,
@@ -69,9 +69,8 @@ impl Story<'_> {
         }
         let what_changes = facts.map(summary).unwrap_or_default();
         let rest = match decision.verdict {
-            Verdict::Allow => what_changes,
+            Verdict::Allow | Verdict::Deny => what_changes,
             Verdict::Review => format!("{} {what_changes}", item.unwrap_or_default()),
-            Verdict::Deny => what_changes,
         };
         self.beat(what, tone, decision.verdict.as_str(), &rest);
         if decision.verdict != Verdict::Allow {
@@ -88,7 +87,7 @@ impl Story<'_> {
     }
 
     /// Why: the rules that decided, the most severe first, each with its first finding.
-    pub(crate) fn reasons(&self, decision: &Decision, most: usize) {
+    pub(crate) fn reasons(self, decision: &Decision, most: usize) {
         if decision.findings.is_empty() {
             self.printer.line(&format!("         {}", lead_rule(decision)));
         }

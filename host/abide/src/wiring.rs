@@ -37,9 +37,10 @@ pub(crate) fn ledger(state: &State) -> Result<Arc<Ledger>, Failure> {
 pub(crate) fn desk(ledger: Arc<Ledger>, policy: Policy) -> Desk {
     let clock = Arc::new(SystemClock);
     let judge: Arc<dyn Judge> = Arc::new(NativeJudge::over(policy.bundle.clone()));
-    let log: Arc<dyn DecisionLog> = Arc::clone(&ledger) as Arc<dyn DecisionLog>;
-    let halt: Arc<dyn Halt> = Arc::clone(&ledger) as Arc<dyn Halt>;
-    let gate = Gate::new(judge, log, Arc::clone(&clock) as Arc<dyn Clock>, halt);
+    let log: Arc<dyn DecisionLog> = Arc::<Ledger>::clone(&ledger);
+    let halt: Arc<dyn Halt> = Arc::<Ledger>::clone(&ledger);
+    let ticking: Arc<dyn Clock> = Arc::<SystemClock>::clone(&clock);
+    let gate = Gate::new(judge, log, ticking, halt);
     Desk { ledger, policy, gate, clock }
 }
 

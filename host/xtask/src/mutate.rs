@@ -3,7 +3,7 @@
 //! Works on a copy below the target folder. A mutant that builds and passes is an effect that nobody asked about.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -104,7 +104,7 @@ fn survives(copy: &Path, file: &str, whole: &str, mutant: &str, cargo: &[&str]) 
 }
 
 /// Copies what git tracks, as it is in the work tree.
-fn copy_tree(root: &Path, copy: &PathBuf) -> Result<()> {
+fn copy_tree(root: &Path, copy: &Path) -> Result<()> {
     let listed = Command::new("git")
         .args(["ls-files", "-z"])
         .current_dir(root)

@@ -28,7 +28,7 @@ fn only_the_way_back_survives_a_halt() {
                 && !Deploy::SURVIVES_HALT
                 && !Promote::SURVIVES_HALT
                 && !Revert::SURVIVES_HALT
-        )
+        );
     };
     const { assert!(!CommitPatch::SURVIVES_HALT && !RunChecks::SURVIVES_HALT && !RunWorker::SURVIVES_HALT) };
     const { assert!(!OpenEgress::SURVIVES_HALT && !AdoptPlan::SURVIVES_HALT) };

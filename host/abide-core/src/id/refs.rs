@@ -42,6 +42,7 @@ impl RefName {
     }
 }
 
+#[expect(clippy::case_sensitive_file_extension_comparisons, reason = "git refuses exactly `.lock`")]
 fn check(name: &str) -> Result<(), &'static str> {
     if !name.starts_with("refs/") {
         return Err("a full name begins with `refs/`");

@@ -175,6 +175,7 @@ pub(crate) struct ShowArgs {
 
 /// What is approved or refused.
 #[derive(Debug, Clone, ClapArgs)]
+#[expect(clippy::struct_field_names, reason = "it is what a person types")]
 pub(crate) struct Item {
     #[command(flatten)]
     pub(crate) at: AtRepo,

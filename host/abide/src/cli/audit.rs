@@ -1,5 +1,10 @@
 //! `ab audit`: the repository held against the log.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "picks a few events out of many; the spine matches all of them"
+)]
+
 use abide_core::event::Body;
 use abide_core::id::{Oid, RefName};
 use abide_effects::hook::{RefMove, Stray, reconcile as reconcile_refs};

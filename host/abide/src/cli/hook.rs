@@ -64,8 +64,7 @@ fn uninstall(shell: &Shell, bare: &Path) -> Result<Exit, Failure> {
 /// One ref of a push: an early, friendly answer. Nothing is used up here; the transaction that follows does that.
 fn update(shell: &Shell, folder: &Path, name: &str, old: &str, new: &str) -> Result<Exit, Failure> {
     let guard = Guarded::open(folder)?;
-    let peek =
-        |step: &RefMove| guard.answer(guard.ledger.peek_ref_move(&guard.claim(step), SystemClock.now()));
+    let peek = |step: &RefMove| answer(guard.ledger.peek_ref_move(&guard.claim(step), SystemClock.now()));
     Ok(guard.end(shell, hook::update(&guard.repo, name, old, new, &peek), (name, old, new)))
 }
 
@@ -78,8 +77,7 @@ fn transaction(shell: &Shell, folder: &Path, phase: &str) -> Result<Exit, Failur
         return Err(Failure::new("AB0305", "the transaction is too large to be judged").exit(Exit::Gate));
     }
     let guard = Guarded::open(folder)?;
-    let spend =
-        |step: &RefMove| guard.answer(guard.ledger.consume_ref_move(&guard.claim(step), SystemClock.now()));
+    let spend = |step: &RefMove| answer(guard.ledger.consume_ref_move(&guard.claim(step), SystemClock.now()));
     let said = hook::transaction(&guard.repo, phase, &text, &spend);
     Ok(guard.end(shell, said, ("", "", "")))
 }
@@ -106,17 +104,6 @@ impl Guarded {
         abide_ledger::RefMove { repo: self.state.repository.id.clone(), reference: name, old, new }
     }
 
-    fn answer(&self, said: Result<Result<Seq, RefMoveRefusal>, StoreError>) -> Result<(), Refusal> {
-        match said {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(why)) => Err(Refusal::new(why.code(), why.to_string())
-                .help("this ref moves only through the gate. Try: ab propose COMMIT --from YOUR-CLONE")),
-            Err(error) => {
-                Err(Refusal::new(error.code(), format!("the log cannot be read, so nothing moves: {error}")))
-            }
-        }
-    }
-
     /// Tells the one who pushes; git shows each line behind `remote:`. A refusal is recorded where that is possible.
     fn end(&self, shell: &Shell, said: Result<(), Refusal>, asked: (&str, &str, &str)) -> Exit {
         let Err(refusal) = said else { return Exit::Done };
@@ -138,5 +125,16 @@ impl Guarded {
         // The refusal stands whether or not it can be written down.
         drop(wiring::record(&self.ledger, None, &body, vec![], Guard::Free));
         Exit::Denied
+    }
+}
+
+fn answer(said: Result<Result<Seq, RefMoveRefusal>, StoreError>) -> Result<(), Refusal> {
+    match said {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(why)) => Err(Refusal::new(why.code(), why.to_string())
+            .help("this ref moves only through the gate. Try: ab propose COMMIT --from YOUR-CLONE")),
+        Err(error) => {
+            Err(Refusal::new(error.code(), format!("the log cannot be read, so nothing moves: {error}")))
+        }
     }
 }

@@ -76,11 +76,13 @@ impl Printer {
     }
 
     /// Bytes to stdout as they are, for both.
+    #[expect(clippy::unused_self, reason = "whoever writes has been given the printer")]
     pub(crate) fn raw(&self, bytes: &str) {
         write_out(bytes);
     }
 
     /// Talk, on stderr.
+    #[expect(clippy::unused_self, reason = "whoever writes has been given the printer")]
     pub(crate) fn talk(&self, text: &str) {
         let mut stderr = std::io::stderr().lock();
         // Nobody is left to tell when stderr is closed.

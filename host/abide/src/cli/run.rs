@@ -1,5 +1,10 @@
 //! `ab run` and `ab propose`: from a ticket, or from a commit, as far as policy allows.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "picks a few events out of many; the spine matches all of them"
+)]
+
 use std::path::Path;
 
 use abide_core::event::{Body, Caps, Count, RunStarted};

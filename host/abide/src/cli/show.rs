@@ -1,5 +1,10 @@
 //! `ab show`: a run, a queue item as a ten-second card, or a decision with every reason.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "picks a few events out of many; the spine matches all of them"
+)]
+
 use abide_core::decision::{Decision, Obligation};
 use abide_core::event::{Body, DecisionRecorded, Event};
 use abide_core::facts::Facts;

@@ -68,7 +68,7 @@ impl Drive<'_> {
         };
         let ask = Ask {
             rollback: self.way(&rollback, &driver)?,
-            ..self.ask_change(run, self.service(run), measured)
+            ..self.ask_change(run, super::service(run), measured)
         };
         let Answer::Go { permit, decision, seq } = self.admit(run, action, ask, None)? else { return Ok(()) };
         let terms = terms(&decision);
@@ -94,7 +94,7 @@ impl Drive<'_> {
         let (config, driver) = self.driver(run)?;
         let stopped = || self.desk.halt(&run.id).map_or(true, |state| state.halted);
         if !canary_is_new(canary) {
-            self.pause(config.interval_ms, &stopped);
+            pause(config.interval_ms, &stopped);
         }
         if stopped() {
             // The kill is in the log already; folding it again makes the run want the way back.
@@ -143,7 +143,7 @@ impl Drive<'_> {
         let ask = Ask {
             rollback: self.way(&rollback, &driver)?,
             canary: canary_input(canary),
-            ..self.ask(run, self.service(run))
+            ..self.ask(run, super::service(run))
         };
         let Answer::Go { permit, seq, .. } = self.admit(run, action, ask, None)? else { return Ok(()) };
         let done = driver.promote(permit).map_err(|error| Failure::of(error.code(), error))?.outcome;
@@ -162,7 +162,7 @@ impl Drive<'_> {
         let ask = Ask {
             rollback: self.way(&plan, &driver)?,
             canary: canary_input(canary),
-            ..self.ask(run, self.service(run))
+            ..self.ask(run, super::service(run))
         };
         let Answer::Go { permit, seq, .. } = self.admit(run, Rollback { plan }, ask, None)? else {
             return Err(Failure::new("AB0690", "the way back waits for a person")
@@ -227,16 +227,6 @@ impl Drive<'_> {
         Ok(Some(self.repo.commit(&known.commit).map_err(|error| Failure::of(error.code(), error))?.tree))
     }
 
-    /// Waits between two looks, a little at a time, so that a kill is noticed.
-    fn pause(&self, ms: u64, stopped: &dyn Fn() -> bool) {
-        let mut left = ms;
-        while left > 0 && !stopped() {
-            let slice = left.min(100);
-            std::thread::sleep(Duration::from_millis(slice));
-            left = left.saturating_sub(slice);
-        }
-    }
-
     fn look_again_or_fail(&self, run: &Run) -> Result<(), Failure> {
         let history = self.desk.history(&run.id)?;
         if super::fold(&run.id, &history)?.halted {
@@ -293,4 +283,14 @@ fn terms(decision: &Decision) -> Terms {
         | Obligation::Expire { .. } => None,
     });
     obliged.unwrap_or(Terms { steps: 1, success_permille: 1000, deadline_ms: 60_000 })
+}
+
+/// Waits between two looks, a little at a time, so that a kill is noticed.
+fn pause(ms: u64, stopped: &dyn Fn() -> bool) {
+    let mut left = ms;
+    while left > 0 && !stopped() {
+        let slice = left.min(100);
+        std::thread::sleep(Duration::from_millis(slice));
+        left = left.saturating_sub(slice);
+    }
 }

@@ -1,5 +1,10 @@
 //! From a commit on a work branch to the target branch: checks, rehearsal of the way back, merge.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "picks a few events out of many; the spine matches all of them"
+)]
+
 use abide_core::action::{Merge, RunChecks};
 use abide_core::event::{Body, CheckResult, Count, Event};
 use abide_core::id::Seq;
@@ -11,6 +16,7 @@ use abide_effects::process::Output;
 use abide_gate::Ask;
 use abide_ledger::RefMove;
 
+use super::work::unit_of;
 use super::{Answer, Drive};
 use crate::cli::printer::Tone;
 use crate::config::Check;
@@ -30,7 +36,7 @@ const CHECKS: CheckLimits = CheckLimits {
 impl Drive<'_> {
     /// Runs the target branch's checks on the unit's commit.
     pub(super) fn check(&self, run: &Run, unit: &str) -> Result<(), Failure> {
-        let state = self.unit(run, unit)?;
+        let state = unit_of(run, unit)?;
         let work = work(state)?;
         let specs: Vec<CheckSpec> = self.config.checks.iter().map(spec).collect();
         let action = RunChecks {
@@ -59,19 +65,19 @@ impl Drive<'_> {
         };
         let mut payloads = Vec::new();
         let mut results = Vec::new();
-        for ran in receipt.outcome.results {
+        for check in receipt.outcome.results {
             let output = Payload::bytes(
                 "check-output",
-                ran.output.as_ref().map(Output::text).unwrap_or_default().into_bytes(),
+                check.output.as_ref().map(Output::text).unwrap_or_default().into_bytes(),
             );
-            let word = ran.outcome.as_str();
-            let tone = if ran.outcome == CheckOutcome::Passed { Tone::Good } else { Tone::Bad };
-            self.story.beat("check", tone, word, &format!("{} {:.1} s", ran.name, seconds(ran.wall_ms)));
-            let (name, exit, wall_ms) = (ran.name, ran.exit, Count(ran.wall_ms));
+            let told = check.outcome.as_str();
+            let tone = if check.outcome == CheckOutcome::Passed { Tone::Good } else { Tone::Bad };
+            self.story.beat("check", tone, told, &format!("{} {:.1} s", check.name, seconds(check.wall_ms)));
+            let (name, exit, wall_ms) = (check.name, check.exit, Count(check.wall_ms));
             results.push(CheckResult {
                 name,
-                outcome: word.to_owned(),
-                required: ran.required,
+                outcome: told.to_owned(),
+                required: check.required,
                 exit,
                 wall_ms,
                 output: output.digest.clone(),
@@ -92,7 +98,7 @@ impl Drive<'_> {
 
     /// Tries the way back of the unit's commit, in a store that is thrown away.
     pub(super) fn rehearse(&self, run: &Run, unit: &str) -> Result<(), Failure> {
-        let work = work(self.unit(run, unit)?)?;
+        let work = work(unit_of(run, unit)?)?;
         let scratch = self.scratch_store()?;
         let base_tree = scratch.commit(&work.base).map_err(|error| Failure::of(error.code(), error))?.tree;
         let info = scratch.commit(&work.commit).map_err(|error| Failure::of(error.code(), error))?;
@@ -111,7 +117,7 @@ impl Drive<'_> {
 
     /// Asks for the merge, and moves the target branch to exactly the judged commit.
     pub(super) fn merge(&self, run: &Run, unit: &str, history: &[(Seq, Event)]) -> Result<(), Failure> {
-        let state = self.unit(run, unit)?;
+        let state = unit_of(run, unit)?;
         let work = work(state)?;
         let head = self.head(run)?;
         if head != work.base && head != work.commit {

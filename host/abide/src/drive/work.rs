@@ -1,5 +1,10 @@
 //! From a task to a commit on a work branch: the worker proposes, the host applies, measures and asks, the hand commits.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "picks a few events out of many; the spine matches all of them"
+)]
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -14,7 +19,7 @@ use abide_core::plan::{PROPOSAL, Plan, UnitSpec};
 use abide_core::spine::{Progress, Run, Unit};
 use abide_effects::forge::{Adopt, Commit, CommitText, Links, Scratch, Workspace, WorkspaceLimits};
 use abide_gate::Ask;
-use abide_sandbox::{Capability, DirWorkspace, RunRequest, RunResult, Task};
+use abide_sandbox::{Capability, DirWorkspace, RunOutcome, RunRequest, RunResult, Task};
 
 use super::{Answer, Drive};
 use crate::cli::printer::Tone;
@@ -57,7 +62,7 @@ impl Drive<'_> {
         };
         let ask = Ask {
             requests: action.requests.clone(),
-            ..self.ask(run, self.worker(run, &worker.name, &worker.digest))
+            ..self.ask(run, super::worker(run, &worker.name, &worker.digest))
         };
         let Answer::Go { permit, decision, seq } = self.admit(run, action, ask, Some(unit))? else {
             return Ok(());
@@ -86,7 +91,20 @@ impl Drive<'_> {
             let _busy = self.printer().busy(&format!("{} {}", worker.name, spec.recipe));
             self.workshop.run(&request, Arc::new(view))?
         };
-        let receipt = Payload::json("receipt", &outcome)?;
+        self.take_answer(run, unit, worker, base, seq, &outcome)
+    }
+
+    /// Writes down what the worker answered, with its capability receipt.
+    fn take_answer(
+        &self,
+        run: &Run,
+        unit: &str,
+        worker: &Worker,
+        base: Oid,
+        seq: abide_core::id::Seq,
+        outcome: &RunOutcome,
+    ) -> Result<(), Failure> {
+        let receipt = Payload::json("receipt", outcome)?;
         match &outcome.result {
             RunResult::Proposed(proposal) => {
                 let patch = Payload::json("patch", &proposal.patch)?;
@@ -117,7 +135,7 @@ impl Drive<'_> {
 
     /// Makes the candidate tree, measures it, asks, and commits it to the unit's work branch.
     pub(super) fn write(&self, run: &Run, unit: &str) -> Result<(), Failure> {
-        let state = self.unit(run, unit)?;
+        let state = unit_of(run, unit)?;
         match &state.progress {
             Progress::Proposed { patch, base } => self.write_patch(run, state, patch, base),
             Progress::Offered { commit, base } => self.write_offer(run, state, commit, base),
@@ -158,7 +176,7 @@ impl Drive<'_> {
             title: unit.plan.title.clone(),
         };
         let facts = Payload::json("facts", &measured.facts)?;
-        let ask = self.ask_change(run, self.worker(run, &spec.worker, &component), measured);
+        let ask = self.ask_change(run, super::worker(run, &spec.worker, &component), measured);
         let Answer::Go { permit, seq, .. } = self.admit(run, action, ask, Some(id))? else { return Ok(()) };
         let text = CommitText {
             author: spec.worker.clone(),
@@ -314,11 +332,6 @@ impl Drive<'_> {
             .unwrap_or_else(Oid::zero))
     }
 
-    /// The unit's state.
-    pub(super) fn unit<'r>(&self, run: &'r Run, id: &str) -> Result<&'r Unit, Failure> {
-        run.unit(id).ok_or_else(|| Failure::new("AB0030", format!("run {} has no unit {id}", run.id)))
-    }
-
     /// What was planned for the unit.
     pub(super) fn spec(&self, run: &Run, id: &str) -> Result<UnitSpec, Failure> {
         let digest =
@@ -334,7 +347,7 @@ impl Drive<'_> {
     pub(super) fn author(&self, run: &Run, unit: &Unit) -> Result<Subject, Failure> {
         let spec = self.spec(run, &unit.plan.id)?;
         Ok(match &unit.plan.component {
-            Some(component) => self.worker(run, &spec.worker, component),
+            Some(component) => super::worker(run, &spec.worker, component),
             None => proposer(run, &spec),
         })
     }
@@ -364,4 +377,9 @@ fn proposer(run: &Run, spec: &UnitSpec) -> Subject {
 
 fn work_branch(run: &Run, unit: &str) -> Result<RefName, Failure> {
     RefName::branch(&format!("ab/{}/{unit}", run.id)).map_err(|error| Failure::of("AB0300", error))
+}
+
+/// The unit's state.
+pub(super) fn unit_of<'r>(run: &'r Run, id: &str) -> Result<&'r Unit, Failure> {
+    run.unit(id).ok_or_else(|| Failure::new("AB0030", format!("run {} has no unit {id}", run.id)))
 }

@@ -191,9 +191,9 @@ fn evidence(stage: &Stage<'_>) -> Told<()> {
     expect(&said, 0)?;
     let first = stage.ab(&["--json", "audit", "log"])?;
     let run = first.out.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let mut run = run;
     let run = run
-        .filter_map(|line| line.pointer("/event/run").and_then(|run| run.as_str()).map(str::to_owned))
-        .next()
+        .find_map(|line| line.pointer("/event/run").and_then(|run| run.as_str()).map(str::to_owned))
         .ok_or("no run in the log")?;
     let packet = stage.beside("packet.abide");
     let path = packet.to_string_lossy().into_owned();

@@ -66,10 +66,9 @@ impl<'a> Stage<'a> {
                     &from,
                     &bare.to_string_lossy(),
                 ])?;
-                self.branch = self
-                    .must_git(&["-C", &bare.to_string_lossy(), "symbolic-ref", "--short", "HEAD"])?
-                    .trim()
-                    .to_owned();
+                let head =
+                    self.must_git(&["-C", &bare.to_string_lossy(), "symbolic-ref", "--short", "HEAD"])?;
+                head.trim().clone_into(&mut self.branch);
             }
             None => drop(self.must_git(&[
                 "init",
@@ -166,9 +165,9 @@ impl<'a> Stage<'a> {
         let recipe = if params.iter().any(|(key, _)| *key == "old") { "replace-text" } else { "edit-file" };
         let mut text = format!("---\nrecipe: {recipe}\nparams:\n");
         for (key, value) in params {
-            text.push_str(&format!("  {key}: {}\n", quoted(value)?));
+            text = format!("{text}  {key}: {}\n", quoted(value)?);
         }
-        text.push_str(&format!("---\n{title}\n"));
+        text = format!("{text}---\n{title}\n");
         let file = self.beside(&format!("{name}.md"));
         fs::write(&file, text).map_err(|error| error.to_string())?;
         Ok(file)
@@ -188,7 +187,7 @@ impl<'a> Stage<'a> {
 
     /// Runs `ab` on the bare repository as a developer.
     pub(super) fn ab(&self, args: &[&str]) -> Told<Said> {
-        said(self.ab_command(args).output().map_err(|error| error.to_string())?)
+        Ok(said(self.ab_command(args).output().map_err(|error| error.to_string())?))
     }
 
     /// Starts `ab` and does not wait.
@@ -209,13 +208,13 @@ impl<'a> Stage<'a> {
     /// Runs git.
     pub(super) fn git(&self, args: &[&str]) -> Told<Said> {
         let mut command = self.command(Path::new("git"));
-        said(
+        Ok(said(
             command
                 .args(args)
                 .stdin(Stdio::null())
                 .output()
                 .map_err(|error| format!("git cannot be run: {error}"))?,
-        )
+        ))
     }
 
     /// Runs git, which must succeed.
@@ -283,12 +282,12 @@ impl Said {
 
 /// Collects a child that was started.
 pub(super) fn finish(child: Child) -> Told<Said> {
-    said(child.wait_with_output().map_err(|error| error.to_string())?)
+    Ok(said(child.wait_with_output().map_err(|error| error.to_string())?))
 }
 
-fn said(output: Output) -> Told<Said> {
+fn said(output: Output) -> Said {
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Ok(Said { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) })
+    Said { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
 }
 
 /// A function's name that occurs in few places of one to four source files, so that renaming it is a small change.
