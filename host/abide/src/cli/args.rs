@@ -60,7 +60,7 @@ pub(crate) enum Verb {
     Hook(HookArgs),
     /// Compare the repository with the log.
     Audit(AuditArgs),
-    /// Explain an error code, for example AB0301.
+    /// Explain an error code, for example AB0304.
     Explain(ExplainArgs),
 }
 

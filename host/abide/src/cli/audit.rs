@@ -45,7 +45,10 @@ fn strays(bench: &Bench) -> Result<Vec<Stray>, Failure> {
     let repo = bench.known.state.repository.id.as_str();
     let mut known = Vec::new();
     for (_, event) in bench.desk.all()? {
-        known.extend(placed(&event.body, repo, &known));
+        let step = placed(&event.body, repo, &known);
+        // What a person accepted has landed, whatever the reference's own log says: it is listed twice, like a move and its receipt.
+        let seen = matches!(event.body, Body::RefAccepted { .. }).then(|| step.clone()).flatten();
+        known.extend(step.into_iter().chain(seen));
     }
     reconcile_refs(&bench.known.repo, &bench.config.protected, &known)
         .map_err(|error| Failure::of(error.code(), error))

@@ -36,7 +36,7 @@ pub(crate) fn run(shell: &Shell, args: &ExplainArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Every page: sections `## AB0301 — title` of docs/codes/*.md.
+/// Every page: sections `## AB0302 — title` of docs/codes/*.md.
 fn pages() -> BTreeMap<String, Page> {
     let mut pages = BTreeMap::new();
     for (_, bytes) in embedded::CODES {
