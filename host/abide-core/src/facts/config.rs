@@ -78,7 +78,7 @@ pub struct GeneratedConfig {
 pub struct Limits {
     /// Larger blobs need not be read, and are not looked into.
     pub blob_bytes_max: u64,
-    /// Bytes looked into over the whole change.
+    /// Bytes to be read for the whole change. It binds whoever builds the delta: beyond it, sides are passed as too large.
     pub total_bytes_max: u64,
     /// Files with more lines on either side are counted as replaced whole.
     pub diff_lines_max: u32,
