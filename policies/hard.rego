@@ -139,14 +139,8 @@ findings contains {
 
 # Nothing of what `hard_change.rego` looks for is in most changes: one look at the sums tells.
 findings contains finding if {
-	noteworthy
+	data.abide.change.noteworthy
 	some finding in data.abide.hard_change.findings
-}
-
-noteworthy if count(input.facts.zones) > 0
-
-noteworthy if {
-	count(input.facts.secrets) + count(input.facts.hazards) + count(input.facts.collisions) + input.facts.totals.binaries > 0
 }
 
 findings contains finding if {

@@ -33,42 +33,23 @@ kinds := concat(", ", input.facts.categories)
 
 # A level may do what any level below it may.
 by_itself if {
-	some step in [3, 4, 5]
-	step <= data.abide.levels.level
-	auto := data.abide.settings.merge.auto[sprintf("A%d", [step])]
+	some auto in data.abide.settings.merge.auto
+	auto.level <= data.abide.levels.level
 	input.risk.band in auto.bands
-	data.abide.change.only(auto.only)
 	data.abide.change.required_passed >= auto.checks_min
-	every category in input.facts.categories {
-		not category in data.abide.settings.merge.never
-	}
+	data.abide.change.only(auto.only)
+	not held_back
+}
+
+held_back if {
+	some category in input.facts.categories
+	category in data.abide.settings.merge.never
 }
 
 # Most changes hold nothing of what `merge_change.rego` looks for: one look at the sums tells.
 findings contains finding if {
-	noteworthy
+	data.abide.change.noteworthy
 	some finding in data.abide.merge_change.findings
-}
-
-noteworthy if count(input.facts.zones) > 0
-
-noteworthy if {
-	sum([
-		count(input.facts.hazards), count(input.facts.destructive), count(input.facts.forbidden),
-		count(input.facts.dependencies), count(input.facts.tests.weakened), count(input.facts.tests.files_removed),
-		input.facts.tests.removed, input.facts.totals.binaries, input.facts.totals.symlinks,
-		input.facts.totals.submodules, input.facts.totals.made_executable,
-	]) > 0
-}
-
-noteworthy if {
-	some file in input.facts.files
-	file.lfs
-}
-
-noteworthy if {
-	some file in input.facts.files
-	file.status == "type-changed"
 }
 
 findings contains finding if {

@@ -48,6 +48,28 @@ harmless("code", file, categories) if {
 	category in categories
 }
 
+# Whether anything in the change needs a closer look: the sums tell. `hard_change.rego` and `merge_change.rego` are asked only then, so
+# whatever they look for must be counted here; `change_test.rego` holds that.
+default noteworthy := false
+
+noteworthy if sum([
+	count(input.facts.zones), count(input.facts.secrets), count(input.facts.hazards), count(input.facts.collisions),
+	count(input.facts.destructive), count(input.facts.forbidden), count(input.facts.dependencies),
+	count(input.facts.tests.weakened), count(input.facts.tests.files_removed), input.facts.tests.removed,
+	input.facts.totals.binaries, input.facts.totals.symlinks, input.facts.totals.submodules,
+	input.facts.totals.made_executable,
+]) > 0
+
+noteworthy if {
+	some file in input.facts.files
+	file.lfs
+}
+
+noteworthy if {
+	some file in input.facts.files
+	file.status == "type-changed"
+}
+
 required_passed := count([check | some check in input.checks; check.required; check.outcome == "passed"])
 
 # Required checks that all passed, and tests that came with the code and were not weakened.

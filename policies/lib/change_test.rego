@@ -27,3 +27,17 @@ test_strong_tests if {
 	not change.strong_tests with input as object.union(document, {"checks": []})
 	not change.strong_tests with input as object.union(document, {"facts": {"tests": {"removed": 1}}})
 }
+
+# Whatever the files asked only for noteworthy changes look for makes a change noteworthy.
+test_everything_looked_for_is_noteworthy if {
+	every changes in [
+		{"zones": ["ci"]}, {"secrets": [{}]}, {"hazards": [{}]}, {"collisions": [{}]}, {"destructive": [{}]}, {"forbidden": [{}]},
+		{"dependencies": [{}]}, {"tests": {"weakened": [{}]}}, {"tests": {"files_removed": ["a"]}}, {"tests": {"removed": 1}},
+		{"totals": {"binaries": 1}}, {"totals": {"symlinks": 1}}, {"totals": {"submodules": 1}},
+		{"totals": {"made_executable": 1}}, {"files": [object.union(fixture.guide, {"lfs": true})]},
+		{"files": [object.union(fixture.guide, {"status": "type-changed"})]},
+	] {
+		change.noteworthy with input as object.union(fixture.merge, {"facts": changes})
+	}
+	not change.noteworthy with input as fixture.merge
+}

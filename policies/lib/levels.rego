@@ -57,7 +57,9 @@ findings contains {
 	profile
 }
 
-in_scope if {
+in_scope if "*" in profile.repositories
+
+else if {
 	some pattern in profile.repositories
 	glob.match(pattern, [], input.action.target.repo)
 }
