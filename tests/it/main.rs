@@ -1,6 +1,7 @@
 //! One binary for every suite that crosses crates.
 
 mod bad_input;
+mod crash;
 mod golden;
 mod hooks;
 mod schemas;

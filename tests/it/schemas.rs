@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use abide_core::action::AdoptPlan;
 use abide_core::input::PolicyInput;
-use abide_gate::{Admission, source};
+use abide_gate::source;
 use abide_tests::gate::{ask, desk, digest, facts, file, oid, run_id, shipped, shipped_files};
 use jsonschema::Validator;
 use serde_json::{Value as Json, json};

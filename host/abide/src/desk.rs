@@ -11,6 +11,7 @@ use abide_ledger::{Blob, Guard, Ledger};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::config::env::{Drill, Moment};
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
 use crate::wiring::{self, SystemClock};
@@ -26,6 +27,8 @@ pub(crate) struct Desk {
     pub(crate) gate: Gate,
     /// The only clock.
     pub(crate) clock: Arc<SystemClock>,
+    /// Where to die, for drills.
+    pub(crate) drill: Option<Drill>,
 }
 
 /// A payload that lies beside the log.
@@ -63,7 +66,10 @@ impl Desk {
         payloads: Vec<Payload>,
     ) -> Result<Seq, Failure> {
         let blobs = payloads.into_iter().map(|payload| payload.blob).collect();
-        wiring::record(&self.ledger, run, body, blobs, Guard::Free)
+        self.drill(Moment::Before);
+        let seq = wiring::record(&self.ledger, run, body, blobs, Guard::Free)?;
+        self.drill(Moment::After);
+        Ok(seq)
     }
 
     /// The same, if `last` is still the last event of the run: two processes never carry one run on.
@@ -75,16 +81,32 @@ impl Desk {
         payloads: Vec<Payload>,
     ) -> Result<Seq, Failure> {
         let blobs = payloads.into_iter().map(|payload| payload.blob).collect();
-        wiring::record(&self.ledger, Some(run), body, blobs, Guard::RunAt { run: run.clone(), last })
+        self.drill(Moment::Before);
+        let guard = Guard::RunAt { run: run.clone(), last };
+        let seq = wiring::record(&self.ledger, Some(run), body, blobs, guard)?;
+        self.drill(Moment::After);
+        Ok(seq)
     }
 
     /// Asks the gate; the answer is durable when this returns.
     pub(crate) fn admit<A: Action>(&self, action: A, ask: Ask) -> Result<Admission<A>, Failure> {
-        self.gate.admit(action, ask).map_err(|error| {
+        let admission = self.gate.admit(action, ask).map_err(|error| {
             Failure::of(error.code(), error)
                 .help("nothing happened: without a recorded answer there is no permit")
                 .exit(Exit::Gate)
-        })
+        })?;
+        self.drill(Moment::After);
+        Ok(admission)
+    }
+
+    /// Ends this process as `kill -9` would, if the drill that it was started with says so. Nothing in a release build.
+    pub(crate) fn drill(&self, moment: Moment) {
+        let Some(drill) = self.drill.filter(|drill| drill.moment == moment) else { return };
+        if cfg!(debug_assertions) && self.ledger.size().is_ok_and(|size| size >= drill.size) {
+            // A drill that fails shows in its test: the process then goes on.
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)
+                .unwrap_or(());
+        }
     }
 
     /// Events of `run`, and the kills of the whole system, in log order.

@@ -7,6 +7,7 @@ use abide_core::id::{RunId, Seq, Timestamp};
 use abide_gate::{Clock, DecisionLog, Gate, Halt, Judge, NativeJudge};
 use abide_ledger::{Blob, Draft, Guard, Leaf, Ledger, Opening};
 
+use crate::config::env::Drill;
 use crate::desk::Desk;
 use crate::home::State;
 use crate::policy::Policy;
@@ -34,14 +35,14 @@ pub(crate) fn ledger(state: &State) -> Result<Arc<Ledger>, Failure> {
 }
 
 /// The desk over `ledger` with `policy` in force.
-pub(crate) fn desk(ledger: Arc<Ledger>, policy: Policy) -> Desk {
+pub(crate) fn desk(ledger: Arc<Ledger>, policy: Policy, drill: Option<Drill>) -> Desk {
     let clock = Arc::new(SystemClock);
     let judge: Arc<dyn Judge> = Arc::new(NativeJudge::over(policy.bundle.clone()));
     let log: Arc<dyn DecisionLog> = Arc::<Ledger>::clone(&ledger);
     let halt: Arc<dyn Halt> = Arc::<Ledger>::clone(&ledger);
     let ticking: Arc<dyn Clock> = Arc::<SystemClock>::clone(&clock);
     let gate = Gate::new(judge, log, ticking, halt);
-    Desk { ledger, policy, gate, clock }
+    Desk { ledger, policy, gate, clock, drill }
 }
 
 /// `count` random bytes from the system.

@@ -51,7 +51,7 @@ impl Bench {
         let config = known.config()?;
         let policy = Policy::assemble(&known.policies(&config)?, &config)?;
         let workshop = Workshop::shipped(policy.engine.clone(), &known.state);
-        let desk = wiring::desk(wiring::ledger(&known.state)?, policy);
+        let desk = wiring::desk(wiring::ledger(&known.state)?, policy, shell.env.drill);
         let walls = Walls::of_host(&known.state);
         Ok(Self { known, config, desk, workshop, walls })
     }

@@ -10,6 +10,39 @@ pub(crate) const ACTOR: &str = "ABIDE_ACTOR";
 /// What is logged to stderr, in the syntax of `tracing-subscriber`'s `EnvFilter`.
 pub(crate) const LOG: &str = "ABIDE_LOG";
 
+/// Where a drill lets the process die, as `before:N` or `after:N` events in the log. Read by debug builds only.
+const DRILL: &str = "ABIDE_DRILL_DIE";
+
+/// Before an event is written (what it tells of has happened), or after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// The deed is done, its event is not written.
+    Before,
+    /// The event is written, nothing follows.
+    After,
+}
+
+/// A crash drill.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Drill {
+    /// Before or after writing.
+    pub(crate) moment: Moment,
+    /// Events in the log.
+    pub(crate) size: u64,
+}
+
+impl Drill {
+    fn parse(text: &str) -> Option<Self> {
+        let (moment, size) = text.split_once(':')?;
+        let moment = match moment {
+            "before" => Moment::Before,
+            "after" => Moment::After,
+            _ => return None,
+        };
+        Some(Self { moment, size: size.parse().ok()? })
+    }
+}
+
 /// The environment as `ab` sees it.
 #[derive(Debug, Clone)]
 pub(crate) struct Env {
@@ -21,6 +54,8 @@ pub(crate) struct Env {
     pub(crate) log: Option<String>,
     /// `PATH` for checks and probes.
     pub(crate) path: String,
+    /// Where to die, for drills.
+    pub(crate) drill: Option<Drill>,
 }
 
 impl Env {
@@ -38,6 +73,7 @@ impl Env {
                 .or_else(|| var("LOGNAME"))
                 .unwrap_or_else(|| "unknown".to_owned()),
             log: var(LOG),
+            drill: var(DRILL).filter(|_| cfg!(debug_assertions)).and_then(|text| Drill::parse(&text)),
             path: var("PATH").unwrap_or_else(|| "/usr/bin:/bin".to_owned()),
         }
     }

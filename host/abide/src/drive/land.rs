@@ -20,6 +20,7 @@ use super::work::unit_of;
 use super::{Answer, Drive};
 use crate::cli::printer::Tone;
 use crate::config::Check;
+use crate::config::env::Moment;
 use crate::desk::Payload;
 use crate::report::Failure;
 
@@ -151,6 +152,7 @@ impl Drive<'_> {
             let (repo, reference) = (action.repo.clone(), action.target.clone());
             let claim = RefMove { repo, reference, old: action.expected.clone(), new: action.commit.clone() };
             let spent = self.desk.ledger.consume_ref_move(&claim, self.desk.now())?;
+            self.desk.drill(Moment::After);
             spent.map(|_| ()).map_err(Into::into)
         };
         match MergeHand::new(self.repo).apply(permit, now, &consume) {
