@@ -4,6 +4,7 @@ mod bad_input;
 mod crash;
 mod golden;
 mod hooks;
+mod invariants;
 mod schemas;
 mod story;
 mod tidy;
