@@ -155,25 +155,42 @@ fn a_full_disk_refuses_the_append_and_loses_nothing() {
     roomy.check_storage().unwrap();
 }
 
-/// A file system that is full, where the test may mount one.
+/// Where the small disk is mounted; without it `small_disk` is a test that has nothing to do.
+const DISK: &str = "ABIDE_LEDGER_SMALL_DISK";
+
+/// A file system that is full, where the test may mount one: in a mount namespace that ends with the process.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the test mounts a small disk")]
+#[expect(clippy::disallowed_methods, reason = "the test runs itself again where it may mount a small disk")]
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn a_disk_that_is_really_full_refuses_the_append_and_loses_nothing() {
     let home = tempfile::tempdir().unwrap();
-    let mount = || {
-        std::process::Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
-            .arg(home.path())
-            .output()
-    };
-    if !mount().is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: no right to mount");
-        return;
+    let output = std::process::Command::new("unshare")
+        .arg("--mount")
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "sqlite::tests::small_disk", "--nocapture"])
+        .env(DISK, home.path())
+        .output();
+    match output {
+        Ok(output) if String::from_utf8_lossy(&output.stdout).contains("mounted") => {
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+        _ => eprintln!("skipped: no right to mount"),
     }
-    let outcome = std::panic::catch_unwind(|| fill(home.path()));
-    assert!(std::process::Command::new("umount").arg(home.path()).status().unwrap().success());
-    outcome.unwrap();
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the test mounts a small disk")]
+#[expect(clippy::print_stdout, reason = "the test that started this one listens")]
+fn small_disk() {
+    let Some(disk) = std::env::var_os(DISK).map(PathBuf::from) else { return };
+    let mount = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
+        .arg(&disk)
+        .status();
+    if mount.is_ok_and(|status| status.success()) {
+        println!("mounted");
+        fill(&disk);
+    }
 }
 
 fn fill(disk: &Path) {
