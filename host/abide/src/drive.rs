@@ -228,7 +228,7 @@ impl Drive<'_> {
             (None, ActionClass::Deploy) => Body::DeployDenied { decision: seq.into(), rule },
             // A denied plan is told by its decision alone. A denied way back must not be asked for ever.
             (None, ActionClass::Rollback) => {
-                return Err(Failure::new("AB0601", format!("the way back was denied by `{rule}`"))
+                return Err(Failure::new("AB0692", format!("the way back was denied by `{rule}`"))
                     .help("a person must look at the environment now")
                     .exit(Exit::Denied));
             }

@@ -1,1 +1,1 @@
-//! Measurements; see `cargo xtask bench`.
+//! Measurements; the benchmarks are in `benches/`. See `cargo xtask bench`.

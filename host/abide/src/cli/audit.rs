@@ -7,7 +7,7 @@
 
 use abide_core::event::Body;
 use abide_core::id::{Oid, RefName};
-use abide_effects::hook::{RefMove, Stray, reconcile as reconcile_refs};
+use abide_effects::hook::{RefMove, Stray, reconcile as reconcile_refs, unaudited};
 use serde_json::json;
 
 use super::Shell;
@@ -40,8 +40,8 @@ pub(crate) fn run(shell: &Shell, args: &AuditArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// Moves of protected refs that no receipt explains.
-fn strays(bench: &Bench) -> Result<Vec<Stray>, Failure> {
+/// Moves of protected refs that no receipt explains, and the refs of which the log knows nothing yet.
+fn strays(bench: &Bench) -> Result<(Vec<Stray>, Vec<RefName>), Failure> {
     let repo = bench.known.state.repository.id.as_str();
     let mut known = Vec::new();
     for (_, event) in bench.desk.all()? {
@@ -50,8 +50,11 @@ fn strays(bench: &Bench) -> Result<Vec<Stray>, Failure> {
         let seen = matches!(event.body, Body::RefAccepted { .. }).then(|| step.clone()).flatten();
         known.extend(step.into_iter().chain(seen));
     }
-    reconcile_refs(&bench.known.repo, &bench.config.protected, &known)
-        .map_err(|error| Failure::of(error.code(), error))
+    let protected = &bench.config.protected;
+    let unknown = unaudited(protected, &known).into_iter().cloned().collect();
+    let found = reconcile_refs(&bench.known.repo, protected, &known)
+        .map_err(|error| Failure::of(error.code(), error))?;
+    Ok((found, unknown))
 }
 
 /// The move that an event has a receipt for; for a ref that the log meets for the first time, where it stood.
@@ -79,7 +82,14 @@ fn placed(body: &Body, repo: &str, known: &[RefMove]) -> Option<RefMove> {
 
 fn reconcile(shell: &Shell, bench: &Bench) -> Result<Exit, Failure> {
     let repo = &bench.known.state.repository.id;
-    let strays = strays(bench)?;
+    let (strays, unknown) = strays(bench)?;
+    for name in &unknown {
+        let mark = shell.printer.paint(Tone::Wait, "–");
+        shell.printer.line(&format!(
+            "{mark} {}: no run has begun on it, so there is no place to compare with",
+            name.short()
+        ));
+    }
     for stray in &strays {
         let from = stray.old.short();
         let mark = shell.printer.paint(Tone::Bad, "✗");
@@ -115,7 +125,7 @@ fn reconcile(shell: &Shell, bench: &Bench) -> Result<Exit, Failure> {
 fn settle(shell: &Shell, bench: &Bench, reason: &str) -> Result<Exit, Failure> {
     let repo = &bench.known.state.repository.id;
     let by = shell.env.actor.clone();
-    for stray in strays(bench)? {
+    for stray in strays(bench)?.0 {
         let body = Body::RefAccepted {
             repo: repo.clone(),
             name: stray.name,

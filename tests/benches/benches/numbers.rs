@@ -1,0 +1,138 @@
+//! The numbers that the design names. Figures are printed, never asserted: `cargo xtask bench`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use abide_core::action::{AdoptPlan, CommitPatch};
+use abide_core::facts::config::MeasureConfig;
+use abide_core::facts::{DeltaEntry, Meter, Side, TreeDelta, TreePaths, WindowFacts};
+use abide_core::id::{Digest, Oid, RefName};
+use abide_core::input::PolicyInput;
+use abide_gate::{Ask, Clock, DecisionLog, Gate, Halt, Judge, NativeJudge, Question};
+use abide_ledger::{Ledger, Opening};
+use abide_sandbox::workspace::DirWorkspaceLimits;
+use abide_sandbox::{Capability, DirWorkspace, EngineLimits, InProcess, Limits, RunRequest, Task, Workspace};
+use abide_tests::gate::{self, StillClock};
+use divan::Bencher;
+
+fn main() {
+    divan::main();
+}
+
+/// A change of eight documentation files.
+fn eight_files() -> Ask {
+    let files = (0..8).map(|n| gate::file(&format!("docs/page-{n}.md"), &[], &["docs"], 3)).collect();
+    Ask { facts: Some(gate::facts(files)), ..gate::ask("prod-conservative") }
+}
+
+fn write() -> CommitPatch {
+    CommitPatch {
+        repo: gate::repo(),
+        run: gate::run_id(),
+        unit: "u1".to_owned(),
+        branch: RefName::branch("ab/x/u1").unwrap(),
+        expected: Oid::zero(),
+        base: gate::oid('a'),
+        tree: gate::oid('b'),
+        patch: gate::digest("patch"),
+        component: gate::digest("component"),
+        title: "Repair links".to_owned(),
+    }
+}
+
+/// One decision by the shipped bundle on an 8-file change, in this process.
+#[divan::bench]
+fn decide_8_files(bencher: Bencher<'_, '_>) {
+    let desk = gate::desk(gate::shipped());
+    drop(desk.gate.admit(write(), eight_files()).unwrap());
+    let bytes = desk.log.records.lock().unwrap().pop().unwrap().input_bytes;
+    let input: PolicyInput = serde_json::from_slice(&bytes).unwrap();
+    let judge = NativeJudge::over(gate::shipped());
+    let question = Question::new(input).unwrap();
+    bencher.bench_local(|| judge.decide(&question));
+}
+
+/// The same with a policy of one rule: what the machinery itself costs.
+#[divan::bench]
+fn decide_one_rule(bencher: Bencher<'_, '_>) {
+    let desk = gate::allow_all();
+    drop(desk.gate.admit(write(), eight_files()).unwrap());
+    let bytes = desk.log.records.lock().unwrap().pop().unwrap().input_bytes;
+    let question = Question::new(serde_json::from_slice(&bytes).unwrap()).unwrap();
+    let text = "package abide\ndecision := {\"verdict\": \"allow\", \"findings\": []}".to_owned();
+    let modules = BTreeMap::from([("one.rego".to_owned(), text)]);
+    let judge = NativeJudge::over(abide_gate::Bundle::load(modules, serde_json::json!({})).unwrap());
+    bencher.bench_local(|| judge.decide(&question));
+}
+
+/// Judged, recorded on disk so that a power cut would not lose it, and minted; nothing else in flight.
+#[divan::bench(sample_count = 200)]
+fn admit_durably(bencher: Bencher<'_, '_>) {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(StillClock(gate::NOW.into()));
+    let at = clock.now();
+    let ledger = Arc::new(
+        Ledger::create(&folder.path().join("l"), &[7; 32], "abide/bench", at, &Opening::STANDARD).unwrap(),
+    );
+    let judge = Arc::new(NativeJudge::over(gate::shipped()));
+    let (log, halt): (Arc<dyn DecisionLog>, Arc<dyn Halt>) = (ledger.clone(), ledger);
+    let desk = Gate::new(judge, log, clock, halt);
+    let plan = || AdoptPlan { run: gate::run_id(), plan: gate::digest("plan"), base: gate::oid('a') };
+    bencher.bench_local(|| desk.admit(plan(), gate::ask("prod-conservative")).unwrap());
+}
+
+/// Facts of a change of a thousand files of forty lines.
+#[divan::bench(sample_count = 20)]
+fn facts_of_1000_files(bencher: Bencher<'_, '_>) {
+    let data = gate::shipped();
+    let meter = Meter::compile(&MeasureConfig::from_data(data.data()).unwrap()).unwrap();
+    let line = |n: usize| (0..40).map(|l| format!("let value_{n}_{l} = compute({l});\n")).collect::<String>();
+    let entries = (0..1000).map(|n| {
+        let old = Side::blob(gate::oid('1'), 0o100_644, line(n).into_bytes());
+        let new = Side::blob(gate::oid('2'), 0o100_644, line(n).replace("compute", "measure").into_bytes());
+        DeltaEntry::changed(format!("src/module_{n}.rs"), old, new)
+    });
+    let paths = (0..1000).map(|n| format!("src/module_{n}.rs").into_bytes()).collect();
+    let delta =
+        TreeDelta::new(gate::oid('a'), gate::oid('b'), entries.collect(), TreePaths::All(paths)).unwrap();
+    bencher.bench_local(|| meter.measure(&delta, WindowFacts::default()));
+}
+
+/// A loaded component with what one run of it takes; `None` where the components were not built.
+fn worker() -> Option<(InProcess, RunRequest, Arc<dyn Workspace>, tempfile::TempDir)> {
+    let bytes = std::fs::read(PathBuf::from(std::env::var_os("ABIDE_GUESTS")?).join("codegen.wasm")).ok()?;
+    let data = gate::shipped();
+    let engine: EngineLimits = serde_json::from_value(data.data()["host"]["engine"].clone()).unwrap();
+    let limits: Limits =
+        serde_json::from_value(data.data()["grants"]["limit_sets"]["worker-default"].clone()).unwrap();
+    let view: DirWorkspaceLimits = serde_json::from_value(data.data()["host"]["workspace"].clone()).unwrap();
+    let runner = InProcess::start(engine).unwrap();
+    runner.load(&bytes).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
+    let task = Task {
+        id: "bench".to_owned(),
+        recipe: "no-such-recipe".to_owned(),
+        parameters: BTreeMap::new(),
+        scope: Vec::new(),
+        base: gate::oid('a'),
+    };
+    let grants: BTreeSet<Capability> = Capability::ALL.into_iter().collect();
+    let request = RunRequest { component: Digest::of(&bytes), task, grants, limits };
+    Some((runner, request, Arc::new(DirWorkspace::open(dir, view).unwrap()), folder))
+}
+
+/// An instance made and dropped.
+#[divan::bench]
+fn instantiate(bencher: Bencher<'_, '_>) {
+    let Some((runner, request, workspace, _folder)) = worker() else { return };
+    bencher.bench_local(|| runner.try_instance(&request, workspace.clone()).unwrap());
+}
+
+/// Instance, call of a recipe that is refused at once, answer, drop.
+#[divan::bench]
+fn call_and_drop(bencher: Bencher<'_, '_>) {
+    let Some((runner, request, workspace, _folder)) = worker() else { return };
+    bencher.bench_local(|| runner.run(&request, workspace.clone()));
+}
