@@ -27,6 +27,8 @@ use crate::report::{Exit, Failure};
 use crate::story::Story;
 use crate::workshop::Workshop;
 
+/// The ledger's code for a run that another process carried on.
+const OVERTAKEN: &str = "AB0411";
 /// Hours that a person has to decide.
 const REVIEW_HOURS: u64 = 24;
 
@@ -84,8 +86,17 @@ impl Drive<'_> {
                 ));
             }
             last = Some((intent.clone(), history.len()));
-            self.perform(&run, &history, &intent)?;
+            match self.perform(&run, &history, &intent) {
+                Ok(()) => {}
+                // Another process carried the run on (a kill takes canaries back by itself): look again, and want what is wanted now.
+                Err(failure) if failure.code == OVERTAKEN && self.is_halted(id)? => last = None,
+                Err(failure) => return Err(failure),
+            }
         }
+    }
+
+    fn is_halted(&self, id: &RunId) -> Result<bool, Failure> {
+        Ok(fold(id, &self.desk.history(id)?)?.halted)
     }
 
     fn perform(&self, run: &Run, history: &[(Seq, Event)], intent: &Intent) -> Result<(), Failure> {
@@ -144,6 +155,13 @@ impl Drive<'_> {
     /// Writes down what happened in `run`, if no other process has carried it on meanwhile.
     fn note(&self, run: &Run, body: &Body, payloads: Vec<Payload>) -> Result<Seq, Failure> {
         let seq = self.desk.record_after(&run.id, self.last.get(), body, payloads)?;
+        self.last.set(Some(seq));
+        Ok(seq)
+    }
+
+    /// Writes down what was done. A deed is written down whoever carried the run on meanwhile: a receipt that is lost is worse than two.
+    fn deed(&self, run: &Run, body: &Body, payloads: Vec<Payload>) -> Result<Seq, Failure> {
+        let seq = self.desk.record(Some(&run.id), body, payloads)?;
         self.last.set(Some(seq));
         Ok(seq)
     }

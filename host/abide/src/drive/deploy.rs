@@ -84,7 +84,7 @@ impl Drive<'_> {
             success_permille: Count(terms.success_permille),
             deadline: self.desk.now().plus_ms(terms.deadline_ms).0,
         };
-        self.note(run, &body, vec![])?;
+        self.deed(run, &body, vec![])?;
         Ok(())
     }
 

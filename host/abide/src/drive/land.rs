@@ -175,7 +175,7 @@ impl Drive<'_> {
                     old: done.old,
                     new: done.new,
                 };
-                self.note(run, &body, vec![])?;
+                self.deed(run, &body, vec![])?;
                 Ok(())
             }
             Err(MergeError::TargetMoved { found, .. }) => self.target_moved(run, unit, work, found),

@@ -235,7 +235,7 @@ impl Drive<'_> {
             tree,
             facts: facts.digest.clone(),
         };
-        self.note(run, &body, vec![facts])?;
+        self.deed(run, &body, vec![facts])?;
         Ok(())
     }
 
