@@ -150,7 +150,7 @@ impl Drive<'_> {
         self.story.beat("", Tone::Good, "live", &format!("{} in {}", done.release, done.environment));
         let body =
             Body::Promoted { decision: seq.into(), environment: done.environment, release: done.release };
-        self.note(run, &body, vec![evidence])?;
+        self.deed(run, &body, vec![evidence])?;
         Ok(())
     }
 
@@ -183,7 +183,7 @@ impl Drive<'_> {
             from: done.from,
             to: done.to,
         };
-        self.note(run, &body, vec![])?;
+        self.deed(run, &body, vec![])?;
         Ok(())
     }
 
