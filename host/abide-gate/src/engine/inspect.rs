@@ -46,6 +46,7 @@ pub(crate) fn modules(
         if module.target.is_some() {
             return Err(construct(&module.package.span, "`__target__` belongs to another product"));
         }
+        names.check_layer(module)?;
         let scope = Scope::of(module)?;
         let mut walk = Walk {
             names: &names,

@@ -11,6 +11,7 @@ use crate::source;
 
 mod answers;
 mod hostile;
+mod layers;
 mod refused;
 
 /// The files of the policies that ship.

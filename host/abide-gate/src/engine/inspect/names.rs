@@ -40,6 +40,20 @@ impl Names {
         self.functions.contains(path)
     }
 
+    /// A layer says what it has to say in `findings`: one without them would look on and be off.
+    pub(super) fn check_layer(&self, module: &Module) -> Result<(), BundleError> {
+        let package = package_of(module);
+        let [abide, layers, name, ..] = package.as_slice() else { return Ok(()) };
+        let is_layer = abide == "abide" && layers == "layers";
+        if !is_layer || self.has_rule(&["abide", "layers", name, "findings"]) {
+            return Ok(());
+        }
+        let path = module.package.span.source.get_path().clone();
+        let why =
+            format!("package `abide.layers.{name}` has no `findings`, and nothing else of a layer is read");
+        Err(BundleError::File { path, why })
+    }
+
     /// Whether `path` is a rule or function, or leads to one whose name has several parts.
     pub(super) fn in_package(&self, path: &[String]) -> bool {
         self.rules.iter().chain(&self.functions).any(|rule| rule.starts_with(path))

@@ -1,0 +1,78 @@
+//! What a repository adds tightens, and nothing it says loosens.
+
+use std::collections::BTreeMap;
+
+use abide_core::decision::{FindingLevel, Verdict};
+
+use super::answers::input;
+use super::policies;
+use crate::engine::{Bundle, BundleError, NativeJudge};
+use crate::gate::Judge;
+use crate::question::Question;
+use crate::source::assemble_layered;
+
+fn layered(text: &str) -> Result<Bundle, BundleError> {
+    let added = BTreeMap::from([("repository.rego".to_owned(), text.as_bytes().to_vec())]);
+    assemble_layered(&policies(), &added)
+}
+
+/// Verdict and findings of a plan that the shipped policies allow.
+fn judged(text: &str) -> (Verdict, Vec<(String, FindingLevel)>) {
+    let decision = NativeJudge::over(layered(text).unwrap()).decide(&Question::new(input()).unwrap());
+    (decision.verdict, decision.findings.into_iter().map(|finding| (finding.rule, finding.level)).collect())
+}
+
+fn finding(level: &str) -> String {
+    format!(
+        "package abide.layers.repository\nfindings contains {{\"rule\": \"mine\", \"level\": \"{level}\", \"msg\": \"m\"}}"
+    )
+}
+
+#[test]
+fn a_layer_tightens() {
+    let silent =
+        "package abide.layers.repository\nfindings contains finding if { input.run.halted; finding := {} }";
+    assert_eq!(judged(silent), (Verdict::Allow, vec![]));
+    let mine = |level| vec![("mine".to_owned(), level)];
+    assert_eq!(judged(&finding("warn")), (Verdict::Allow, mine(FindingLevel::Warn)));
+    assert_eq!(judged(&finding("review")), (Verdict::Review, mine(FindingLevel::Review)));
+    assert_eq!(judged(&finding("deny")), (Verdict::Deny, mine(FindingLevel::Deny)));
+    assert_eq!(judged(&finding("hard")), (Verdict::Deny, mine(FindingLevel::Hard)));
+}
+
+#[test]
+fn a_finding_that_means_nothing_is_not_lost() {
+    let (verdict, findings) = judged(&finding("allow"));
+    assert_eq!((verdict, findings), (Verdict::Deny, vec![("layer-invalid".to_owned(), FindingLevel::Hard)]));
+    assert_eq!(
+        judged("package abide.layers.repository\nfindings contains {\"rule\": \"mine\"}").0,
+        Verdict::Deny
+    );
+    assert_eq!(judged("package abide.layers.repository\nfindings contains \"mine\"").0, Verdict::Deny);
+    assert_eq!(judged("package abide.layers.repository\nfindings := 3").0, Verdict::Deny);
+}
+
+#[test]
+fn a_layer_stays_in_its_corner() {
+    for package in ["abide", "abide.hard", "abide.layers", "abide.settings", "elsewhere", "abide.layersx"] {
+        let error = layered(&format!("package {package}\nx := 1")).unwrap_err();
+        assert_eq!(error.code(), "AB0105", "{package}: {error}");
+    }
+    let added = BTreeMap::from([("data/hard.yaml".to_owned(), b"enabled: []".to_vec())]);
+    assert_eq!(assemble_layered(&policies(), &added).unwrap_err().code(), "AB0105");
+}
+
+#[test]
+fn a_layer_that_nobody_reads_is_refused() {
+    let error =
+        layered("package abide.layers.repository\ndeny contains \"no\" if input.run.halted").unwrap_err();
+    assert_eq!(error.code(), "AB0105");
+    let why = "`layers/repository.rego`: package `abide.layers.repository` has no `findings`, and nothing else of a layer is read";
+    assert_eq!(error.to_string(), why);
+}
+
+#[test]
+fn a_layer_that_fails_denies() {
+    let text = "package abide.layers.repository\nfindings contains {\"rule\": \"mine\", \"level\": \"warn\", \"msg\": \"m\"} if to_number(input.run.profile) == 1";
+    assert_eq!(judged(text).0, Verdict::Deny);
+}
