@@ -179,6 +179,15 @@ impl Drive<'_> {
                 Ok(())
             }
             Err(MergeError::TargetMoved { found, .. }) => self.target_moved(run, unit, work, found),
+            Err(error @ MergeError::Locked(_)) => {
+                let lock = self.repo.common_dir().join(format!("{}.lock", run.started.target));
+                let help = format!(
+                    "if no git process runs there, a process was killed while it held {}: remove that file, then ab resume {}",
+                    lock.display(),
+                    run.id
+                );
+                Err(Failure::of(error.code(), error).help(help))
+            }
             Err(error) => Err(Failure::of(error.code(), error)),
         }
     }
