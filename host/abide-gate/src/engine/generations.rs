@@ -43,8 +43,12 @@ impl Generations {
         digest
     }
 
-    /// A generation that was in force, if it is still kept.
+    /// A generation that is or was in force, if it is still kept.
     pub fn by_digest(&self, digest: &Digest) -> Option<Arc<Bundle>> {
+        let current = self.current();
+        if current.digest() == digest {
+            return Some(current);
+        }
         self.kept.read().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
     }
 }
