@@ -15,7 +15,7 @@ pub struct CanonicalError(#[from] serde_json::Error);
 /// The canonical bytes of `value`.
 ///
 /// What we write has ASCII keys and integers only; for that the order and the spelling of RFC 8785 are those of bytes, and a short writer
-/// is six times faster than the general one. Anything else goes to the general one; a property test holds the two together.
+/// is faster than the general one. Anything else goes to the general one; a property test holds the two together.
 pub fn jcs(value: &impl Serialize) -> Result<Vec<u8>, CanonicalError> {
     let tree = serde_json::to_value(value)?;
     if !is_plain(&tree) {

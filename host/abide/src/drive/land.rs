@@ -179,17 +179,20 @@ impl Drive<'_> {
                 Ok(())
             }
             Err(MergeError::TargetMoved { found, .. }) => self.target_moved(run, unit, work, found),
-            Err(error @ MergeError::Locked(_)) => {
-                let lock = self.repo.common_dir().join(format!("{}.lock", run.started.target));
-                let help = format!(
-                    "if no git process runs there, a process was killed while it held {}: remove that file, then ab resume {}",
-                    lock.display(),
-                    run.id
-                );
-                Err(Failure::of(error.code(), error).help(help))
-            }
+            Err(error @ MergeError::Locked(_)) => Err(self.locked(run, error)),
             Err(error) => Err(Failure::of(error.code(), error)),
         }
+    }
+
+    /// Says which lock is in the way. A process that was killed leaves it, like git's own; only a person knows that no git runs there.
+    fn locked(&self, run: &Run, error: MergeError) -> Failure {
+        let lock = self.repo.common_dir().join(format!("{}.lock", run.started.target));
+        let help = format!(
+            "if no git process runs there, a process was killed while it held {}: remove that file, then ab resume {}",
+            lock.display(),
+            run.id
+        );
+        Failure::of(error.code(), error).help(help)
     }
 
     fn target_moved(

@@ -260,7 +260,6 @@ impl<'a> Stage<'a> {
     pub(super) fn end(self, keep: bool) -> Option<PathBuf> {
         if !keep {
             self.say("look closer: ab demo --keep leaves the folder, then ABIDE_HOME=FOLDER/state ab show --repo FOLDER/demo.git");
-            self.say("on your own: ab init · docs/guides/first-rule.md");
             return None;
         }
         let folder = self.folder.path().to_path_buf();
