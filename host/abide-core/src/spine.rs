@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use crate::action::ActionClass;
 use crate::canary::{self, CanaryState, CanaryTerms};
 use crate::decision::Verdict;
-use crate::event::{Body, Cites, Event, PlannedUnit, RunStarted};
+use crate::event::{Body, Event, PlannedUnit, RunStarted};
 use crate::id::{Digest, Environment, Oid, ReleaseId, RunId};
 use crate::input::RunMode;
 
@@ -567,46 +567,6 @@ pub fn waiting_key(class: ActionClass, unit: Option<&str>) -> String {
             | ActionClass::Merge,
             None,
         ) => PLAN_KEY.to_owned(),
-    }
-}
-
-/// The decision that an effect's event cites, if the event is an effect.
-pub fn cites(body: &Body) -> Option<Cites> {
-    match body {
-        Body::PlanAdopted { decision, .. }
-        | Body::PatchProposed { decision, .. }
-        | Body::PatchCommitted { decision, .. }
-        | Body::ChecksFinished { decision, .. }
-        | Body::Merged { decision, .. }
-        | Body::Reverted { decision, .. }
-        | Body::RefMoveAllowed { decision, .. }
-        | Body::CanaryStarted { decision, .. }
-        | Body::Promoted { decision, .. }
-        | Body::RolledBack { decision, .. } => Some(*decision),
-        Body::LogCreated { .. }
-        | Body::RunStarted(_)
-        | Body::DecisionRecorded(_)
-        | Body::CommitProposed { .. }
-        | Body::WorkerFailed { .. }
-        | Body::NothingToDo { .. }
-        | Body::PatchRefused { .. }
-        | Body::RollbackRehearsed { .. }
-        | Body::ReviewRequested { .. }
-        | Body::Approved { .. }
-        | Body::Refused { .. }
-        | Body::TargetMoved { .. }
-        | Body::RefMoveRefused { .. }
-        | Body::UnitDenied { .. }
-        | Body::DeployDenied { .. }
-        | Body::CanaryObserved { .. }
-        | Body::BudgetReserved { .. }
-        | Body::BudgetSettled { .. }
-        | Body::Frozen { .. }
-        | Body::RefAccepted { .. }
-        | Body::Unfrozen { .. }
-        | Body::Killed { .. }
-        | Body::Resumed { .. }
-        | Body::RunFinished { .. } => None,
     }
 }
 

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{Caps, Count};
+use crate::event::{Caps, Cites, Count};
 use crate::id::{RefName, Timestamp};
 use crate::input::{SafetyLevel, SafetyMode};
 
