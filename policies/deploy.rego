@@ -21,7 +21,7 @@ findings contains {
 	input.risk.band in {"high", "critical"}
 }
 
-terms := object.get(data.abide.settings.canary.environments, object.get(input.action.target, "environment", ""), data.abide.settings.canary["default"])
+terms := object.get(data.canary.environments, object.get(input.action.target, "environment", ""), data.canary["default"])
 
 canary := {
 	"kind": "canary",

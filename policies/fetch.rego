@@ -12,7 +12,7 @@ findings contains {
 	"help": "list the origin in `policies/data/egress.yaml`",
 } if {
 	some origin in input.action.requests
-	not origin in data.abide.settings.egress.origins
+	not origin in data.egress.origins
 }
 
 findings contains {
@@ -21,6 +21,6 @@ findings contains {
 	"msg": sprintf("repository `%s` holds restricted data: nothing of it may leave", [input.action.target.repo]),
 	"help": "run without outgoing requests",
 } if {
-	some pattern in data.abide.settings.egress.restricted_repositories
+	some pattern in data.egress.restricted_repositories
 	glob.match(pattern, [], input.action.target.repo)
 }

@@ -15,13 +15,13 @@ findings contains {
 	not wanted in grantable
 }
 
-own := data.abide.settings.grants.components[input.subject.component]
+own := data.grants.components[input.subject.component]
 
 # A component that is listed gets what its entry says; any other what the level allows.
 grantable := {name | some name in own.capabilities} if own
 
 grantable := {name |
-	some name, level in data.abide.settings.grants.grantable
+	some name, level in data.grants.grantable
 	level <= data.abide.levels.level
 } if {
 	not own
@@ -31,7 +31,7 @@ default limits := ""
 
 limits := own.limits if own
 
-limits := data.abide.settings.grants.limits if not own
+limits := data.grants.limits if not own
 
 grants := {
 	"capabilities": [name | some name in input.action.requests; name in grantable],

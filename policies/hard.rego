@@ -13,7 +13,7 @@ findings contains {
 } if {
 	input.run.halted
 	forward
-	"kill-switch" in data.abide.settings.hard.enabled
+	"kill-switch" in data.hard.enabled
 }
 
 findings contains {
@@ -24,7 +24,7 @@ findings contains {
 } if {
 	input.run.frozen
 	input.action.class == "MERGE"
-	"frozen" in data.abide.settings.hard.enabled
+	"frozen" in data.hard.enabled
 }
 
 findings contains {
@@ -35,18 +35,18 @@ findings contains {
 } if {
 	input.run.mode == "PLAN"
 	input.action.class in {"MERGE", "DEPLOY"}
-	"plan-mode" in data.abide.settings.hard.enabled
+	"plan-mode" in data.hard.enabled
 }
 
 findings contains {
 	"rule": "reason",
 	"level": "hard",
-	"msg": sprintf("a reason for access of at least %d characters is required", [data.abide.settings.hard.reason_chars_min]),
+	"msg": sprintf("a reason for access of at least %d characters is required", [data.hard.reason_chars_min]),
 	"help": "say what it is for, in a sentence",
 } if {
 	forward
-	count(trim_space(input.action.reason)) < data.abide.settings.hard.reason_chars_min
-	"reason" in data.abide.settings.hard.enabled
+	count(trim_space(input.action.reason)) < data.hard.reason_chars_min
+	"reason" in data.hard.enabled
 }
 
 findings contains {
@@ -57,7 +57,7 @@ findings contains {
 } if {
 	forward
 	input.budget.exhausted
-	"budget" in data.abide.settings.hard.enabled
+	"budget" in data.hard.enabled
 }
 
 findings contains {
@@ -68,7 +68,7 @@ findings contains {
 } if {
 	input.action.class == "WRITE"
 	not to_work_branch
-	"direct-push" in data.abide.settings.hard.enabled
+	"direct-push" in data.hard.enabled
 }
 
 to_work_branch if {
@@ -84,7 +84,7 @@ findings contains {
 } if {
 	input.action.class in {"MERGE", "DEPLOY"}
 	input.rollback.kind == "none"
-	"rollback-recipe" in data.abide.settings.hard.enabled
+	"rollback-recipe" in data.hard.enabled
 }
 
 findings contains {
@@ -96,7 +96,7 @@ findings contains {
 	input.action.class in {"DEPLOY", "ROLLBACK"}
 	input.rollback.kind in {"release", "none"}
 	not input.rollback.trusted
-	"rollback-untrusted" in data.abide.settings.hard.enabled
+	"rollback-untrusted" in data.hard.enabled
 }
 
 findings contains {
@@ -109,7 +109,7 @@ findings contains {
 } if {
 	input.action.kind == "promote"
 	not canary_speaks
-	"canary-silent" in data.abide.settings.hard.enabled
+	"canary-silent" in data.hard.enabled
 }
 
 canary_speaks if {
@@ -134,7 +134,7 @@ findings contains {
 } if {
 	carries_change
 	not input.facts.schema
-	"facts-missing" in data.abide.settings.hard.enabled
+	"facts-missing" in data.hard.enabled
 }
 
 # Nothing of what `hard_change.rego` looks for is in most changes: one look at the sums tells.
@@ -149,32 +149,34 @@ findings contains finding if {
 }
 
 over_some_cap if {
+	caps := data.caps
+	change := input.facts.totals
+	window := input.facts.window.totals
 	max([
-		input.facts.totals.files - data.abide.settings.caps.files_max,
-		input.facts.totals.added + input.facts.totals.removed - data.abide.settings.caps.lines_max,
-		input.facts.totals.bytes - data.abide.settings.caps.bytes_max,
-		input.facts.totals.bytes - data.abide.settings.caps.file_bytes_max,
-		input.facts.totals.binaries - data.abide.settings.caps.binaries_max,
-		input.facts.window.totals.files - data.abide.settings.caps.files_max,
-		input.facts.window.totals.added + input.facts.window.totals.removed - data.abide.settings.caps.lines_max,
-		input.facts.window.totals.bytes - data.abide.settings.caps.bytes_max,
-		input.facts.window.totals.binaries - data.abide.settings.caps.binaries_max,
+		change.files - caps.files_max,
+		change.added + change.removed - caps.lines_max,
+		change.bytes - min([caps.bytes_max, caps.file_bytes_max]),
+		change.binaries - caps.binaries_max,
+		window.files - caps.files_max,
+		window.added + window.removed - caps.lines_max,
+		window.bytes - caps.bytes_max,
+		window.binaries - caps.binaries_max,
 	]) > 0
 }
 
 over contains over_cap(what, "this change", found, cap) if {
-	"caps" in data.abide.settings.hard.enabled
+	"caps" in data.hard.enabled
 	some what, found in sums(input.facts.totals)
-	cap := data.abide.settings.caps[what]
+	cap := data.caps[what]
 	found > cap
 }
 
 over contains over_cap(what, sprintf("this and what the same subject changed in %d hours", [input.facts.window.hours]), found, cap) if {
-	"caps" in data.abide.settings.hard.enabled
+	"caps" in data.hard.enabled
 	carries_change
 	input.action.class != "DEPLOY"
 	some what, found in sums(input.facts.window.totals)
-	cap := data.abide.settings.caps[what]
+	cap := data.caps[what]
 	found > cap
 	object.get(sums(input.facts.totals), what, 0) <= cap
 }
@@ -196,13 +198,13 @@ over_cap(what, whose, found, cap) := {
 over contains {
 	"rule": "cap-file-bytes",
 	"level": "hard",
-	"msg": sprintf("%d bytes in one file, %d are allowed", [file.bytes, data.abide.settings.caps.file_bytes_max]),
+	"msg": sprintf("%d bytes in one file, %d are allowed", [file.bytes, data.caps.file_bytes_max]),
 	"path": file.path,
 	"help": "keep large data out of the repository",
 } if {
-	input.facts.totals.bytes > data.abide.settings.caps.file_bytes_max
+	input.facts.totals.bytes > data.caps.file_bytes_max
 	some file in input.facts.files
 	file.status != "deleted"
-	file.bytes > data.abide.settings.caps.file_bytes_max
-	"caps" in data.abide.settings.hard.enabled
+	file.bytes > data.caps.file_bytes_max
+	"caps" in data.hard.enabled
 }

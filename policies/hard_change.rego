@@ -11,7 +11,7 @@ findings contains {
 	"help": "take it out, and revoke it: it was written down",
 } if {
 	some secret in input.facts.secrets
-	"secrets" in data.abide.settings.hard.enabled
+	"secrets" in data.hard.enabled
 }
 
 findings contains {
@@ -21,11 +21,11 @@ findings contains {
 	"path": file.path,
 	"help": "leave it out of the change; a person changes it by hand",
 } if {
-	some zone in data.abide.settings.hard.never_touch
+	some zone in data.hard.never_touch
 	zone in input.facts.zones
 	some file in input.facts.files
 	zone in file.zones
-	"never-touch" in data.abide.settings.hard.enabled
+	"never-touch" in data.hard.enabled
 }
 
 findings contains {
@@ -35,12 +35,12 @@ findings contains {
 	"path": file.path,
 	"help": "leave it out of the change, or name the path under `pipeline_allow` in `policies/data/hard.yaml`",
 } if {
-	some zone in data.abide.settings.hard.pipeline
+	some zone in data.hard.pipeline
 	zone in input.facts.zones
 	some file in input.facts.files
 	zone in file.zones
-	not listed(data.abide.settings.hard.pipeline_allow, file.path)
-	"pipeline-edit" in data.abide.settings.hard.enabled
+	not listed(data.hard.pipeline_allow, file.path)
+	"pipeline-edit" in data.hard.enabled
 }
 
 listed(patterns, path) if {
@@ -57,21 +57,21 @@ findings contains {
 } if {
 	input.facts.totals.binaries > 0
 	some opaque in opaque_files
-	"opaque-binary" in data.abide.settings.hard.enabled
+	"opaque-binary" in data.hard.enabled
 }
 
 opaque_files contains {"rule": "opaque-binary-in-tests", "path": file.path} if {
 	some file in input.facts.files
 	is_opaque(file)
 	"tests" in file.categories
-	"tests" in data.abide.settings.hard.opaque_categories
+	"tests" in data.hard.opaque_categories
 }
 
 opaque_files contains {"rule": "opaque-binary", "path": file.path} if {
 	some file in input.facts.files
 	is_opaque(file)
 	not "tests" in file.categories
-	some category in data.abide.settings.hard.opaque_categories
+	some category in data.hard.opaque_categories
 	category in file.categories
 }
 
@@ -79,14 +79,14 @@ opaque_files contains {"rule": "opaque-binary", "path": file.path} if {
 	some file in input.facts.files
 	is_opaque(file)
 	not "tests" in file.categories
-	some zone in data.abide.settings.hard.opaque_zones
+	some zone in data.hard.opaque_zones
 	zone in file.zones
 }
 
 is_opaque(file) if {
 	file.binary
 	file.status != "deleted"
-	not listed(data.abide.settings.hard.opaque_allow, file.path)
+	not listed(data.hard.opaque_allow, file.path)
 }
 
 findings contains {
@@ -97,8 +97,8 @@ findings contains {
 	"help": "take them out, or write them as escapes",
 } if {
 	some hazard in input.facts.hazards
-	hazard.kind in data.abide.settings.hard.hazards
-	"text-hazard" in data.abide.settings.hard.enabled
+	hazard.kind in data.hard.hazards
+	"text-hazard" in data.hard.enabled
 }
 
 findings contains {
@@ -108,6 +108,6 @@ findings contains {
 	"help": "rename one of them",
 } if {
 	some collision in input.facts.collisions
-	"path-collision" in data.abide.settings.hard.enabled
+	"path-collision" in data.hard.enabled
 }
 

@@ -33,7 +33,7 @@ kinds := concat(", ", input.facts.categories)
 
 # A level may do what any level below it may.
 by_itself if {
-	some auto in data.abide.settings.merge.auto
+	some auto in data.merge.auto
 	auto.level <= data.abide.levels.level
 	input.risk.band in auto.bands
 	data.abide.change.required_passed >= auto.checks_min
@@ -43,7 +43,7 @@ by_itself if {
 
 held_back if {
 	some category in input.facts.categories
-	category in data.abide.settings.merge.never
+	category in data.merge.never
 }
 
 # Most changes hold nothing of what `merge_change.rego` looks for: one look at the sums tells.
@@ -53,18 +53,26 @@ findings contains finding if {
 }
 
 findings contains finding if {
+	data.abide.change.odd_files
+	some finding in data.abide.merge_change.findings
+}
+
+findings contains finding if {
 	large
 	some finding in sizes
 }
 
 large if {
+	most := data.abide.levels.thresholds
+	change := input.facts.totals
+	window := input.facts.window.totals
 	max([
-		input.facts.totals.files - data.abide.levels.thresholds.files_max,
-		input.facts.totals.added + input.facts.totals.removed - data.abide.levels.thresholds.lines_max,
-		input.facts.totals.bytes - data.abide.levels.thresholds.bytes_max,
-		input.facts.window.totals.files - data.abide.levels.thresholds.files_max,
-		input.facts.window.totals.added + input.facts.window.totals.removed - data.abide.levels.thresholds.lines_max,
-		input.facts.window.totals.bytes - data.abide.levels.thresholds.bytes_max,
+		change.files - most.files_max,
+		change.added + change.removed - most.lines_max,
+		change.bytes - most.bytes_max,
+		window.files - most.files_max,
+		window.added + window.removed - most.lines_max,
+		window.bytes - most.bytes_max,
 	]) > 0
 }
 

@@ -11,14 +11,14 @@ findings contains {
 	"path": file.path,
 	"help": "a person looks at it, whatever the level",
 } if {
-	some zone in data.abide.settings.review.zones
+	some zone in data.review.zones
 	zone in input.facts.zones
 	some file in input.facts.files
 	zone in file.zones
 }
 
 zone_says[zone] := sprintf("zone `%s` always waits for a person", [zone]) if {
-	some zone in data.abide.settings.review.zones
+	some zone in data.review.zones
 	not zone in {"governance", "executes-on-build"}
 }
 
@@ -55,7 +55,7 @@ findings contains {
 	"help": "a person looks at it",
 } if {
 	some hazard in input.facts.hazards
-	hazard.kind in data.abide.settings.review.hazards
+	hazard.kind in data.review.hazards
 }
 
 findings contains {
@@ -82,7 +82,7 @@ findings contains {
 # Tests.
 findings contains {
 	"rule": "tests-weakened",
-	"level": data.abide.settings.review.tests_weakened[input.run.safety_level],
+	"level": data.review.tests_weakened[input.run.safety_level],
 	"msg": sprintf("a test asserts less than before (%s)", [test.kind]),
 	"path": test.path,
 	"help": "keep the test as strict as it was",
@@ -92,7 +92,7 @@ findings contains {
 
 findings contains {
 	"rule": "tests-removed",
-	"level": data.abide.settings.review.tests_weakened[input.run.safety_level],
+	"level": data.review.tests_weakened[input.run.safety_level],
 	"msg": sprintf("%d tests fewer than before", [input.facts.tests.removed - input.facts.tests.added]),
 	"help": "keep the tests, or replace them",
 } if {
@@ -102,7 +102,7 @@ findings contains {
 
 findings contains {
 	"rule": "tests-removed",
-	"level": data.abide.settings.review.tests_weakened[input.run.safety_level],
+	"level": data.review.tests_weakened[input.run.safety_level],
 	"msg": "a test file is gone",
 	"path": path,
 	"help": "keep the tests, or replace them",
@@ -155,7 +155,7 @@ findings contains {
 } if {
 	some dependency in input.facts.dependencies
 	dependency.change != "removed"
-	not dependency.host in data.abide.settings.review.dependency_hosts
+	not dependency.host in data.review.dependency_hosts
 }
 
 findings contains {

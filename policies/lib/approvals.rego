@@ -4,7 +4,7 @@
 package abide.approvals
 
 # What a rule asks for.
-requirement(rule) := object.get(data.abide.settings.approvals.by_rule, rule, data.abide.settings.approvals["default"])
+requirement(rule) := object.get(data.approvals.by_rule, rule, data.approvals["default"])
 
 obligation(rule) := object.union({"kind": "approvals"}, requirement(rule))
 
@@ -13,7 +13,7 @@ valid contains approval if {
 	some approval in input.approvals
 	approval.action == input.action.digest
 	approval.at <= input.now
-	input.now - approval.at <= data.abide.settings.approvals.ttl_ms
+	input.now - approval.at <= data.approvals.ttl_ms
 }
 
 # The people whose approval counts for a rule.
@@ -40,7 +40,7 @@ may_settle(_, level) if level == "review"
 
 may_settle(rule, level) if {
 	level == "deny"
-	rule in data.abide.settings.approvals.approvable
+	rule in data.approvals.approvable
 }
 
 # Whether they do.

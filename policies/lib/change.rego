@@ -50,24 +50,25 @@ harmless("code", file, categories) if {
 
 # Whether anything in the change needs a closer look: the sums tell. `hard_change.rego` and `merge_change.rego` are asked only then, so
 # whatever they look for must be counted here; `change_test.rego` holds that.
-default noteworthy := false
+default noteworthy := true
 
-noteworthy if sum([
-	count(input.facts.zones), count(input.facts.secrets), count(input.facts.hazards), count(input.facts.collisions),
-	count(input.facts.destructive), count(input.facts.forbidden), count(input.facts.dependencies),
-	count(input.facts.tests.weakened), count(input.facts.tests.files_removed), input.facts.tests.removed,
-	input.facts.totals.binaries, input.facts.totals.symlinks, input.facts.totals.submodules,
-	input.facts.totals.made_executable,
-]) > 0
-
-noteworthy if {
-	some file in input.facts.files
-	file.lfs
+noteworthy := false if {
+	facts := input.facts
+	totals := facts.totals
+	tests := facts.tests
+	[
+		facts.zones, facts.secrets, facts.hazards, facts.collisions, facts.destructive, facts.forbidden, facts.dependencies,
+		tests.weakened, tests.files_removed, tests.removed,
+		totals.binaries, totals.symlinks, totals.submodules, totals.made_executable,
+	] == [[], [], [], [], [], [], [], [], [], 0, 0, 0, 0, 0]
 }
 
-noteworthy if {
+# What the sums do not tell, and only `merge_change.rego` asks for.
+default odd_files := false
+
+odd_files if {
 	some file in input.facts.files
-	file.status == "type-changed"
+	[file.lfs, file.status == "type-changed"] != [false, false]
 }
 
 required_passed := count([check | some check in input.checks; check.required; check.outcome == "passed"])

@@ -34,10 +34,21 @@ test_everything_looked_for_is_noteworthy if {
 		{"zones": ["ci"]}, {"secrets": [{}]}, {"hazards": [{}]}, {"collisions": [{}]}, {"destructive": [{}]}, {"forbidden": [{}]},
 		{"dependencies": [{}]}, {"tests": {"weakened": [{}]}}, {"tests": {"files_removed": ["a"]}}, {"tests": {"removed": 1}},
 		{"totals": {"binaries": 1}}, {"totals": {"symlinks": 1}}, {"totals": {"submodules": 1}},
-		{"totals": {"made_executable": 1}}, {"files": [object.union(fixture.guide, {"lfs": true})]},
-		{"files": [object.union(fixture.guide, {"status": "type-changed"})]},
+		{"totals": {"made_executable": 1}},
 	] {
 		change.noteworthy with input as object.union(fixture.merge, {"facts": changes})
 	}
 	not change.noteworthy with input as fixture.merge
+}
+
+test_deny_what_is_not_known_as_plain if {
+	change.noteworthy with input as {"facts": {}}
+	change.noteworthy with input as {}
+}
+
+test_odd_files if {
+	every odd in [{"lfs": true}, {"status": "type-changed"}] {
+		change.odd_files with input as fixture.merge_of([fixture.source, object.union(fixture.guide, odd)])
+	}
+	not change.odd_files with input as fixture.merge
 }

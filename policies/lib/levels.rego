@@ -3,7 +3,7 @@
 # description: Which level is in force for this action, and what it means.
 package abide.levels
 
-profile := data.abide.settings.profiles[input.run.profile]
+profile := data.profiles[input.run.profile]
 
 # A row of the table: the class, or `PROMOTE` for the second half of a deployment.
 default row := ""
@@ -35,7 +35,7 @@ level := min({max(raised | {profile.vector[input.action.class]}), input.run.host
 name := sprintf("A%d", [level])
 
 # `auto`, `review` or `deny`.
-outcome := data.abide.settings.levels[row][level]
+outcome := data.levels[row][level]
 
 # Findings that every class has in common.
 findings contains {
@@ -97,11 +97,11 @@ by_mode("review") := "review"
 
 by_mode("warn") := "warn"
 
-by_mode("deny") := data.abide.settings.safety.modes[input.run.safety_mode].deny
+by_mode("deny") := data.safety.modes[input.run.safety_mode].deny
 
-by_mode("default") := data.abide.settings.safety.modes[input.run.safety_mode]["default"]
+by_mode("default") := data.safety.modes[input.run.safety_mode]["default"]
 
-thresholds := data.abide.settings.safety.levels[input.run.safety_level]
+thresholds := data.safety.levels[input.run.safety_level]
 
 # The label of the profile.
 label := {"label": of(profile.vector), "upto": of(highest), "reason": reason}

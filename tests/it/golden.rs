@@ -15,7 +15,7 @@ use abide_core::action::{
 use abide_core::decision::Decision;
 use abide_core::facts::Facts;
 use abide_core::input::{RiskInput, SafetyMode};
-use abide_gate::{Admission, Ask};
+use abide_gate::{Admission, Ask, Judge as _, Question};
 use abide_tests::gate::{Desk, ask, desk, digest, facts, file, oid, repo, run_id, shipped, shipped_with};
 use serde_json::json;
 
@@ -132,11 +132,19 @@ fn merge() -> Merge {
 }
 
 fn admit<A: Action>(desk: &Desk, action: A, ask: Ask) -> Decision {
-    match desk.gate.admit(action, ask).unwrap() {
+    let decision = match desk.gate.admit(action, ask).unwrap() {
         Admission::Allow { decision, .. }
         | Admission::Review { decision, .. }
         | Admission::Deny { decision, .. } => decision,
-    }
+    };
+    let bytes = desk.log.records.lock().unwrap().pop().unwrap().input_bytes;
+    let question = Question::from_bytes(bytes.to_vec()).unwrap();
+    assert_eq!(
+        decision,
+        desk.as_written.decide(&question),
+        "the joined modules decide otherwise than the written ones"
+    );
+    decision
 }
 
 /// Verdict and leading rule, for example `review needs-human`.

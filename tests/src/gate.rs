@@ -76,6 +76,8 @@ impl Halt for Switch {
 pub struct Desk {
     /// The gate.
     pub gate: Gate,
+    /// The same policy, judged module by module.
+    pub as_written: NativeJudge,
     /// Its log.
     pub log: Arc<MemoryLog>,
     /// Its clock.
@@ -89,8 +91,9 @@ pub fn desk(bundle: Bundle) -> Desk {
     let log = Arc::new(MemoryLog::default());
     let clock = Arc::new(StillClock(AtomicU64::new(NOW)));
     let switch = Arc::new(Switch::default());
+    let as_written = NativeJudge::as_written(bundle.clone());
     let gate = Gate::new(Arc::new(NativeJudge::over(bundle)), log.clone(), clock.clone(), switch.clone());
-    Desk { gate, log, clock, switch }
+    Desk { gate, as_written, log, clock, switch }
 }
 
 /// A real gate over a policy of one rule that allows everything: the way to a permit in a test.

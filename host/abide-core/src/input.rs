@@ -20,6 +20,16 @@ pub enum RunMode {
     Apply,
 }
 
+impl RunMode {
+    /// As it is written in the input.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plan => "PLAN",
+            Self::Apply => "APPLY",
+        }
+    }
+}
+
 /// How `deny` findings count. Hard findings count the same in all three.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -30,6 +40,17 @@ pub enum SafetyMode {
     Warn,
     /// What no rule forbids is allowed.
     Allow,
+}
+
+impl SafetyMode {
+    /// As it is written in the input.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DenyByDefault => "deny-by-default",
+            Self::Warn => "warn",
+            Self::Allow => "allow",
+        }
+    }
 }
 
 /// Which thresholds apply.

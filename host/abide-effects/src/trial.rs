@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use abide_core::action::Action;
 use abide_core::decision::{Decision, Grants, Verdict};
+use abide_core::facts::Limits;
 use abide_core::facts::{Facts, TestFacts, Totals, WindowFacts};
 use abide_core::id::{Digest, Epoch, Oid, RepoId, RunId, Seq, Timestamp};
 use abide_core::input::{
@@ -26,6 +27,11 @@ pub(crate) fn run() -> RunId {
 
 pub(crate) fn repo_id() -> RepoId {
     "trial".parse().unwrap()
+}
+
+/// Limits for measuring with `bytes` for one file.
+pub(crate) fn at_most(bytes: u64) -> Limits {
+    Limits { blob_bytes_max: bytes, ..Limits::default() }
 }
 
 pub(crate) fn digest(text: &str) -> Digest {

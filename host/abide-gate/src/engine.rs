@@ -11,6 +11,7 @@ mod generations;
 mod inspect;
 mod judge;
 mod limits;
+mod link;
 mod loader;
 mod schema;
 mod supervisor;

@@ -1,5 +1,6 @@
 //! The desk: the log, the gate, and the policy in force. Everything that is written down goes through here.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use abide_core::action::Action;
@@ -16,19 +17,34 @@ use crate::policy::Policy;
 use crate::report::{Exit, Failure};
 use crate::wiring::{self, SystemClock};
 
-/// The log, the gate and the policy in force.
+/// The log and the clock: enough to read what happened, and to write down what did.
 #[derive(Debug)]
-pub(crate) struct Desk {
+pub(crate) struct Log {
     /// The log.
     pub(crate) ledger: Arc<Ledger>,
-    /// The policy in force.
-    pub(crate) policy: Policy,
-    /// The gate over both.
-    pub(crate) gate: Gate,
     /// The only clock.
     pub(crate) clock: Arc<SystemClock>,
     /// Where to die, for drills.
     pub(crate) drill: Option<Drill>,
+}
+
+/// The log, the gate and the policy in force.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    /// The log.
+    pub(crate) log: Log,
+    /// The policy in force.
+    pub(crate) policy: Policy,
+    /// The gate over both.
+    pub(crate) gate: Gate,
+}
+
+impl Deref for Desk {
+    type Target = Log;
+
+    fn deref(&self) -> &Log {
+        &self.log
+    }
 }
 
 /// A payload that lies beside the log.
@@ -53,6 +69,19 @@ impl Payload {
 }
 
 impl Desk {
+    /// Asks the gate; the answer is durable when this returns.
+    pub(crate) fn admit<A: Action>(&self, action: A, ask: Ask) -> Result<Admission<A>, Failure> {
+        let admission = self.gate.admit(action, ask).map_err(|error| {
+            Failure::of(error.code(), error)
+                .help("nothing happened: without a recorded answer there is no permit")
+                .exit(Exit::Gate)
+        })?;
+        self.drill(Moment::After);
+        Ok(admission)
+    }
+}
+
+impl Log {
     /// The time now.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
@@ -88,17 +117,6 @@ impl Desk {
         Ok(seq)
     }
 
-    /// Asks the gate; the answer is durable when this returns.
-    pub(crate) fn admit<A: Action>(&self, action: A, ask: Ask) -> Result<Admission<A>, Failure> {
-        let admission = self.gate.admit(action, ask).map_err(|error| {
-            Failure::of(error.code(), error)
-                .help("nothing happened: without a recorded answer there is no permit")
-                .exit(Exit::Gate)
-        })?;
-        self.drill(Moment::After);
-        Ok(admission)
-    }
-
     /// Ends this process as `kill -9` would, if the drill that it was started with says so. Nothing in a release build.
     pub(crate) fn drill(&self, moment: Moment) {
         let Some(drill) = self.drill.filter(|drill| drill.moment == moment) else { return };
@@ -126,6 +144,13 @@ impl Desk {
     pub(crate) fn all(&self) -> Result<Vec<(Seq, Event)>, Failure> {
         let size = self.ledger.size().map_err(|error| Failure::of(error.code(), error))?;
         let records = self.ledger.read(0..size).map_err(|error| Failure::of(error.code(), error))?;
+        records.iter().map(|record| Ok((record.seq, decode(record.leaf.bytes())?))).collect()
+    }
+
+    /// Events of these kinds, in log order.
+    pub(crate) fn of_kinds(&self, kinds: &[&str]) -> Result<Vec<(Seq, Event)>, Failure> {
+        let records = self.ledger.store().records_of_kinds(kinds);
+        let records = records.map_err(|error| Failure::of(error.code(), error))?;
         records.iter().map(|record| Ok((record.seq, decode(record.leaf.bytes())?))).collect()
     }
 

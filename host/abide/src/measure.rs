@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use abide_core::event::{Body, Event};
 use abide_core::facts::delta::TreeDelta;
-use abide_core::facts::{Facts, Totals, WindowFacts};
+use abide_core::facts::{Facts, WindowFacts};
 use abide_core::id::{Digest, RunId, Seq};
 use abide_core::input::RiskInput;
 
@@ -33,20 +33,18 @@ pub(crate) fn measure(desk: &Desk, delta: &TreeDelta, sponsor: &str) -> Result<M
     Ok(Measured { facts, risk })
 }
 
+/// Events that tell what merged for whom, and whether a person looked.
+const WINDOW_KINDS: [&str; 5] = ["RunStarted", "PatchCommitted", "ReviewRequested", "Approved", "Merged"];
+
 /// What merged for `sponsor` in the last hours without a person looking at it. What a person approved has been judged as a whole already.
 fn window(desk: &Desk, sponsor: &str) -> Result<WindowFacts, Failure> {
     let hours = desk.policy.window_hours;
     let since = desk.now().0.saturating_sub(hours.saturating_mul(3_600_000));
-    let events = desk.all()?;
+    let events = desk.of_kinds(&WINDOW_KINDS)?;
     let mut window = WindowFacts { hours, ..WindowFacts::default() };
     for digest in merged_alone(&events, sponsor, since) {
         let facts: Facts = desk.value(&digest)?;
-        window.changes = window.changes.saturating_add(1);
-        window.totals = sum(&window.totals, &facts.totals);
-        for (zone, files) in by_zone(&facts) {
-            let count = window.zones.entry(zone).or_default();
-            *count = count.saturating_add(files);
-        }
+        window = window.and_this(&facts.totals, &by_zone(&facts));
     }
     Ok(window)
 }
@@ -85,18 +83,4 @@ fn by_zone(facts: &Facts) -> BTreeMap<String, u64> {
         *count = count.saturating_add(1);
     }
     zones
-}
-
-fn sum(a: &Totals, b: &Totals) -> Totals {
-    Totals {
-        files: a.files.saturating_add(b.files),
-        added: a.added.saturating_add(b.added),
-        removed: a.removed.saturating_add(b.removed),
-        bytes: a.bytes.saturating_add(b.bytes),
-        binaries: a.binaries.saturating_add(b.binaries),
-        deleted: a.deleted.saturating_add(b.deleted),
-        symlinks: a.symlinks.saturating_add(b.symlinks),
-        submodules: a.submodules.saturating_add(b.submodules),
-        made_executable: a.made_executable.saturating_add(b.made_executable),
-    }
 }

@@ -10,7 +10,7 @@ use abide_core::event::{Body, DecisionRecorded, Event};
 use abide_core::id::{Digest, RunId, Seq};
 use abide_core::spine::{Run, Waiting};
 
-use crate::desk::Desk;
+use crate::desk::Log;
 use crate::drive;
 use crate::report::{Exit, Failure};
 
@@ -40,9 +40,9 @@ pub(crate) struct Item {
 }
 
 /// Every item, oldest first.
-pub(crate) fn items(desk: &Desk) -> Result<Vec<Item>, Failure> {
+pub(crate) fn items(log: &Log) -> Result<Vec<Item>, Failure> {
     let mut runs: Vec<RunId> = Vec::new();
-    let events = desk.all()?;
+    let events = log.all()?;
     for (_, event) in &events {
         if let (Some(run), Body::ReviewRequested { .. }) = (&event.run, &event.body)
             && !runs.contains(run)
@@ -96,8 +96,8 @@ fn item(run: &Run, waiting: &Waiting, history: &[(Seq, Event)]) -> Option<Item> 
 }
 
 /// The item called `name`.
-pub(crate) fn find(desk: &Desk, name: &str) -> Result<Item, Failure> {
-    items(desk)?.into_iter().find(|item| item.name == name).ok_or_else(|| {
+pub(crate) fn find(log: &Log, name: &str) -> Result<Item, Failure> {
+    items(log)?.into_iter().find(|item| item.name == name).ok_or_else(|| {
         Failure::new("AB0040", format!("nothing called `{name}` waits for a person"))
             .help("ab queue lists what waits")
             .exit(Exit::Usage)
@@ -105,7 +105,7 @@ pub(crate) fn find(desk: &Desk, name: &str) -> Result<Item, Failure> {
 }
 
 /// The item of `run` at `step` (`apply` is the merge); the only one if no step is named.
-pub(crate) fn find_step(desk: &Desk, run: &str, step: Option<&str>) -> Result<Item, Failure> {
+pub(crate) fn find_step(log: &Log, run: &str, step: Option<&str>) -> Result<Item, Failure> {
     let class = match step {
         None => None,
         Some("apply" | "merge") => Some(ActionClass::Merge),
@@ -116,7 +116,7 @@ pub(crate) fn find_step(desk: &Desk, run: &str, step: Option<&str>) -> Result<It
                 .map_err(|error| Failure::of("AB0041", error).exit(Exit::Usage))?,
         ),
     };
-    let mut found: Vec<Item> = items(desk)?
+    let mut found: Vec<Item> = items(log)?
         .into_iter()
         .filter(|item| item.run.id.as_str() == run && class.is_none_or(|class| class == item.class))
         .collect();

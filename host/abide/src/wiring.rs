@@ -8,7 +8,7 @@ use abide_gate::{Clock, DecisionLog, Gate, Halt, Judge, NativeJudge};
 use abide_ledger::{Blob, Draft, Guard, Leaf, Ledger, Opening};
 
 use crate::config::env::Drill;
-use crate::desk::Desk;
+use crate::desk::{Desk, Log};
 use crate::home::State;
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
@@ -34,15 +34,20 @@ pub(crate) fn ledger(state: &State) -> Result<Arc<Ledger>, Failure> {
     Ok(Arc::new(ledger))
 }
 
+/// The log alone, for what reads it and asks no gate.
+pub(crate) fn log(ledger: Arc<Ledger>, drill: Option<Drill>) -> Log {
+    Log { ledger, clock: Arc::new(SystemClock), drill }
+}
+
 /// The desk over `ledger` with `policy` in force.
 pub(crate) fn desk(ledger: Arc<Ledger>, policy: Policy, drill: Option<Drill>) -> Desk {
-    let clock = Arc::new(SystemClock);
     let judge: Arc<dyn Judge> = Arc::new(NativeJudge::over(policy.bundle.clone()));
     let log: Arc<dyn DecisionLog> = Arc::<Ledger>::clone(&ledger);
     let halt: Arc<dyn Halt> = Arc::<Ledger>::clone(&ledger);
-    let ticking: Arc<dyn Clock> = Arc::<SystemClock>::clone(&clock);
+    let reading = self::log(ledger, drill);
+    let ticking: Arc<dyn Clock> = Arc::<SystemClock>::clone(&reading.clock);
     let gate = Gate::new(judge, log, ticking, halt);
-    Desk { ledger, policy, gate, clock, drill }
+    Desk { log: reading, policy, gate }
 }
 
 /// `count` random bytes from the system.

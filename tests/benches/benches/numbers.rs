@@ -16,6 +16,10 @@ use abide_sandbox::{Capability, DirWorkspace, EngineLimits, InProcess, Limits, R
 use abide_tests::gate::{self, StillClock};
 use divan::Bencher;
 
+// The allocator of the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     divan::main();
 }

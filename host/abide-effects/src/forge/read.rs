@@ -1,5 +1,6 @@
 //! Reading commits, files and differences. Raw bytes, no filters, no renames; nothing here changes the repository.
 
+use abide_core::facts::Limits;
 use abide_core::facts::delta::{DeltaEntry, DeltaError, Side, TreeDelta, TreePaths};
 use abide_core::id::{Oid, RepoPath};
 
@@ -173,9 +174,10 @@ impl Repo {
         }
     }
 
-    /// What differs from `base_tree` to `tree`. Blobs above `blob_bytes_max` are not loaded, only their size is read.
-    pub fn delta(&self, base_tree: &Oid, tree: &Oid, blob_bytes_max: u64) -> Result<TreeDelta, ReadError> {
-        delta(&self.git, base_tree, tree, blob_bytes_max)
+    /// What differs from `base_tree` to `tree`. Blobs above `limits.blob_bytes_max`, and whatever comes after `limits.total_bytes_max` in all,
+    /// are not loaded, only their size is read.
+    pub fn delta(&self, base_tree: &Oid, tree: &Oid, limits: &Limits) -> Result<TreeDelta, ReadError> {
+        delta(&self.git, base_tree, tree, limits)
     }
 
     /// The bytes of the file at `path` in `commit`, `None` if there is no plain file there.
@@ -305,12 +307,22 @@ pub(crate) fn delta(
     git: &git2::Repository,
     base_tree: &Oid,
     tree: &Oid,
-    blob_bytes_max: u64,
+    limits: &Limits,
 ) -> Result<TreeDelta, ReadError> {
     let mut entries = Vec::new();
+    let mut left = limits.total_bytes_max;
+    let mut load = |leaf: Option<Leaf>, path: &[u8]| {
+        let side = leaf.map(|leaf| side(git, leaf, path, limits.blob_bytes_max.min(left))).transpose()?;
+        let loaded = side
+            .as_ref()
+            .and_then(Side::bytes)
+            .map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        left = left.saturating_sub(loaded);
+        Ok::<_, ReadError>(side)
+    };
     for change in tree::compare(git, base_tree, tree)? {
-        let old = change.old.map(|leaf| side(git, leaf, &change.path, blob_bytes_max)).transpose()?;
-        let new = change.new.map(|leaf| side(git, leaf, &change.path, blob_bytes_max)).transpose()?;
+        let old = load(change.old, &change.path)?;
+        let new = load(change.new, &change.path)?;
         entries.extend(DeltaEntry::of(change.path, old, new));
     }
     let mut paths = Vec::new();

@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use abide_core::facts::Limits;
 use abide_core::facts::delta::TreeDelta;
 use abide_core::id::{Oid, RepoPath};
 use abide_core::patch::{Before, FileChange, FileMode, PatchDoc, PatchError, PatchLimits};
@@ -155,8 +156,8 @@ impl Scratch {
     }
 
     /// What differs from `base_tree` to `tree`.
-    pub fn delta(&self, base_tree: &Oid, tree: &Oid, blob_bytes_max: u64) -> Result<TreeDelta, ReadError> {
-        read::delta(&self.git, base_tree, tree, blob_bytes_max)
+    pub fn delta(&self, base_tree: &Oid, tree: &Oid, limits: &Limits) -> Result<TreeDelta, ReadError> {
+        read::delta(&self.git, base_tree, tree, limits)
     }
 
     /// The three-way merge of two trees, for a target that moved.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use abide_core::canonical;
 use abide_core::id::Digest;
@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::engine::limits::SourceLimits;
-use crate::engine::loader::{self, BundleError};
+use crate::engine::link::{self, Asked, Lines, Plan};
+use crate::engine::loader::{self, BundleError, Place};
 
 /// The rule that answers.
 pub const ENTRYPOINT: &str = "data.abide.decision";
@@ -33,7 +34,27 @@ pub struct Bundle {
     bytes: Arc<[u8]>,
     digest: Digest,
     engine: regorus::Engine,
+    joining: Arc<Joining>,
 }
+
+/// The joined modules, one for each kind of question that was asked.
+struct Joining {
+    plan: Result<Arc<Plan>, (Place, &'static str)>,
+    data: regorus::Value,
+    ready: RwLock<BTreeMap<Asked, Arc<Answerer>>>,
+}
+
+/// Something to answer with.
+pub(crate) struct Answerer {
+    pub(crate) engine: regorus::Engine,
+    /// The rule to ask for.
+    pub(crate) entrypoint: String,
+    /// Where its lines come from.
+    pub(crate) lines: Lines,
+}
+
+/// Joined modules that are kept; a run of one mode needs about a dozen.
+const KEPT_MAX: usize = 256;
 
 impl Bundle {
     /// Inspects and prepares policy text. `modules` maps paths to Rego, tests left out; `data` becomes the document `data`.
@@ -57,9 +78,11 @@ impl Bundle {
     }
 
     fn prepare(stored: Stored, bytes: Vec<u8>) -> Result<Self, BundleError> {
-        let engine = loader::prepare(&stored.modules, &stored.data, SourceLimits::SHIPPED)?;
+        let loaded = loader::prepare(&stored.modules, &stored.data, SourceLimits::SHIPPED)?;
         let digest = Digest::of(&bytes);
-        Ok(Self { stored: Arc::new(stored), bytes: bytes.into(), digest, engine })
+        let (engine, data, ready) = (loaded.engine, loaded.data, RwLock::default());
+        let joining = Arc::new(Joining { plan: loaded.plan.map(Arc::new), data, ready });
+        Ok(Self { stored: Arc::new(stored), bytes: bytes.into(), digest, engine, joining })
     }
 
     /// The bytes to store: canonical JSON of modules and data.
@@ -80,6 +103,41 @@ impl Bundle {
     /// The data document. The host reads its own settings (zones, secrets, limits) from here, so that they are those that were judged by.
     pub fn data(&self) -> &Json {
         &self.stored.data
+    }
+
+    /// Where and why the modules cannot be joined into one, which makes deciding some times slower; `None` if they can.
+    pub fn not_joined(&self) -> Option<(Place, &'static str)> {
+        self.joining.plan.as_ref().err().cloned()
+    }
+
+    /// What answers about such an action: the joined module if there can be one, else the modules as they were written.
+    pub(crate) fn answerer(&self, asked: &Asked) -> Arc<Answerer> {
+        let ready = |map: &BTreeMap<Asked, Arc<Answerer>>| map.get(asked).cloned();
+        if let Some(found) = ready(&self.joining.ready.read().unwrap_or_else(PoisonError::into_inner)) {
+            return found;
+        }
+        let made = Arc::new(self.joined(asked).unwrap_or_else(|| self.as_written()));
+        let mut kept = self.joining.ready.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < KEPT_MAX {
+            kept.insert(asked.clone(), Arc::clone(&made));
+        }
+        made
+    }
+
+    fn joined(&self, asked: &Asked) -> Option<Answerer> {
+        let plan = self.joining.plan.as_ref().ok()?;
+        match loader::prepare_joined(plan, &self.joining.data, asked, SourceLimits::SHIPPED) {
+            Ok((engine, lines)) => Some(Answerer { engine, entrypoint: link::entrypoint(), lines }),
+            Err(error) => {
+                tracing::warn!(%error, "the modules could not be joined; they are judged as written, which is slower");
+                None
+            }
+        }
+    }
+
+    /// The modules as they were written.
+    pub(crate) fn as_written(&self) -> Answerer {
+        Answerer { engine: self.engine.clone(), entrypoint: ENTRYPOINT.to_owned(), lines: Lines::default() }
     }
 
     pub(crate) fn engine(&self) -> &regorus::Engine {

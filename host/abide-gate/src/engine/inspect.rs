@@ -8,13 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use regorus::unstable::{AssignOp, Expr, Literal, Module, Query, Ref, Rule, RuleAssign, RuleHead, Span};
 use serde_json::Value as Json;
 
+use crate::engine::link::{self, Links};
 use crate::engine::loader::{BundleError, Place};
 use crate::engine::{builtins, schema};
 
 mod circle;
+mod links;
 mod names;
 mod scan;
 
+pub(crate) use names::path_of;
 use names::{Names, Scope};
 pub(crate) use scan::nesting;
 
@@ -36,8 +39,9 @@ pub(crate) fn modules(
     data: &Json,
     depth_max: usize,
     audience: Audience,
-) -> Result<(), BundleError> {
+) -> Result<Vec<Links>, BundleError> {
     let names = Names::gather(modules);
+    let mut links = Vec::new();
     let mut graph = circle::Graph::default();
     if audience == Audience::Live && !names.has_rule(&["abide", "decision"]) {
         return Err(BundleError::NoEntrypoint);
@@ -58,7 +62,11 @@ pub(crate) fn modules(
             bound: BTreeSet::new(),
             used: Vec::new(),
             reached: BTreeSet::new(),
+            links: Links::default(),
         };
+        if let Some(import) = module.imports.iter().find(|_| scope.hides_a_document()) {
+            walk.obstacle(&import.span, "an import is called `input` or `data`");
+        }
         for rule in &module.policy {
             walk.rule(rule)?;
             walk.names_used()?;
@@ -66,8 +74,10 @@ pub(crate) fn modules(
             let path = package.into_iter().chain(name).collect();
             graph.add(path, place(rule.span()), std::mem::take(&mut walk.reached));
         }
+        links.push(walk.links);
     }
-    graph.refuse_circles()
+    graph.refuse_circles()?;
+    Ok(links)
 }
 
 /// What is still to be looked at, with its depth.
@@ -90,6 +100,8 @@ struct Walk<'a> {
     used: Vec<&'a Span>,
     /// Paths under `data` that it names.
     reached: BTreeSet<Vec<String>>,
+    /// What joining the modules would replace.
+    links: Links,
     names: &'a Names,
     scope: &'a Scope,
     data: &'a Json,
@@ -152,6 +164,10 @@ impl<'a> Walk<'a> {
                     self.push(index, 0, Part::Whole);
                     refr = inner;
                 }
+                Expr::Var { span, .. } => {
+                    let text = link::name(&self.scope.local(span.text(), &[]));
+                    return self.edit(span, span.end, text);
+                }
                 _ => return,
             }
         }
@@ -182,11 +198,16 @@ impl<'a> Walk<'a> {
         let bound = std::mem::take(&mut self.bound);
         for span in std::mem::take(&mut self.used) {
             let name = span.text();
+            let local = self.scope.local(name, &[]);
+            let hides = self.names.in_package(&local) || self.scope.document(name).is_some();
+            if bound.contains(name) && (hides || name.contains("__")) {
+                self.obstacle(span, "a variable is called like a rule or an import");
+            }
             if bound.contains(name) || name == "_" || self.scope.document(name).is_some() {
                 continue;
             }
-            let local = self.scope.local(name, &[]);
             if self.names.in_package(&local) {
+                self.edit(span, span.end, link::name(&local));
                 self.reached.insert(local);
             } else {
                 return Err(BundleError::Function { place: place(span), name: name.to_owned() });
@@ -256,7 +277,12 @@ impl<'a> Walk<'a> {
             | Expr::Number { .. }
             | Expr::Bool { .. }
             | Expr::Null { .. } => {}
-            Expr::Var { span, .. } => self.used.push(span),
+            Expr::Var { span, .. } => {
+                if part == Part::Whole {
+                    self.reference(expr, part)?;
+                }
+                self.used.push(span);
+            }
             Expr::Array { items, .. } | Expr::Set { items, .. } => {
                 self.push_all(items, below);
             }
@@ -316,6 +342,7 @@ impl<'a> Walk<'a> {
         let local = self.scope.local(&root, &parts);
         let called = full.into_iter().chain([local]).find(|path| self.names.has_function(path));
         if let Some(path) = called {
+            self.link_call(function, &path);
             self.reached.insert(path);
             return Ok(());
         }
@@ -339,6 +366,7 @@ impl<'a> Walk<'a> {
         let Some((document, before)) = self.scope.document(&root) else { return Ok(()) };
         let path: Vec<Option<&str>> = before.iter().map(|part| Some(part.as_str())).chain(parts).collect();
         if document == "input" {
+            self.link_input(expr, before);
             return schema::look_up(&path).map_err(|missing| BundleError::Input {
                 place: place(expr.span()),
                 path: missing.path,
@@ -346,6 +374,7 @@ impl<'a> Walk<'a> {
             });
         }
         let known: Vec<&str> = path.into_iter().map_while(|part| part).collect();
+        self.link_data(expr, &known, before.len());
         self.reached.insert(known.iter().map(|part| (*part).to_owned()).collect());
         let may_be_absent = EXTENSION_POINTS.contains(&known.as_slice());
         if may_be_absent || self.names.reaches(&known) || in_data(self.data, &known) {
@@ -395,4 +424,11 @@ type Imports = BTreeMap<String, Vec<String>>;
 pub(crate) fn rule_name(module: &Module, rule: &Rule) -> (String, String) {
     let (package, name) = names::name_of(module, rule);
     (package.join("."), name.join("."))
+}
+
+/// Package and first name of a rule, and whether it is a function.
+pub(crate) fn rule_root(module: &Module, rule: &Rule) -> (Vec<String>, bool) {
+    let (package, name) = names::name_of(module, rule);
+    let root = package.into_iter().chain(name.into_iter().take(1)).collect();
+    (root, names::is_function(rule))
 }

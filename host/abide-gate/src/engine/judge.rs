@@ -7,10 +7,11 @@ use abide_core::decision::{Decision, Finding, FindingLevel, Grants, Verdict};
 use regorus::Value;
 
 use crate::engine::answer::{self, Answer};
-use crate::engine::bundle::{Bundle, ENTRYPOINT};
+use crate::engine::bundle::{Answerer, Bundle};
 use crate::engine::floor;
 use crate::engine::generations::Generations;
 use crate::engine::limits::JudgeLimits;
+use crate::engine::link::{Asked, Lines};
 use crate::engine::loader::{self, BundleError};
 use crate::engine::supervisor::{Lost, Supervisor};
 use crate::question::{Question, QuestionError};
@@ -65,12 +66,19 @@ pub struct NativeJudge {
     generations: Arc<Generations>,
     supervisor: Supervisor,
     limits: JudgeLimits,
+    joined: bool,
 }
 
 impl NativeJudge {
     /// A judge that answers by the generation in force.
     pub fn new(generations: Arc<Generations>, limits: JudgeLimits) -> Self {
-        Self { generations, supervisor: Supervisor::new(limits.abandoned_max), limits }
+        Self { generations, supervisor: Supervisor::new(limits.abandoned_max), limits, joined: true }
+    }
+
+    /// A judge that answers by the modules as they were written, not joined into one. It gives the same answers, only later: tests hold the
+    /// one against the other.
+    pub fn as_written(bundle: Bundle) -> Self {
+        Self { joined: false, ..Self::over(bundle) }
     }
 
     /// A judge over one generation, with the limits that ship.
@@ -86,8 +94,10 @@ impl NativeJudge {
                 self.limits.input_bytes_max
             )));
         }
-        let (engine, bytes, limits) = (bundle.engine().clone(), question.shared(), self.limits);
-        let work = move || evaluate(engine, &bytes, &limits);
+        let asked = Asked::of(question.input());
+        let answerer = if self.joined { bundle.answerer(&asked) } else { Arc::new(bundle.as_written()) };
+        let (bytes, limits) = (question.shared(), self.limits);
+        let work = move || evaluate(&answerer, &bytes, &limits);
         self.supervisor.call(self.limits.deadline(), work).unwrap_or_else(|lost| {
             Err(match lost {
                 Lost::Deadline => Fault::Deadline,
@@ -107,18 +117,24 @@ impl crate::gate::Judge for NativeJudge {
     }
 }
 
-fn evaluate(mut engine: regorus::Engine, bytes: &[u8], limits: &JudgeLimits) -> Result<Answer, Fault> {
+fn evaluate(answerer: &Answerer, bytes: &[u8], limits: &JudgeLimits) -> Result<Answer, Fault> {
     let input: Value = serde_json::from_slice(bytes).map_err(|error| Fault::Input(error.to_string()))?;
+    let mut engine = answerer.engine.clone();
     engine.set_input(input);
-    let value = engine.eval_rule(ENTRYPOINT.to_owned()).map_err(|error| fault_of(&error.to_string()))?;
+    let value = engine
+        .eval_rule(answerer.entrypoint.clone())
+        .map_err(|error| fault_of(&error.to_string(), &answerer.lines))?;
     answer::read(&value, limits)
 }
 
-fn fault_of(printed: &str) -> Fault {
+fn fault_of(printed: &str, lines: &Lines) -> Fault {
     if printed.contains("execution exceeded time limit") {
         return Fault::Deadline;
     }
-    Fault::Evaluation(loader::told_error(printed))
+    let (place, sentence) = loader::place_and_sentence(printed);
+    Fault::Evaluation(
+        place.map_or_else(|| sentence.clone(), |place| format!("{}: {sentence}", lines.origin(&place))),
+    )
 }
 
 fn compose(bundle: &Bundle, question: &Question, answer: Result<Answer, Fault>) -> Decision {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use regorus::utils::limits::ExecutionTimerConfig;
@@ -10,6 +11,7 @@ use regorus::{Engine, Value};
 use serde_json::Value as Json;
 
 use crate::engine::limits::{JudgeLimits, SourceLimits};
+use crate::engine::link::{self, Asked, Plan};
 use crate::engine::supervisor::{Lost, Supervisor};
 use crate::engine::{builtins, inspect};
 
@@ -177,12 +179,20 @@ impl BundleError {
     }
 }
 
+/// Modules ready to answer, as they were written.
+pub(crate) struct Loaded {
+    pub(crate) engine: Engine,
+    pub(crate) data: Value,
+    /// How to join them, or where and why that cannot be.
+    pub(crate) plan: Result<Plan, (Place, &'static str)>,
+}
+
 /// Prepares the modules that decide.
 pub(crate) fn prepare(
     modules: &BTreeMap<String, String>,
     data: &Json,
     limits: SourceLimits,
-) -> Result<Engine, BundleError> {
+) -> Result<Loaded, BundleError> {
     supervised(modules, data, limits, inspect::Audience::Live)
 }
 
@@ -192,7 +202,31 @@ pub(crate) fn prepare_tests(
     data: &Json,
     limits: SourceLimits,
 ) -> Result<Engine, BundleError> {
-    supervised(modules, data, limits, inspect::Audience::Tests)
+    supervised(modules, data, limits, inspect::Audience::Tests).map(|loaded| loaded.engine)
+}
+
+/// Prepares the joined module for what is asked about, and gives the map of its lines.
+pub(crate) fn prepare_joined(
+    plan: &Arc<Plan>,
+    data: &Value,
+    asked: &Asked,
+    limits: SourceLimits,
+) -> Result<(Engine, link::Lines), BundleError> {
+    let (plan, data, asked) = (Arc::clone(plan), data.clone(), asked.clone());
+    let work = move || {
+        let joined = plan.join(&asked);
+        let mut engine = bare()?;
+        let added = engine.add_policy(link::PACKAGE.to_owned(), joined.text);
+        added.map_err(|error| syntax(link::PACKAGE, &error.to_string()))?;
+        let mut document = Value::new_object();
+        let fields =
+            document.as_object_mut().map_err(|error| BundleError::Prepare { why: error.to_string() })?;
+        fields.insert(Value::from(link::DOCUMENT), data);
+        finish(&mut engine, document)?;
+        Ok((engine, joined.lines))
+    };
+    let deadline = Duration::from_millis(limits.load_ms_max);
+    Supervisor::new(1).call(deadline, work).unwrap_or_else(|lost| Err(BundleError::Lost(told(lost))))
 }
 
 fn supervised(
@@ -200,7 +234,7 @@ fn supervised(
     data: &Json,
     limits: SourceLimits,
     audience: inspect::Audience,
-) -> Result<Engine, BundleError> {
+) -> Result<Loaded, BundleError> {
     check_sizes(modules, data, limits)?;
     for (path, text) in modules {
         inspect::nesting(path, text, limits.nesting_max)?;
@@ -261,7 +295,22 @@ fn load(
     data: &Json,
     limits: SourceLimits,
     audience: inspect::Audience,
-) -> Result<Engine, BundleError> {
+) -> Result<Loaded, BundleError> {
+    let mut engine = bare()?;
+    for (path, text) in modules {
+        let added = engine.add_policy(path.clone(), text.clone());
+        let package = added.map_err(|error| syntax(path, &error.to_string()))?;
+        check_layer(path, &package)?;
+    }
+    let links = inspect::modules(engine.get_modules(), data, limits.expression_depth_max, audience)?;
+    let plan = Plan::of(engine.get_modules(), links);
+    let value: Value =
+        serde_json::from_value(data.clone()).map_err(|error| BundleError::Data { why: error.to_string() })?;
+    finish(&mut engine, value.clone())?;
+    Ok(Loaded { engine, data: value, plan })
+}
+
+fn bare() -> Result<Engine, BundleError> {
     let mut engine = Engine::new();
     engine.set_strict_builtin_errors(true);
     engine.set_gather_prints(true);
@@ -271,20 +320,16 @@ fn load(
         check_interval,
     });
     builtins::install(&mut engine).map_err(|why| BundleError::Prepare { why })?;
-    for (path, text) in modules {
-        let added = engine.add_policy(path.clone(), text.clone());
-        let package = added.map_err(|error| syntax(path, &error.to_string()))?;
-        check_layer(path, &package)?;
-    }
-    inspect::modules(engine.get_modules(), data, limits.expression_depth_max, audience)?;
-    let value: Value =
-        serde_json::from_value(data.clone()).map_err(|error| BundleError::Data { why: error.to_string() })?;
-    engine.add_data(value).map_err(|error| BundleError::Data { why: first_line(&error.to_string()) })?;
+    Ok(engine)
+}
+
+fn finish(engine: &mut Engine, data: Value) -> Result<(), BundleError> {
+    engine.add_data(data).map_err(|error| BundleError::Data { why: first_line(&error.to_string()) })?;
     // Evaluating a constant prepares every module (schedules, recursion, unsafe variables) without running any rule.
     engine
         .eval_query("true".to_owned(), false)
         .map_err(|error| BundleError::Prepare { why: told_error(&error.to_string()) })?;
-    Ok(engine)
+    Ok(())
 }
 
 /// Modules below `layers/` come from outside. They live in a corner of their own, where `main.rego` takes their findings and nothing else:
@@ -314,8 +359,13 @@ pub(crate) fn syntax(path: &str, printed: &str) -> BundleError {
 
 /// The same as one line: `path:line:column: sentence`.
 pub(crate) fn told_error(printed: &str) -> String {
-    let sentence = sentence_in(printed);
-    place_in(printed).map_or_else(|| sentence.clone(), |place| format!("{place}: {sentence}"))
+    let (place, sentence) = place_and_sentence(printed);
+    place.map_or_else(|| sentence.clone(), |place| format!("{place}: {sentence}"))
+}
+
+/// The same in its parts.
+pub(crate) fn place_and_sentence(printed: &str) -> (Option<Place>, String) {
+    (place_in(printed), sentence_in(printed))
 }
 
 fn place_in(printed: &str) -> Option<Place> {

@@ -11,6 +11,7 @@ use crate::source;
 
 mod answers;
 mod hostile;
+mod joined;
 mod layers;
 mod refused;
 
@@ -47,6 +48,7 @@ pub(super) fn load_over(text: &str, data: Json) -> Result<Bundle, BundleError> {
 fn the_shipped_policies_load() {
     let bundle = source::assemble(&policies()).unwrap_or_else(|error| panic!("{} {error}", error.code()));
     assert_eq!(bundle.digest(), Bundle::from_bytes(bundle.to_bytes()).unwrap().digest());
+    assert_eq!(bundle.not_joined(), None, "the shipped policies are judged joined into one");
 }
 
 #[test]

@@ -44,12 +44,8 @@ fn take_ways_back(shell: &Shell, args: &KillArgs) -> Result<Vec<RunId>, Failure>
 }
 
 pub(crate) fn runs(bench: &Bench) -> Result<Vec<RunId>, Failure> {
-    let events = bench.desk.all()?;
-    Ok(events
-        .into_iter()
-        .filter(|(_, event)| matches!(event.body, Body::RunStarted(_)))
-        .filter_map(|(_, event)| event.run)
-        .collect())
+    let started = bench.desk.of_kinds(&["RunStarted"])?;
+    Ok(started.into_iter().filter_map(|(_, event)| event.run).collect())
 }
 
 pub(crate) fn resume(shell: &Shell, args: &ResumeArgs) -> Result<Exit, Failure> {

@@ -5,15 +5,18 @@ use serde_json::json;
 use super::Shell;
 use super::args::AtRepo;
 use super::printer::Tone;
-use super::run::Bench;
 use super::show::{ago, object};
 use crate::queue;
 use crate::report::{Exit, Failure};
+use crate::repository;
+use crate::wiring;
 
 pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
-    let bench = Bench::open(shell, args.repo.as_deref())?;
-    let items = queue::items(&bench.desk)?;
-    let now = bench.desk.now().0;
+    // Neither the policy nor `ab.yml` is read: what waits is seen while they are broken, too.
+    let known = repository::open(shell, args.repo.as_deref())?;
+    let log = wiring::log(wiring::ledger(&known.state)?, shell.env.drill);
+    let items = queue::items(&log)?;
+    let now = log.now().0;
     if items.is_empty() {
         shell.printer.line("nothing waits");
     }
@@ -23,7 +26,7 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
         } else {
             format!("expires in {}", ago(item.expires.saturating_sub(now)))
         };
-        let what = object(&bench, item)?;
+        let what = object(&log, item)?;
         shell.printer.line(&format!(
             "{:<6} {:<8} {what}",
             shell.printer.paint(Tone::Wait, &item.name),

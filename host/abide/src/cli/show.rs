@@ -21,6 +21,7 @@ use super::args::ShowArgs;
 use super::kill::{parse, runs};
 use super::printer::Tone;
 use super::run::Bench;
+use crate::desk::Log;
 use crate::drive;
 use crate::queue::{self, Item};
 use crate::report::{Exit, Failure};
@@ -56,7 +57,7 @@ fn card(shell: &Shell, bench: &Bench, item: &Item, args: &ShowArgs) -> Result<Ex
     let input: PolicyInput = desk.value(&item.record.input)?;
     let now = desk.now().0;
     let row = |name: &str, text: &str| printer.line(&format!("{name:<16} {text}"));
-    printer.line(&format!("{} {}", item.class.as_str(), object(bench, item)?));
+    printer.line(&format!("{} {}", item.class.as_str(), object(&bench.desk, item)?));
     row(
         "waits",
         &format!(
@@ -101,8 +102,8 @@ fn card(shell: &Shell, bench: &Bench, item: &Item, args: &ShowArgs) -> Result<Ex
 }
 
 /// What the action is about, in one line.
-pub(crate) fn object(bench: &Bench, item: &Item) -> Result<String, Failure> {
-    let input: PolicyInput = bench.desk.value(&item.record.input)?;
+pub(crate) fn object(log: &Log, item: &Item) -> Result<String, Failure> {
+    let input: PolicyInput = log.value(&item.record.input)?;
     let target = input
         .action
         .target
@@ -153,8 +154,11 @@ fn approved_folders(bench: &Bench) -> Result<(std::collections::BTreeSet<String>
     let mut folders = std::collections::BTreeSet::new();
     let mut count = 0_usize;
     for record in records {
+        if count == COMPARED {
+            break;
+        }
         let input: PolicyInput = bench.desk.value(&record.input)?;
-        if count < COMPARED && approved.contains(&&input.action.digest) {
+        if approved.contains(&&input.action.digest) {
             count = count.saturating_add(1);
             folders.extend(input.facts.iter().flat_map(|facts| &facts.files).map(|file| folder(&file.path)));
         }
@@ -374,7 +378,7 @@ fn diff(shell: &Shell, bench: &Bench, item: &Item) -> Result<(), Failure> {
         .map_err(|error| Failure::of(error.code(), error))?;
     let base_tree = scratch.commit(&base).map_err(|error| Failure::of(error.code(), error))?.tree;
     let delta = scratch
-        .delta(&base_tree, &tree, bench.desk.policy.meter.limits().blob_bytes_max)
+        .delta(&base_tree, &tree, bench.desk.policy.meter.limits())
         .map_err(|error| Failure::of(error.code(), error))?;
     let mut lines = 0_usize;
     for entry in delta.entries() {

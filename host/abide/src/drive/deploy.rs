@@ -49,9 +49,8 @@ impl Drive<'_> {
             Some(tree) => tree.clone(),
             None => scratch.commit(&run.started.base).map_err(|error| Failure::of(error.code(), error))?.tree,
         };
-        let blob_bytes_max = self.desk.policy.meter.limits().blob_bytes_max;
         let delta = scratch
-            .delta(&before, &tree, blob_bytes_max)
+            .delta(&before, &tree, self.desk.policy.meter.limits())
             .map_err(|error| Failure::of(error.code(), error))?;
         let mut measured = crate::measure::measure(self.desk, &delta, &run.started.sponsor)?;
         if known.is_none() {

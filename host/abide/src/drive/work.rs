@@ -301,9 +301,8 @@ impl Drive<'_> {
         tree: &Oid,
     ) -> Result<Measured, Failure> {
         let base_tree = scratch.commit(base).map_err(|error| Failure::of(error.code(), error))?.tree;
-        let blob_bytes_max = self.desk.policy.meter.limits().blob_bytes_max;
         let delta = scratch
-            .delta(&base_tree, tree, blob_bytes_max)
+            .delta(&base_tree, tree, self.desk.policy.meter.limits())
             .map_err(|error| Failure::of(error.code(), error))?;
         measure::measure(self.desk, &delta, &run.started.sponsor)
     }

@@ -1,7 +1,7 @@
 use abide_core::id::RefName;
 
 use super::*;
-use crate::trial::{RUN, Sandpit, Trial, repo_id, run};
+use crate::trial::{RUN, Sandpit, Trial, at_most, repo_id, run};
 
 struct Bench {
     pit: Sandpit,
@@ -52,8 +52,10 @@ fn an_offered_commit_lies_beside_the_repository_until_it_is_permitted() {
     let before = bench.pit.git(&["count-objects", "-v"]);
     let commit = bench.take("HEAD").unwrap();
     assert_eq!(bench.pit.git(&["count-objects", "-v"]), before);
-    let delta =
-        bench.scratch().delta(&bench.pit.tree("main"), &bench.action(commit.clone()).tree, 1 << 20).unwrap();
+    let delta = bench
+        .scratch()
+        .delta(&bench.pit.tree("main"), &bench.action(commit.clone()).tree, &at_most(1 << 20))
+        .unwrap();
     assert_eq!(delta.entries().len(), 1);
     let first = bench.apply(bench.action(commit.clone())).unwrap();
     assert_eq!((first.landing, &first.outcome.commit), (Landing::Fresh, &commit));

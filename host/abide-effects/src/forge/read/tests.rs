@@ -1,7 +1,7 @@
 use abide_core::facts::{Content, FileStatus};
 
 use super::*;
-use crate::trial::Sandpit;
+use crate::trial::{Sandpit, at_most};
 
 const CAP: u64 = 8 << 20;
 
@@ -15,7 +15,7 @@ fn a_delta_holds_both_sides_of_every_changed_path() {
     std::fs::remove_file(pit.work().join("README.md")).unwrap();
     std::os::unix::fs::symlink("docs/a.md", pit.work().join("README.md")).unwrap();
     pit.commit("change");
-    let delta = pit.open().delta(&before, &pit.tree("HEAD"), CAP).unwrap();
+    let delta = pit.open().delta(&before, &pit.tree("HEAD"), &at_most(CAP)).unwrap();
     let shown: Vec<_> = delta
         .entries()
         .iter()
@@ -42,7 +42,7 @@ fn a_file_becomes_a_folder_and_back() {
     let after = pit.tree("HEAD");
     let repo = pit.open();
     let there: Vec<_> = repo
-        .delta(&before, &after, CAP)
+        .delta(&before, &after, &at_most(CAP))
         .unwrap()
         .entries()
         .iter()
@@ -53,7 +53,7 @@ fn a_file_becomes_a_folder_and_back() {
         [(b"README.md".to_vec(), FileStatus::Deleted), (b"README.md/inner".to_vec(), FileStatus::Added)]
     );
     let back: Vec<_> = repo
-        .delta(&after, &before, CAP)
+        .delta(&after, &before, &at_most(CAP))
         .unwrap()
         .entries()
         .iter()
@@ -73,7 +73,7 @@ fn a_large_blob_is_sized_and_not_loaded() {
     file.set_len(100 << 20).unwrap();
     let commit = pit.commit("100 MiB");
     let repo = pit.open();
-    let delta = repo.delta(&before, &pit.tree("HEAD"), CAP).unwrap();
+    let delta = repo.delta(&before, &pit.tree("HEAD"), &at_most(CAP)).unwrap();
     assert_eq!(delta.entries()[0].new_side().unwrap().content, Content::TooLarge { len: 100 << 20 });
     let error = repo.read_blob_at(&commit, &"big.bin".parse().unwrap(), CAP).unwrap_err();
     assert_eq!(error.code(), "AB0324");
@@ -86,7 +86,7 @@ fn paths_that_are_not_utf8_stay_bytes() {
     let name = super::super::names::on_disk(b"caf\xe9.txt");
     std::fs::write(pit.work().join(name), "x").unwrap();
     pit.commit("latin-1");
-    let delta = pit.open().delta(&before, &pit.tree("HEAD"), CAP).unwrap();
+    let delta = pit.open().delta(&before, &pit.tree("HEAD"), &at_most(CAP)).unwrap();
     assert_eq!(delta.entries()[0].path(), b"caf\xe9.txt");
 }
 
@@ -104,7 +104,7 @@ fn submodules_and_missing_blobs_are_told_apart() {
         "100644,1234567890123456789012345678901234567890,gone",
     ]);
     let tree: Oid = pit.git(&["write-tree", "--missing-ok"]).parse().unwrap();
-    let delta = pit.open().delta(&before, &tree, CAP).unwrap();
+    let delta = pit.open().delta(&before, &tree, &at_most(CAP)).unwrap();
     assert_eq!(delta.entries()[0].new_side().unwrap().content, Content::Unreadable);
     assert_eq!(delta.entries()[1].new_side().unwrap().content, Content::Elsewhere);
 }
@@ -124,7 +124,7 @@ fn hostile_trees_are_refused() {
         pit.write("../tree.raw", &bytes);
         let tree: Oid =
             pit.git(&["hash-object", "-t", "tree", "-w", "--literally", "../tree.raw"]).parse().unwrap();
-        let error = pit.open().delta(&pit.tree("HEAD"), &tree, CAP).unwrap_err();
+        let error = pit.open().delta(&pit.tree("HEAD"), &tree, &at_most(CAP)).unwrap_err();
         assert_eq!(error.code(), "AB0323", "{names:?}: {error}");
     }
 }
@@ -175,4 +175,19 @@ fn replacements_are_not_followed() {
     pit.git(&["replace", "HEAD:README.md", "HEAD:docs/a.md"]);
     let bytes = pit.open().read_blob_at(&commit, &"README.md".parse().unwrap(), CAP).unwrap();
     assert_eq!(bytes.as_deref(), Some(&b"# Trial\n"[..]));
+}
+
+#[test]
+fn many_large_files_are_not_held_at_once() {
+    let pit = Sandpit::seeded();
+    let before = pit.tree("HEAD");
+    for name in ["a", "b", "c"] {
+        pit.write(&format!("big/{name}.txt"), name.repeat(400));
+    }
+    pit.commit("three files");
+    let limits = Limits { total_bytes_max: 1000, ..at_most(500) };
+    let delta = pit.open().delta(&before, &pit.tree("HEAD"), &limits).unwrap();
+    let loaded: Vec<bool> =
+        delta.entries().iter().map(|entry| entry.new_side().and_then(Side::bytes).is_some()).collect();
+    assert_eq!(loaded, [true, true, false], "the third no longer fits");
 }

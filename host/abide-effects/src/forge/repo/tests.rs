@@ -1,5 +1,5 @@
 use super::*;
-use crate::trial::{Sandpit, repo_id};
+use crate::trial::{Sandpit, at_most, repo_id};
 
 fn code(path: &Path) -> &'static str {
     Repo::open(path, repo_id()).unwrap_err().code()
@@ -134,7 +134,7 @@ fn hostile_configuration_runs_nothing() {
     let repo = pit.open();
     let main = repo.branch(&RefName::branch("main").unwrap()).unwrap();
     let commit = repo.commit(&main).unwrap();
-    repo.delta(&Oid::zero(), &commit.tree, 1 << 20).unwrap();
+    repo.delta(&Oid::zero(), &commit.tree, &at_most(1 << 20)).unwrap();
     let limits =
         super::super::WorkspaceLimits { files_max: 100, bytes_max: 1 << 20, file_bytes_max: 1 << 20 };
     drop(

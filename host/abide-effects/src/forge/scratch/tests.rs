@@ -1,5 +1,5 @@
 use super::*;
-use crate::trial::Sandpit;
+use crate::trial::{Sandpit, at_most};
 
 fn doc(json: &str) -> PatchDoc {
     PatchDoc::parse(json.as_bytes(), &PatchLimits::CEILING).unwrap()
@@ -19,7 +19,7 @@ fn a_patch_makes_a_tree_and_leaves_the_repository_alone() {
         {"path":"docs/new/b.md","status":"add","hunks":["@@ -0,0 +1 @@\n+hello\n"]},
         {"path":"src/lib.rs","status":"delete","hunks":["@@ -1 +0,0 @@\n-pub fn one() -> u32 { 1 }\n"]}]}"#);
     let tree = scratch.apply(&base, &patch, &PatchLimits::CEILING).unwrap();
-    let delta = scratch.delta(&pit.tree("HEAD"), &tree, 1 << 20).unwrap();
+    let delta = scratch.delta(&pit.tree("HEAD"), &tree, &at_most(1 << 20)).unwrap();
     let paths: Vec<_> =
         delta.entries().iter().map(|e| String::from_utf8_lossy(e.path()).into_owned()).collect();
     assert_eq!(paths, ["docs/a.md", "docs/new/b.md", "src/lib.rs"]);
@@ -65,7 +65,7 @@ fn deleting_everything_gives_the_empty_tree() {
     let tree =
         scratch.edit(&pit.tree("HEAD"), &[FileChange::Delete { path: "only".parse().unwrap() }]).unwrap();
     assert_eq!(tree.as_str(), EMPTY_TREE);
-    assert_eq!(scratch.delta(&pit.tree("HEAD"), &tree, 100).unwrap().entries().len(), 1);
+    assert_eq!(scratch.delta(&pit.tree("HEAD"), &tree, &at_most(100)).unwrap().entries().len(), 1);
 }
 
 #[test]
@@ -83,8 +83,13 @@ fn odd_modes_of_files_that_are_not_touched_are_kept() {
     let write =
         FileChange::Write { path: "new".parse().unwrap(), mode: FileMode::Plain, bytes: b"x".to_vec() };
     let after = scratch.edit(&tree, &[write]).unwrap();
-    let changed: Vec<_> =
-        scratch.delta(&tree, &after, 100).unwrap().entries().iter().map(|e| e.path().to_vec()).collect();
+    let changed: Vec<_> = scratch
+        .delta(&tree, &after, &at_most(100))
+        .unwrap()
+        .entries()
+        .iter()
+        .map(|e| e.path().to_vec())
+        .collect();
     assert_eq!(changed, [b"new".to_vec()], "only the new file differs");
 }
 
@@ -116,7 +121,7 @@ fn trees_are_merged_three_ways() {
     let theirs = pit.tree("HEAD");
     let scratch = Scratch::new(&pit.open(), &pit.spare()).unwrap();
     let merged = scratch.merge_trees(&base, &ours, &theirs).unwrap();
-    let changed = scratch.delta(&base, merged.tree().unwrap(), 1 << 20).unwrap();
+    let changed = scratch.delta(&base, merged.tree().unwrap(), &at_most(1 << 20)).unwrap();
     assert_eq!(changed.entries().len(), 2);
     pit.write("README.md", "# Both\n");
     pit.commit("conflict");

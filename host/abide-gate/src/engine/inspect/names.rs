@@ -13,6 +13,7 @@ use crate::engine::loader::BundleError;
 pub(super) struct Names {
     functions: Paths,
     rules: Paths,
+    roots: Paths,
 }
 
 impl Names {
@@ -21,6 +22,7 @@ impl Names {
         for module in modules {
             for rule in &module.policy {
                 let (package, name) = name_of(module, rule);
+                names.roots.insert(package.iter().chain(name.first()).cloned().collect());
                 let path = package.into_iter().chain(name).collect();
                 if head_of(rule).1 {
                     names.functions.insert(path)
@@ -59,6 +61,24 @@ impl Names {
         self.rules.iter().chain(&self.functions).any(|rule| rule.starts_with(path))
     }
 
+    /// How many parts of `path` are the package and the first name of a rule.
+    pub(super) fn root_on(&self, path: &[&str]) -> Option<usize> {
+        self.roots
+            .iter()
+            .filter(|root| {
+                root.len() <= path.len() && root.iter().zip(path.iter()).all(|(name, part)| name == part)
+            })
+            .map(Vec::len)
+            .max()
+    }
+
+    /// Whether there are layers.
+    pub(super) fn has_layers(&self) -> bool {
+        self.roots.iter().any(
+            |root| matches!(root.as_slice(), [abide, layers, ..] if abide == "abide" && layers == "layers"),
+        )
+    }
+
     /// Whether some rule lies on `path`: above it, at it or below it.
     pub(super) fn reaches(&self, path: &[&str]) -> bool {
         let on_the_way = |rule: &Vec<String>| rule.iter().zip(path.iter()).all(|(name, part)| name == part);
@@ -91,6 +111,11 @@ impl Scope {
             imports.insert(name, [root].into_iter().chain(parts).collect());
         }
         Ok(Self { package: package_of(module), imports })
+    }
+
+    /// Whether an import is called like a document.
+    pub(super) fn hides_a_document(&self) -> bool {
+        self.imports.contains_key("input") || self.imports.contains_key("data")
     }
 
     /// The document in which `root` starts (`input` or `data`) and the parts that lead to it.
@@ -134,6 +159,11 @@ fn head_of(rule: &Rule) -> (&Expr, bool) {
     }
 }
 
+/// Whether the rule is a function.
+pub(super) fn is_function(rule: &Rule) -> bool {
+    head_of(rule).1
+}
+
 /// Whether it is `input` or `data`, or something below.
 pub(super) fn is_document(expr: &Expr) -> bool {
     path_of(expr).is_some_and(|(root, _)| BTreeSet::from(["input", "data"]).contains(root.as_str()))
@@ -141,7 +171,7 @@ pub(super) fn is_document(expr: &Expr) -> bool {
 
 /// The root of a reference and its parts; a part that is not constant is `None`.
 #[expect(clippy::wildcard_enum_match_arm, reason = "anything else is not part of a reference")]
-pub(super) fn path_of(mut expr: &Expr) -> Option<(String, Vec<Option<&str>>)> {
+pub(crate) fn path_of(mut expr: &Expr) -> Option<(String, Vec<Option<&str>>)> {
     let mut parts = Vec::new();
     loop {
         match expr {

@@ -18,7 +18,10 @@ fn layered(text: &str) -> Result<Bundle, BundleError> {
 
 /// Verdict and findings of a plan that the shipped policies allow.
 fn judged(text: &str) -> (Verdict, Vec<(String, FindingLevel)>) {
-    let decision = NativeJudge::over(layered(text).unwrap()).decide(&Question::new(input()).unwrap());
+    let (bundle, question) = (layered(text).unwrap(), Question::new(input()).unwrap());
+    assert_eq!(bundle.not_joined(), None);
+    let decision = NativeJudge::over(bundle.clone()).decide(&question);
+    assert_eq!(decision, NativeJudge::as_written(bundle).decide(&question), "{text}");
     (decision.verdict, decision.findings.into_iter().map(|finding| (finding.rule, finding.level)).collect())
 }
 

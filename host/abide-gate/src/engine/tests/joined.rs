@@ -1,0 +1,125 @@
+//! Modules joined into one answer as they do one by one, and what cannot be joined is judged as it was written.
+
+use std::collections::BTreeMap;
+
+use abide_core::decision::Decision;
+use serde_json::json;
+
+use super::answers::input;
+use crate::engine::{Bundle, NativeJudge};
+use crate::gate::Judge;
+use crate::question::Question;
+
+fn bundle(modules: &[&str]) -> Bundle {
+    let modules =
+        modules.iter().enumerate().map(|(n, text)| (format!("m{n}.rego"), (*text).to_owned())).collect();
+    Bundle::load(modules, json!({"limits": {"by_name": {"a": 1}, "list": [1, 2]}})).unwrap()
+}
+
+/// What both ways of judging say.
+fn both(bundle: &Bundle) -> Decision {
+    let question = Question::new(input()).unwrap();
+    let decision = NativeJudge::over(bundle.clone()).decide(&question);
+    assert_eq!(decision, NativeJudge::as_written(bundle.clone()).decide(&question));
+    decision
+}
+
+fn messages(decision: &Decision) -> Vec<&str> {
+    decision.findings.iter().map(|finding| finding.msg.as_str()).collect()
+}
+
+/// Answers with what `data.abide.other.said` is.
+const SAYS: &str = r#"package abide
+decision := {"verdict": "deny", "findings": [{"rule": "r", "level": "deny", "msg": msg} | some msg in data.abide.other.said]}"#;
+
+#[test]
+fn references_of_all_kinds_mean_the_same() {
+    let other = r#"package abide.other
+import rego.v1
+import data.abide.helpers
+import data.abide.helpers.table.inner as deep
+import data.limits.by_name
+import input.action as asked
+
+said contains sprintf("%v %v %v", [helpers.double(4), helpers.table.inner.x, deep.x])
+said contains sprintf("%v %v", [by_name.a, data.limits.list[1]])
+said contains sprintf("%v", [asked.class])
+said contains sprintf("%v", [local("x")])
+said contains concat(",", {name | some name, value in data.limits.by_name; value == 1})
+said contains sprintf("%v", [keyed.one])
+said contains sprintf("%v", [keyed["two"]])
+said contains "chain" if chain == 2
+local(said_to) := upper(said_to)
+keyed["one"] := 1
+keyed[name] := 2 if name := "two"
+chain := 1 if { input.action.class == "MERGE" } else := 2 if { input.action.class == "PLAN" } else := 3
+"#;
+    let helpers = "package abide.helpers\ndouble(x) := x * 2\ntable := {\"inner\": {\"x\": 7}}";
+    let bundle = bundle(&[SAYS, other, helpers]);
+    assert_eq!(bundle.not_joined(), None);
+    let said = both(&bundle);
+    assert_eq!(messages(&said), ["1", "1 2", "2", "8 7 7", "PLAN", "X", "a", "chain"]);
+}
+
+#[test]
+fn what_cannot_apply_is_left_out_and_nothing_else() {
+    let other = r#"package abide.other
+said contains "class" if input.action.class == "PLAN"
+said contains "other class" if input.action.class == "MERGE"
+said contains "among" if input.action.class in {"PLAN", "MERGE"}
+said contains "not among" if not input.action.class in ["PLAN", "MERGE"]
+said contains "unlike" if input.action.class != "MERGE"
+said contains "halted" if input.run.halted
+said contains "not halted" if not input.run.halted
+said contains "halted is false" if input.run.halted == false
+said contains "mode" if { input.run.mode == "APPLY"; input.action.kind == "adopt-plan" }
+said contains "only" if only
+only if input.action.class == "DEPLOY"
+said contains "spent" if not input.budget.exhausted
+said contains "a text is true" if input.action.kind
+"#;
+    let bundle = bundle(&[SAYS, other]);
+    let said = both(&bundle);
+    assert_eq!(
+        messages(&said),
+        ["a text is true", "among", "class", "halted is false", "mode", "not halted", "spent", "unlike"]
+    );
+}
+
+#[test]
+fn what_cannot_be_joined_is_judged_as_written() {
+    let obstacles = [
+        ("said contains name if { some name, _ in data.abide.third }\nthird_is := 1", "m1.rego:2:41"),
+        ("said contains \"x\" if f(1) == 1\nf(kept) := kept\nkept := 3", "m1.rego:3:12"),
+    ];
+    for (text, place) in obstacles {
+        let text = format!("package abide.other\n{text}");
+        let bundle = bundle(&[SAYS, &text, "package abide.third\nx := 1"]);
+        let (at, why) = bundle.not_joined().unwrap_or_else(|| panic!("{text}"));
+        assert!(at.to_string() == place, "{at} {why}: {text}");
+        both(&bundle);
+    }
+}
+
+#[test]
+fn a_fault_names_the_file_and_the_line() {
+    let other = "package abide.other\n\nsaid contains \"x\" if {\n\tinput.action.class == \"PLAN\"\n\tto_number(\"many\") > 1\n}";
+    let bundle = bundle(&[SAYS, "package abide.third\nx := 1", other]);
+    let decision = NativeJudge::over(bundle).decide(&Question::new(input()).unwrap());
+    assert_eq!(decision.fault.as_deref(), Some("AB0111"));
+    assert!(decision.findings[0].msg.contains("m2.rego:5: "), "{}", decision.findings[0].msg);
+}
+
+#[test]
+fn layers_that_say_more_than_findings_mean_the_same() {
+    let layer = "package abide.layers.one\nfindings contains {\"rule\": \"mine\", \"level\": \"deny\", \"msg\": helper(1)}\nhelper(x) := sprintf(\"%v\", [x])\nnever := 1 if input.run.halted";
+    let main = r#"package abide
+decision := {"verdict": "deny", "findings": [f | some layer in data.abide.layers; some f in layer.findings]}"#;
+    let modules = BTreeMap::from([
+        ("main.rego".to_owned(), main.to_owned()),
+        ("layers/one.rego".to_owned(), layer.to_owned()),
+    ]);
+    let bundle = Bundle::load(modules, json!({})).unwrap();
+    assert_eq!(bundle.not_joined(), None);
+    assert_eq!(messages(&both(&bundle)), ["1"]);
+}
