@@ -3,8 +3,6 @@
 # description: No approval, level or mode softens these. Each can be named in `data/hard.yaml`; a layer below may only add.
 package abide.hard
 
-forward if input.action.class != "ROLLBACK"
-
 findings contains {
 	"rule": "kill-switch",
 	"level": "hard",
@@ -12,7 +10,7 @@ findings contains {
 	"help": "a person lifts it with `ab resume`",
 } if {
 	input.run.halted
-	forward
+	input.action.class != "ROLLBACK"
 	"kill-switch" in data.hard.enabled
 }
 
@@ -44,7 +42,7 @@ findings contains {
 	"msg": sprintf("a reason for access of at least %d characters is required", [data.hard.reason_chars_min]),
 	"help": "say what it is for, in a sentence",
 } if {
-	forward
+	input.action.class != "ROLLBACK"
 	count(trim_space(input.action.reason)) < data.hard.reason_chars_min
 	"reason" in data.hard.enabled
 }
@@ -55,7 +53,7 @@ findings contains {
 	"msg": "the budget of this run is spent",
 	"help": "`ab show` tells on what; start a run with a higher `--cap`, `--usd` or wall time",
 } if {
-	forward
+	input.action.class != "ROLLBACK"
 	input.budget.exhausted
 	"budget" in data.hard.enabled
 }

@@ -77,20 +77,19 @@ found contains finding if {
 	finding.level in {"warn", "review", "deny"}
 }
 
-findings contains finding if {
+# A level that means nothing must not make a finding vanish.
+findings contains strict(finding) if {
 	some finding in layered
-	finding.level == "hard"
+	not object.get(finding, "level", "") in {"warn", "review", "deny"}
 }
 
-# A level that means nothing must not make a finding vanish.
-findings contains {
+strict(finding) := finding if finding.level == "hard"
+
+else := {
 	"rule": "layer-invalid",
 	"level": "hard",
 	"msg": "a finding of a layer has no level out of `warn`, `review`, `deny` and `hard`",
 	"help": "mend the policy on the target branch",
-} if {
-	some finding in layered
-	not object.get(finding, "level", "") in {"warn", "review", "deny", "hard"}
 }
 
 # Hard findings as they are.
@@ -129,15 +128,9 @@ levels_found := {finding.level | some finding in findings}
 default verdict := "deny"
 
 verdict := "allow" if {
-	not "hard" in levels_found
-	not "deny" in levels_found
-	not "review" in levels_found
-}
-
-verdict := "review" if {
-	not "hard" in levels_found
-	not "deny" in levels_found
-	"review" in levels_found
+	levels_found - {"warn"} == set()
+} else := "review" if {
+	levels_found - {"warn", "review"} == set()
 }
 
 obligations contains data.abide.approvals.obligation(finding.rule) if {

@@ -6,6 +6,7 @@
 mod answer;
 mod builtins;
 mod bundle;
+mod document;
 mod floor;
 mod generations;
 mod inspect;

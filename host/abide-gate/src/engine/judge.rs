@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use abide_core::canonical::{self, CanonicalError};
 use abide_core::decision::{Decision, Finding, FindingLevel, Grants, Verdict};
-use regorus::Value;
 
 use crate::engine::answer::{self, Answer};
 use crate::engine::bundle::{Answerer, Bundle};
+use crate::engine::document;
 use crate::engine::floor;
 use crate::engine::generations::Generations;
 use crate::engine::limits::JudgeLimits;
@@ -118,7 +118,7 @@ impl crate::gate::Judge for NativeJudge {
 }
 
 fn evaluate(answerer: &Answerer, bytes: &[u8], limits: &JudgeLimits) -> Result<Answer, Fault> {
-    let input: Value = serde_json::from_slice(bytes).map_err(|error| Fault::Input(error.to_string()))?;
+    let input = document::read(bytes).map_err(|error| Fault::Input(error.to_string()))?;
     let mut engine = answerer.engine.clone();
     engine.set_input(input);
     let value = engine
