@@ -92,7 +92,7 @@ is_opaque(file) if {
 findings contains {
 	"rule": "text-hazard",
 	"level": "hard",
-	"msg": sprintf("%s characters in line %d: what is shown is not what is built", [hazard.kind, hazard.line]),
+	"msg": sprintf("%s %s: what is shown is not what is built", [hazard.kind, data.abide.change.spot(hazard)]),
 	"path": hazard.path,
 	"help": "take them out, or write them as escapes",
 } if {

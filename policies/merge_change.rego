@@ -50,7 +50,7 @@ odd(file) := {kind | some kind, is in {
 findings contains {
 	"rule": "text-looks-odd",
 	"level": "review",
-	"msg": sprintf("%s in line %d", [hazard.kind, hazard.line]),
+	"msg": sprintf("%s %s", [hazard.kind, data.abide.change.spot(hazard)]),
 	"path": hazard.path,
 	"help": "a person looks at it",
 } if {

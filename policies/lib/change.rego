@@ -124,3 +124,8 @@ findings contains {
 } if {
 	count(input.facts.unmeasured) > 0
 }
+
+# Where in a file something is. Lines count from 1; 0 is the name of the file.
+spot(found) := "in its name" if found.line == 0
+
+else := sprintf("in line %d", [found.line])

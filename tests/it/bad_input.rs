@@ -1,8 +1,9 @@
 //! Bad input: each a clear error with its code and help, the exit code as listed, nothing lost, no effect without a record.
 
 use std::fs;
+use std::path::PathBuf;
 
-use abide_tests::world::{AB_YML, World};
+use abide_tests::world::{AB_YML, World, ab};
 
 const PLAIN: &[(&str, &str)] =
     &[("ab.yml", AB_YML), ("docs/index.md", "See [it](gone.md).\n"), ("docs/deep/gone.md", "Here.\n")];
@@ -120,16 +121,10 @@ fn a_component_that_is_not_one() {
 }
 
 #[test]
-fn the_log_is_locked_newer_cut_or_gone() {
+fn the_log_is_cut_or_gone() {
     let world = World::new(PLAIN);
     world.ab(&["run", "--ticket", TICKET]).exits(0);
-    let folder = world.home().join("world/ledger");
-    let database = fs::read_dir(&folder)
-        .unwrap()
-        .flatten()
-        .map(|entry| entry.path())
-        .find(|path| path.extension().is_some_and(|e| e == "db"))
-        .unwrap();
+    let database = database(&world);
     let whole = fs::read(&database).unwrap();
     fs::write(&database, &whole[..whole.len() / 2]).unwrap();
     let cut = world.ab(&["verify"]);
@@ -137,6 +132,67 @@ fn the_log_is_locked_newer_cut_or_gone() {
     fs::write(&database, &whole).unwrap();
     fs::remove_file(&database).unwrap();
     world.ab(&["run", "--ticket", TICKET]).exits(6).says("AB04");
+}
+
+fn database(world: &World) -> PathBuf {
+    let folder = fs::read_dir(world.home().join("world/ledger")).unwrap();
+    let mut files = folder.flatten().map(|entry| entry.path());
+    files.find(|path| path.extension().is_some_and(|extension| extension == "db")).unwrap()
+}
+
+#[test]
+fn a_worker_that_misbehaves() {
+    let guests = ab().ancestors().nth(2).unwrap().join("guests");
+    if !guests.join("hostile.wasm").exists() {
+        assert!(std::env::var_os("ABIDE_REQUIRE_GUESTS").is_none(), "the components were not built");
+        return println!("skipped: no components");
+    }
+    let world = World::new(&[("ab.yml", AB_YML), ("a.txt", "one\n")]);
+    std::os::unix::fs::symlink("/etc", world.repo().join("link")).unwrap();
+    let before = world.commit("a link");
+    let hostile = format!("codegen={}", guests.join("hostile.wasm").display());
+    let ways = [
+        ("trap", "AB0812"),
+        ("grow", "AB0212"),
+        ("recurse", "AB0213"),
+        ("no-effect", "AB0730"),
+        ("no-files", "AB0730"),
+        ("parent", "AB0723"),
+        ("absolute", "AB0723"),
+        ("git-config", "AB0723"),
+        ("rename-in", "AB0723"),
+        ("through-link", "AB0726"),
+        ("many-files", "AB0822"),
+        ("spin", "AB0211"),
+    ];
+    for (way, code) in ways {
+        let ticket = world.beside("ticket.md");
+        let text = format!(
+            "---\nrecipe: replace-text\nparams: {{path: a.txt, old: one, new: {way}}}\n---\n# Misbehave\n"
+        );
+        fs::write(&ticket, text).unwrap();
+        world.ab(&["run", "--ticket", ticket.to_str().unwrap(), "--worker", &hostile]).exits(3).says(code);
+    }
+    let foreign = format!("codegen={}", guests.join("hostile-import.wasm").display());
+    world.ab(&["run", "--ticket", TICKET, "--worker", &foreign]).exits(3).says("not-grantable");
+    assert_eq!(world.head("main"), before);
+    assert!(!world.kinds().contains(&"PatchCommitted".to_owned()));
+    world.ab(&["verify"]).exits(0);
+}
+
+#[test]
+fn what_is_too_large_or_has_an_odd_name() {
+    let world = World::new(PLAIN);
+    let before = world.head("main");
+    world.git(&["checkout", "--quiet", "-b", "big"]);
+    fs::File::create(world.repo().join("big.bin")).unwrap().set_len(100 << 20).unwrap();
+    let name: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"caf\xe9.txt");
+    fs::write(world.repo().join(name), "a").unwrap();
+    world.commit("100 MiB, and a name in Latin-1");
+    world.git(&["checkout", "--quiet", "main"]);
+    let said = world.ab(&["propose", "big", "--reason", "see what it says"]).exits(3);
+    said.says("cap-file-bytes").says("caf%E9.txt");
+    assert_eq!(world.head("main"), before);
 }
 
 #[test]

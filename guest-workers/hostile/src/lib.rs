@@ -8,7 +8,7 @@ struct Hostile;
 
 impl Worker for Hostile {
     fn propose(task: Task, files: &dyn Files) -> Result<Proposal, Failure> {
-        match task.recipe.as_str() {
+        match recipe(&task) {
             "trap" => panic!("on purpose"),
             "spin" => loop {
                 std::hint::black_box(0);
@@ -23,6 +23,15 @@ impl Worker for Hostile {
             "huge-failure" => Err(failure(FailureKind::Unsupported, "\u{1b}[31mx".repeat(1 << 18))),
             other => bad_patches::propose(other),
         }
+    }
+}
+
+/// The way to misbehave: the recipe, or, where a ticket must name one that exists, the parameter `new` of `replace-text`.
+fn recipe(task: &Task) -> &str {
+    let new = task.parameters.iter().find(|parameter| parameter.key == "new");
+    match new {
+        Some(way) if task.recipe == "replace-text" => &way.value,
+        _ => &task.recipe,
     }
 }
 

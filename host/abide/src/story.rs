@@ -123,7 +123,7 @@ impl Story<'_> {
         }
         let hidden = told.len().saturating_sub(most);
         if hidden > 0 {
-            self.printer.line(&format!("         and {hidden} more rules: ab show RUN"));
+            self.printer.line(&format!("         more rules: {hidden}; ab show RUN lists them"));
         }
     }
 }
