@@ -55,18 +55,29 @@ pub fn assemble_layered(
     shipped: &BTreeMap<String, Vec<u8>>,
     added: &BTreeMap<String, Vec<u8>>,
 ) -> Result<Bundle, BundleError> {
+    let sources = sort_layered(shipped, added)?;
+    Bundle::load(sources.modules, sources.data)
+}
+
+/// The same, sorted and not built: what is added stands below `layers/`, its tests too.
+pub fn sort_layered(
+    shipped: &BTreeMap<String, Vec<u8>>,
+    added: &BTreeMap<String, Vec<u8>>,
+) -> Result<Sources, BundleError> {
     let mut sources = sort(shipped)?;
     for (path, bytes) in added {
-        if path.strip_suffix(".rego").is_some() && path.strip_suffix("_test.rego").is_none() {
+        if path.strip_suffix("_test.rego").is_some() {
+            sources.tests.insert(format!("{LAYERS}{path}"), text_of(path, bytes)?);
+        } else if path.strip_suffix(".rego").is_some() {
             sources.modules.insert(format!("{LAYERS}{path}"), text_of(path, bytes)?);
-        } else if path.strip_suffix("_test.rego").is_none() && path.strip_suffix(".md").is_none() {
+        } else if path.strip_suffix(".md").is_none() {
             return Err(refused(
                 path,
                 "a repository adds `*.rego`, `*_test.rego` and `*.md`; data and schemas are the organisation's",
             ));
         }
     }
-    Bundle::load(sources.modules, sources.data)
+    Ok(sources)
 }
 
 fn is_beside(path: &str) -> bool {

@@ -11,6 +11,7 @@ mod explain;
 mod hook;
 mod init;
 mod kill;
+mod policy;
 mod queue;
 mod run;
 mod show;
@@ -75,6 +76,7 @@ fn dispatch(shell: &Shell, verb: Verb) -> Result<Exit, Failure> {
         Verb::Verify(args) => verify::run(shell, &args),
         Verb::Hook(args) => hook::run(shell, &args),
         Verb::Audit(args) => audit::run(shell, &args),
+        Verb::Policy(args) => policy::run(shell, &args),
         Verb::Explain(args) => explain::run(shell, &args),
     }
 }

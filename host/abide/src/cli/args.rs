@@ -60,6 +60,8 @@ pub(crate) enum Verb {
     Hook(HookArgs),
     /// Compare the repository with the log.
     Audit(AuditArgs),
+    /// Write rules, test them, and see what they would have decided.
+    Policy(super::policy::PolicyArgs),
     /// Explain an error code, for example AB0304.
     Explain(ExplainArgs),
 }
