@@ -50,7 +50,9 @@ pub(crate) fn modules(
         if module.target.is_some() {
             return Err(construct(&module.package.span, "`__target__` belongs to another product"));
         }
-        names.check_layer(module)?;
+        if audience == Audience::Live || !is_test(module.package.span.source.get_path()) {
+            names.check_layer(module)?;
+        }
         let scope = Scope::of(module)?;
         let mut walk = Walk {
             names: &names,
@@ -431,4 +433,9 @@ pub(crate) fn rule_root(module: &Module, rule: &Rule) -> (Vec<String>, bool) {
     let (package, name) = names::name_of(module, rule);
     let root = package.into_iter().chain(name.into_iter().take(1)).collect();
     (root, names::is_function(rule))
+}
+
+/// Whether a file holds tests: those never stand in a bundle.
+pub(crate) fn is_test(path: &str) -> bool {
+    path.ends_with("_test.rego")
 }

@@ -1,4 +1,4 @@
-package abide.layers.repository_test
+package repository_test
 
 import rego.v1
 
