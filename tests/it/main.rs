@@ -5,6 +5,7 @@ mod crash;
 mod golden;
 mod hooks;
 mod invariants;
+mod replay;
 mod schemas;
 mod story;
 mod tidy;

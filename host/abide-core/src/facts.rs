@@ -20,6 +20,7 @@ mod linediff;
 mod meter;
 mod paths;
 mod pattern;
+mod recorded;
 mod secrets;
 mod sums;
 mod tests_changed;
@@ -29,6 +30,7 @@ mod view;
 pub use config::{Limits, MeasureConfig, MeasureConfigError};
 pub use delta::{Content, DeltaEntry, DeltaError, Side, TreeDelta, TreePaths};
 pub use meter::Meter;
+pub use recorded::{RecordedError, RecordedFile};
 
 /// What happened to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -278,6 +280,16 @@ pub struct Facts {
 impl Facts {
     /// The value of `schema`.
     pub const SCHEMA: &'static str = "abide.facts/1";
+
+    /// Zones that are touched, with the number of files.
+    pub fn by_zone(&self) -> BTreeMap<String, u64> {
+        let mut zones: BTreeMap<String, u64> = BTreeMap::new();
+        for zone in self.files.iter().flat_map(|file| &file.zones) {
+            let files = zones.entry(zone.clone()).or_default();
+            *files = files.saturating_add(1);
+        }
+        zones
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod home;
 mod measure;
 mod policy;
 mod queue;
+mod replay;
 mod report;
 mod repository;
 mod story;

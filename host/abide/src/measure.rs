@@ -44,7 +44,7 @@ fn window(desk: &Desk, sponsor: &str) -> Result<WindowFacts, Failure> {
     let mut window = WindowFacts { hours, ..WindowFacts::default() };
     for digest in merged_alone(&events, sponsor, since) {
         let facts: Facts = desk.value(&digest)?;
-        window = window.and_this(&facts.totals, &by_zone(&facts));
+        window = window.and_this(&facts.totals, &facts.by_zone());
     }
     Ok(window)
 }
@@ -74,13 +74,4 @@ fn merged_alone(events: &[(Seq, Event)], sponsor: &str, since: u64) -> Vec<Diges
         }
     }
     merged
-}
-
-fn by_zone(facts: &Facts) -> BTreeMap<String, u64> {
-    let mut zones: BTreeMap<String, u64> = BTreeMap::new();
-    for zone in facts.files.iter().flat_map(|file| &file.zones) {
-        let count = zones.entry(zone.clone()).or_default();
-        *count = count.saturating_add(1);
-    }
-    zones
 }

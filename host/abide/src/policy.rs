@@ -94,11 +94,20 @@ impl Policy {
     pub(crate) fn assemble(added: &BTreeMap<String, Vec<u8>>, config: &Config) -> Result<Self, Failure> {
         let shipped: BTreeMap<String, Vec<u8>> =
             embedded::POLICIES.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).collect();
+        Self::over(&shipped, added, Some(config))
+    }
+
+    /// The same over another base, and without an `ab.yml` where there is none.
+    pub(crate) fn over(
+        base: &BTreeMap<String, Vec<u8>>,
+        added: &BTreeMap<String, Vec<u8>>,
+        config: Option<&Config>,
+    ) -> Result<Self, Failure> {
         let mut added = added.clone();
-        if let Some(text) = tightening(config) {
+        if let Some(text) = config.and_then(tightening) {
             added.insert(AB_YML_LAYER.to_owned(), text.into_bytes());
         }
-        let bundle = source::assemble_layered(&shipped, &added).map_err(|error| {
+        let bundle = source::assemble_layered(base, &added).map_err(|error| {
             let help = error.place().map_or_else(
                 || "everything is denied until the policy on the target branch is mended".to_owned(),
                 |place| format!("everything is denied until {place} is mended on the target branch"),
@@ -108,16 +117,17 @@ impl Policy {
         Self::of(bundle, config)
     }
 
-    fn of(bundle: Bundle, config: &Config) -> Result<Self, Failure> {
+    fn of(bundle: Bundle, config: Option<&Config>) -> Result<Self, Failure> {
         let data = bundle.data();
         let mut measure = MeasureConfig::from_data(data)
             .map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
-        measure
-            .forbidden_patterns
-            .extend(config.forbidden_patterns.iter().cloned().map(ForbiddenPattern::Literal));
-        // Wherever a repository keeps its rules, they govern.
-        if let Some(governance) = measure.zones.get_mut("governance") {
-            governance.globs.push(format!("{}/**", globset::escape(config.policies.as_str())));
+        if let Some(config) = config {
+            let own = config.forbidden_patterns.iter().cloned().map(ForbiddenPattern::Literal);
+            measure.forbidden_patterns.extend(own);
+            // Wherever a repository keeps its rules, they govern.
+            if let Some(governance) = measure.zones.get_mut("governance") {
+                governance.globs.push(format!("{}/**", globset::escape(config.policies.as_str())));
+            }
         }
         let meter =
             Meter::compile(&measure).map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;

@@ -5,6 +5,7 @@ use super::*;
 mod corners;
 mod nouns;
 mod properties;
+mod recorded;
 mod shipped;
 mod tests_changed;
 

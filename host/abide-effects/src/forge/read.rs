@@ -141,6 +141,12 @@ impl Repo {
         Ok(info(&find_commit(&self.git, oid)?))
     }
 
+    /// The commit that `revision` names, as git spells it; `None` if there is none. Only for reading: nothing is decided by a name.
+    pub fn revision(&self, revision: &str) -> Option<Oid> {
+        let found = self.git.revparse_single(revision).ok()?;
+        Some(ours(found.peel_to_commit().ok()?.id()))
+    }
+
     /// At most `limit` commits back from `from`, the newest first.
     pub fn log(&self, from: &Oid, limit: usize, walk: Walk) -> Result<Vec<CommitInfo>, ReadError> {
         find_commit(&self.git, from)?;

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use abide_gate::BundleError;
 use abide_gate::source::{self, Sources};
-use abide_gate::{Bundle, BundleError};
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::Shell;
@@ -56,39 +56,31 @@ pub(crate) struct Files {
     pub(crate) base: BTreeMap<String, Vec<u8>>,
     /// What the repository adds. Empty for a folder that is whole.
     pub(crate) added: BTreeMap<String, Vec<u8>>,
-    /// Where the files lie that a person edits, for messages.
-    pub(crate) folder: PathBuf,
 }
 
 impl Files {
     /// Reads the policy that is meant. Work in progress counts: the folder is read, not the target branch.
     pub(crate) fn open(shell: &Shell, which: &Which) -> Result<Self, Failure> {
-        let folder = match &which.dir {
-            Some(folder) => folder.clone(),
-            None => {
-                let known = repository::open(shell, which.repo.as_deref())?;
-                let config = known.config()?;
-                let top = known.repo.work_dir().ok_or_else(|| {
-                    Failure::new("AB0160", "a bare repository has no work tree".to_owned())
-                        .help("name a policy folder with --dir")
-                        .exit(Exit::Usage)
-                })?;
-                top.join(config.policies.as_str())
-            }
+        let folder = if let Some(folder) = &which.dir {
+            folder.clone()
+        } else {
+            let known = repository::open(shell, which.repo.as_deref())?;
+            let config = known.config()?;
+            let top = known.repo.work_dir().ok_or_else(|| {
+                Failure::new("AB0160", "a bare repository has no work tree".to_owned())
+                    .help("name a policy folder with --dir")
+                    .exit(Exit::Usage)
+            })?;
+            top.join(config.policies.as_str())
         };
         let files = read(&folder)?;
         let shipped =
             || embedded::POLICIES.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).collect();
         Ok(if files.contains_key("main.rego") {
-            Self { base: files, added: BTreeMap::new(), folder }
+            Self { base: files, added: BTreeMap::new() }
         } else {
-            Self { base: shipped(), added: files, folder }
+            Self { base: shipped(), added: files }
         })
-    }
-
-    /// The bundle that they make.
-    pub(crate) fn bundle(&self) -> Result<Bundle, Failure> {
-        source::assemble_layered(&self.base, &self.added).map_err(|error| refused(&error))
     }
 
     /// Modules, tests and data, those of the layer below `layers/`.

@@ -1,20 +1,189 @@
 //! `ab policy replay`: what a policy would have decided about past changes.
 
+use std::path::PathBuf;
+
+use abide_core::decision::FindingLevel;
+use abide_core::id::Oid;
+use abide_core::input::{SafetyLevel, SafetyMode};
 use clap::Args as ClapArgs;
 
 use super::{Files, Which};
 use crate::cli::Shell;
+use crate::cli::printer::Tone;
+use crate::policy::Policy;
+use crate::replay::report::{self, Column};
+use crate::replay::{Asked, Past, corpus, decide, history, naive};
 use crate::report::{Exit, Failure};
+use crate::repository;
 
 /// `ab policy replay`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ReplayArgs {
     #[command(flatten)]
     which: Which,
+    /// How many commits of the target branch to go back (first parents).
+    #[arg(long, value_name = "N", default_value_t = 500, conflicts_with_all = ["git", "corpus"])]
+    history: usize,
+    /// Commits of a range such as `v1.0..main` (first parents) instead.
+    #[arg(long, value_name = "RANGE", conflicts_with = "corpus")]
+    git: Option<String>,
+    /// Changes from a file instead: JSON lines, compressed or not. It holds no contents, so what needs them counts as unmeasured.
+    #[arg(long, value_name = "FILE")]
+    corpus: Option<PathBuf>,
+    /// Only these profiles; all of the policy if none is named.
+    #[arg(long, value_name = "NAME")]
+    profile: Vec<String>,
+    /// Compare with the policy in another folder: what it denied and this one allows comes first.
+    #[arg(long, value_name = "FOLDER")]
+    against: Option<PathBuf>,
+    /// Show the whole decision about a commit, named by its first letters. May be given more than once.
+    #[arg(long, value_name = "COMMIT")]
+    show: Vec<String>,
 }
 
 pub(crate) fn run(shell: &Shell, args: &ReplayArgs) -> Result<Exit, Failure> {
-    let files = Files::open(shell, &args.which)?;
-    files.bundle()?;
-    Ok(Exit::Done)
+    let policy = policy(shell, args, &args.which)?;
+    let before = match &args.against {
+        Some(folder) => {
+            let which = Which { repo: args.which.repo.clone(), dir: Some(folder.clone()) };
+            Some(self::policy(shell, args, &which)?)
+        }
+        None => None,
+    };
+    let past = {
+        let _busy = shell.printer.busy("measuring");
+        past(shell, args, &policy)?
+    };
+    let mut columns = Vec::new();
+    for profile in profiles(args, &policy)? {
+        let _busy = shell.printer.busy(&format!("deciding as {profile}"));
+        let asked = Asked {
+            profile: profile.clone(),
+            mode: SafetyMode::DenyByDefault,
+            level: SafetyLevel::High,
+            level_max: 5,
+        };
+        let outcomes = decide(&policy, &past, &asked)?;
+        let before = before.as_ref().map(|before| decide(before, &past, &asked)).transpose()?;
+        columns.push(Column { profile, outcomes, before });
+    }
+    for line in report::lines(&past, &columns) {
+        shell.printer.line(&line);
+    }
+    for commit in &args.show {
+        show(shell, &past, &columns, commit)?;
+    }
+    shell.printer.data(&report::data(&past, &columns));
+    for unread in &past.unread {
+        shell.printer.talk(&format!("not counted: {}", abide_core::safe_text::line(unread)));
+    }
+    Ok(if past.unread.is_empty() { Exit::Done } else { Exit::Fault })
+}
+
+/// The policy, with what `ab.yml` tightens where there is one.
+fn policy(shell: &Shell, args: &ReplayArgs, which: &Which) -> Result<Policy, Failure> {
+    let files = Files::open(shell, which)?;
+    let config = if args.corpus.is_some() && which.dir.is_some() {
+        None
+    } else {
+        repository::open(shell, which.repo.as_deref())?.config().ok()
+    };
+    Policy::over(&files.base, &files.added, config.as_ref())
+}
+
+fn profiles(args: &ReplayArgs, policy: &Policy) -> Result<Vec<String>, Failure> {
+    let known: Vec<String> = policy
+        .bundle
+        .data()
+        .pointer("/profiles")
+        .and_then(serde_json::Value::as_object)
+        .map(|profiles| profiles.keys().cloned().collect())
+        .unwrap_or_default();
+    if let Some(odd) = args.profile.iter().find(|profile| !known.contains(profile)) {
+        return Err(Failure::new("AB0172", format!("there is no profile `{odd}`"))
+            .help(format!("one of {}", known.join(", ")))
+            .exit(Exit::Usage));
+    }
+    Ok(if args.profile.is_empty() { known } else { args.profile.clone() })
+}
+
+fn past(shell: &Shell, args: &ReplayArgs, policy: &Policy) -> Result<Past, Failure> {
+    if let Some(file) = &args.corpus {
+        return corpus::read(file, &policy.meter);
+    }
+    let known = repository::open(shell, args.which.repo.as_deref())?;
+    let config = known.config()?;
+    let (head, until, count, origin) = match &args.git {
+        None => {
+            let head = known.head(&config.target)?;
+            (head, None, args.history, format!("{}, {}", known.state.repository.id, config.target.short()))
+        }
+        Some(range) => {
+            let (from, to) =
+                range.split_once("..").map_or((None, range.as_str()), |(from, to)| (Some(from), to));
+            let find = |name: &str| resolve(&known.repo, name);
+            (find(to)?, from.map(find).transpose()?, usize::MAX, range.clone())
+        }
+    };
+    let id = &known.state.repository.id;
+    history::read(known.repo.git_dir(), id, &policy.meter, &head, (count, until.as_ref()), origin)
+}
+
+fn resolve(repo: &abide_effects::forge::Repo, name: &str) -> Result<Oid, Failure> {
+    repo.revision(name).ok_or_else(|| {
+        Failure::new("AB0173", format!("no commit is called `{name}` here"))
+            .help("a range is spelled FROM..TO, with anything that git takes for a commit")
+            .exit(Exit::Usage)
+    })
+}
+
+fn show(shell: &Shell, past: &Past, columns: &[Column], commit: &str) -> Result<(), Failure> {
+    let printer = &shell.printer;
+    let place = past.changes.iter().position(|change| change.commit.as_str().starts_with(commit));
+    let Some((place, change)) = place.and_then(|place| Some((place, past.changes.get(place)?))) else {
+        return Err(Failure::new("AB0173", format!("no commit of this replay begins with `{commit}`"))
+            .help("widen it with --history, or check the spelling")
+            .exit(Exit::Usage));
+    };
+    printer.line("");
+    printer.line(&report::name(change));
+    let usual = if naive(&change.facts) { "auto" } else { "not auto" };
+    printer.line(&format!("  {usual} by the usual rule (documentation and tests by their paths)"));
+    for column in columns {
+        let Some(outcome) = column.outcomes.get(place) else { continue };
+        let tone = match report::way(outcome.verdict) {
+            "auto" => Tone::Good,
+            "queue" => Tone::Wait,
+            _ => Tone::Bad,
+        };
+        printer.line(&format!(
+            "  {} by {}",
+            printer.paint(tone, report::way(outcome.verdict)),
+            column.profile
+        ));
+        let mut told: Vec<(&str, String, usize)> = Vec::new();
+        for finding in &outcome.decision.findings {
+            if let Some(known) = told.iter_mut().find(|(rule, _, _)| *rule == finding.rule) {
+                known.2 = known.2.saturating_add(1);
+                continue;
+            }
+            let path = finding.path.as_ref().map(|path| format!(" ({path})")).unwrap_or_default();
+            let line = format!("    {:<7}{}: {}{path}", level(finding.level), finding.rule, finding.msg);
+            told.push((&finding.rule, line, 0));
+        }
+        for (_, line, more) in told {
+            let more = if more == 0 { String::new() } else { format!(" — and {more} more of this rule") };
+            printer.line(&format!("{line}{more}"));
+        }
+    }
+    Ok(())
+}
+
+fn level(level: FindingLevel) -> &'static str {
+    match level {
+        FindingLevel::Warn => "warn",
+        FindingLevel::Review => "review",
+        FindingLevel::Deny => "deny",
+        FindingLevel::Hard => "hard",
+    }
 }

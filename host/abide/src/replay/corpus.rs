@@ -1,0 +1,84 @@
+//! Changes from a file: one JSON object on each line, compressed or not. Contents are not in it.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::Path;
+
+use abide_core::facts::{Meter, RecordedFile, WindowFacts};
+use abide_core::id::{Oid, RepoId};
+use serde::Deserialize;
+
+use super::{Change, Past};
+use crate::report::{Exit, Failure};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    repo: String,
+    commit: Oid,
+    /// Empty for a first commit.
+    parent: Option<String>,
+    date: String,
+    author: String,
+    subject: String,
+    files: Vec<RecordedFile>,
+    reverted_by: Option<String>,
+}
+
+/// Bytes of one line at most; what is longer is told and skipped.
+const LINE_BYTES_MAX: u64 = 16 << 20;
+
+/// Reads and measures the changes in `path`. A line that cannot be used is told with its number, and the others count all the same.
+pub(crate) fn read(path: &Path, meter: &Meter) -> Result<Past, Failure> {
+    let fault = |error: std::io::Error| {
+        Failure::new("AB0170", format!("`{}` cannot be read: {error}", path.display())).exit(Exit::Usage)
+    };
+    let mut file = BufReader::new(File::open(path).map_err(fault)?);
+    let is_compressed = file.fill_buf().map_err(fault)?.starts_with(&[0x1f, 0x8b]);
+    let plain: Box<dyn Read> =
+        if is_compressed { Box::new(flate2::bufread::MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let mut lines = BufReader::new(plain);
+    let name = path.file_name().map_or_else(|| "corpus".into(), |name| name.to_string_lossy().into_owned());
+    let (mut repo, mut changes, mut unread) = (None, Vec::new(), Vec::new());
+    for number in 1_u64.. {
+        let mut text = Vec::new();
+        let taken = (&mut lines).take(LINE_BYTES_MAX).read_until(b'\n', &mut text).map_err(fault)?;
+        if taken == 0 {
+            break;
+        }
+        match change(&text, meter) {
+            Ok((id, change)) => {
+                repo.get_or_insert(id);
+                changes.push(change);
+            }
+            Err(why) => unread.push(format!("{name}:{number}: {why}")),
+        }
+    }
+    changes.sort_by_key(|change| change.at);
+    let id = repo.unwrap_or_else(|| "corpus".to_owned());
+    let short = id.rsplit('/').next().unwrap_or(&id).to_owned();
+    let repo: RepoId = short.parse().map_err(|error| Failure::of("AB0003", error))?;
+    Ok(Past { repo, origin: name, changes, unread })
+}
+
+fn change(text: &[u8], meter: &Meter) -> Result<(String, Change), String> {
+    let line: Line = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    let parent = line.parent.filter(|parent| !parent.is_empty());
+    let before = parent
+        .map_or(Ok(Oid::zero()), |parent| parent.parse())
+        .map_err(|error| format!("`parent`: {error}"))?;
+    let facts = meter
+        .measure_recorded((before, line.commit.clone()), &line.files, WindowFacts::default())
+        .map_err(|error| error.to_string())?;
+    let date: jiff::Timestamp = line.date.parse().map_err(|error| format!("`date`: {error}"))?;
+    let at = u64::try_from(date.as_millisecond()).unwrap_or(0);
+    let change = Change {
+        commit: line.commit,
+        at,
+        author: line.author,
+        title: line.subject,
+        facts,
+        reverted_by: line.reverted_by,
+    };
+    Ok((line.repo, change))
+}

@@ -1,0 +1,117 @@
+//! Past changes judged by the policy of today, through the binary.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use abide_tests::world::{AB_YML, World};
+use serde_json::Value;
+
+/// The changes of other projects that this project keeps beside itself.
+fn corpus(name: &str) -> Option<PathBuf> {
+    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    let shared = std::env::var_os("ABIDE_SHARED").map_or(beside, PathBuf::from);
+    let file = shared.join("corpus").join(name);
+    if file.exists() {
+        return Some(file);
+    }
+    println!("skipped: no corpus");
+    None
+}
+
+fn policies() -> String {
+    format!("{}/../policies", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn row<'a>(data: &'a Value, commit: &str) -> &'a Value {
+    let rows = data["rows"].as_array().unwrap();
+    rows.iter().find(|row| row["commit"].as_str().unwrap().starts_with(commit)).unwrap()
+}
+
+/// No profile merges it by itself, not even if what was not measured were clean; the usual rule does.
+fn caught(data: &Value, commit: &str, rule: &str, usual: bool) {
+    let row = row(data, commit);
+    for (profile, decided) in row["decided"].as_object().unwrap() {
+        assert_ne!(decided["verdict"], "auto", "{commit} by {profile}");
+        assert_eq!(decided["if_clean"], false, "{commit} by {profile}");
+        let rules = decided["rules"].as_array().unwrap();
+        assert!(rules.iter().any(|known| known == rule), "{commit} by {profile}: {rules:?}");
+    }
+    assert_eq!(row["usual_rule"], usual, "{commit}");
+}
+
+#[test]
+fn the_changes_that_hid_the_xz_backdoor_are_denied() {
+    let Some(file) = corpus("tukaani-xz.jsonl.gz") else { return };
+    let world = World::new(&[("ab.yml", AB_YML)]);
+    let policies = policies();
+    // The year in which it happened.
+    let all = Command::new("zcat").arg(&file).output().unwrap().stdout;
+    let year: Vec<&str> =
+        str::from_utf8(&all).unwrap().lines().filter(|line| line.contains("\"date\":\"2024-")).collect();
+    let part = world.beside("2024.jsonl");
+    fs::write(&part, year.join("\n")).unwrap();
+    let arguments = ["policy", "replay", "--dir", &policies, "--corpus", part.to_str().unwrap(), "--json"];
+    let data = world.ab(&arguments).exits(0).json();
+    assert_eq!(data["changes"], year.len());
+    for commit in ["cf44e4b7", "6e636819"] {
+        caught(&data, commit, "opaque-binary-in-tests", true);
+        assert_eq!(row(&data, commit)["decided"]["prod-conservative"]["verdict"], "deny");
+    }
+}
+
+#[test]
+fn the_dependency_that_stole_wallets_waits() {
+    let Some(file) = corpus("event-stream.jsonl.gz") else { return };
+    let world = World::new(&[("ab.yml", AB_YML)]);
+    let policies = policies();
+    let arguments = ["policy", "replay", "--dir", &policies, "--corpus", file.to_str().unwrap(), "--json"];
+    let first = world.ab(&arguments).exits(0);
+    caught(&first.json(), "e3163361", "executes-on-build", false);
+    let second = world.ab(&arguments).exits(0);
+    assert_eq!(first.out, second.out, "two replays are the same to the byte");
+}
+
+#[test]
+fn a_line_that_is_no_change_is_told_and_the_others_count() {
+    let world = World::new(&[("ab.yml", AB_YML)]);
+    let file = world.beside("changes.jsonl");
+    let line = |commit: char, path: &str| {
+        format!(
+            "{{\"repo\":\"a/b\",\"commit\":\"{}\",\"parent\":\"\",\"date\":\"2024-02-23T20:00:00+08:00\",\"author\":\"x\",\"subject\":\"s\",\"files\":[{{\"path\":\"{path}\",\"status\":\"M\",\"old_mode\":\"100644\",\"new_mode\":\"100644\",\"added\":1,\"removed\":0,\"binary\":false,\"bytes\":10}}],\"reverted_by\":null}}",
+            commit.to_string().repeat(40)
+        )
+    };
+    fs::write(&file, format!("{}\nnot json\n{}\n", line('a', "README.md"), line('b', "src/x.rs"))).unwrap();
+    let arguments =
+        ["policy", "replay", "--corpus", file.to_str().unwrap(), "--profile", "prod-conservative"];
+    let said = world.ab(&arguments).exits(1).says("changes.jsonl:2").says("replay    2 changes");
+    said.says("prod-conservative                0          1       2       0");
+    world.ab(&["policy", "replay", "--corpus", "/nowhere"]).exits(2).says("AB0170");
+    world.ab(&["policy", "replay", "--profile", "bold"]).exits(2).says("AB0172");
+}
+
+#[test]
+fn the_history_of_a_repository_and_what_a_new_rule_changes() {
+    let world = World::new(&[("ab.yml", AB_YML), ("docs/a.md", "a\n"), ("src/lib.rs", "pub fn a() {}\n")]);
+    world.write("docs/a.md", b"a better a\n");
+    let docs = world.commit("docs");
+    world.write("src/lib.rs", b"pub fn b() {}\n");
+    world.commit("code");
+    world.git(&["revert", "--no-edit", &docs]);
+    let replay = ["policy", "replay", "--profile", "prod-conservative"];
+    let data = world.ab(&[&replay[..], &["--json"]].concat()).exits(0).json();
+    let docs_row = row(&data, &docs);
+    assert_eq!(docs_row["decided"]["prod-conservative"]["verdict"], "auto");
+    assert!(docs_row["reverted_by"].is_string(), "{docs_row}");
+    world.ab(&replay).exits(0).says("1 of these were taken back later").says(&docs[..12]);
+    // A rule of the repository's own, in the work tree and not committed: what it changes comes first.
+    let rule = "package abide.layers.repository\n\nimport rego.v1\n\nfindings contains {\"rule\": \"no-docs\", \"level\": \"deny\", \"msg\": \"m\"} if \"docs\" in input.facts.categories\n";
+    let stricter = world.beside("stricter");
+    fs::create_dir(&stricter).unwrap();
+    fs::write(stricter.join("repository.rego"), rule).unwrap();
+    let said = world.ab(&[&replay[..], &["--against", stricter.to_str().unwrap()]].concat()).exits(0);
+    said.says("deny → auto").says("was: no-docs");
+    world.ab(&["policy", "replay", "--git", "nothing..main"]).exits(2).says("AB0173");
+    world.ab(&["policy", "replay", "--show", "ffffffff"]).exits(2).says("AB0173");
+}
