@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod crash;
+mod explain;
 mod golden;
 mod hooks;
 mod invariants;

@@ -17,5 +17,6 @@ mod report;
 mod repository;
 mod story;
 mod walls;
+mod why;
 mod wiring;
 mod workshop;

@@ -1,5 +1,6 @@
 //! `ab policy`: the workbench of those who write the rules.
 
+mod explain;
 mod replay;
 mod test;
 
@@ -27,6 +28,8 @@ pub(crate) struct PolicyArgs {
 enum PolicyVerb {
     /// Run the tests that stand beside the rules.
     Test(test::TestArgs),
+    /// Say why a decision came out as it did, and what would have to change for another.
+    Explain(explain::ExplainArgs),
     /// Say what a policy would have decided about past changes.
     Replay(replay::ReplayArgs),
 }
@@ -45,6 +48,7 @@ pub(crate) struct Which {
 pub(crate) fn run(shell: &Shell, args: &PolicyArgs) -> Result<Exit, Failure> {
     match &args.verb {
         PolicyVerb::Test(args) => test::run(shell, args),
+        PolicyVerb::Explain(args) => explain::run(shell, args),
         PolicyVerb::Replay(args) => replay::run(shell, args),
     }
 }

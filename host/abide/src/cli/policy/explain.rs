@@ -1,0 +1,181 @@
+//! `ab policy explain`: why, rule by rule, and what would have to change.
+
+use std::path::PathBuf;
+
+use abide_core::decision::{Decision, FindingLevel};
+use abide_core::event::{Body, DecisionRecorded, Event};
+use abide_core::id::Seq;
+use abide_core::input::PolicyInput;
+use abide_core::safe_text;
+use abide_gate::Bundle;
+use clap::Args as ClapArgs;
+use serde_json::{Value, json};
+
+use crate::cli::Shell;
+use crate::desk::Log;
+use crate::report::{Exit, Failure};
+use crate::why::{self, Fired, Flip};
+use crate::{repository, wiring};
+
+/// `ab policy explain`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ExplainArgs {
+    /// The repository; the one around the current folder if not given.
+    #[arg(long, value_name = "PATH")]
+    repo: Option<PathBuf>,
+    /// A decision (d12), a queue item (q12), a run, or the first letters of a commit; the last decision if not given.
+    #[arg(value_name = "WHAT")]
+    what: Option<String>,
+    /// Everything: all places of each rule, all data it reads, every flip, and the whole input.
+    #[arg(long)]
+    trace: bool,
+}
+
+/// Lines of each kind on the one screen.
+const SHOWN: usize = 8;
+
+pub(crate) fn run(shell: &Shell, args: &ExplainArgs) -> Result<Exit, Failure> {
+    let known = repository::open(shell, args.repo.as_deref())?;
+    let log = wiring::log(wiring::ledger(&known.state)?, shell.env.drill);
+    let decisions = log.of_kinds(&["DecisionRecorded"])?;
+    let (seq, record) = find(&decisions, args.what.as_deref())?;
+    let (decision, input, bundle) = recorded(&log, record)?;
+    let fired = why::fired(&bundle, &decision);
+    let flips = why::flips(&bundle, &input, &decision)?;
+    let most = if args.trace { usize::MAX } else { SHOWN };
+    for line in lines(seq, record, &decision, (&fired, &flips), most) {
+        shell.printer.line(&line);
+    }
+    if args.trace {
+        let text = serde_json::to_string_pretty(&input).map_err(|error| Failure::of("AB0124", error))?;
+        shell.printer.line(&safe_text::block(&text));
+    }
+    shell.printer.data(&data(seq, &decision, &fired, &flips));
+    Ok(Exit::Done)
+}
+
+/// The decision that is meant: of a run the last that did not allow, else the last.
+fn find<'a>(
+    decisions: &'a [(Seq, Event)],
+    what: Option<&str>,
+) -> Result<(Seq, &'a DecisionRecorded), Failure> {
+    let all = || {
+        decisions.iter().rev().filter_map(|(seq, event)| match &event.body {
+            Body::DecisionRecorded(record) => Some((*seq, event, &**record)),
+            _ => None,
+        })
+    };
+    let place = what.and_then(|what| what.strip_prefix(['d', 'q'])?.parse::<u64>().ok());
+    let found = match (what, place) {
+        (None, _) => all().next(),
+        (Some(_), Some(place)) => all().find(|(seq, _, _)| seq.0 == place),
+        (Some(what), None) => {
+            let of_run =
+                || all().filter(|(_, event, _)| event.run.as_ref().is_some_and(|run| run.as_str() == what));
+            let stopped =
+                of_run().find(|(_, _, record)| record.verdict != abide_core::decision::Verdict::Allow);
+            stopped.or_else(|| of_run().next()).or_else(|| {
+                all()
+                    .find(|(_, _, record)| names(record.action.get("action").unwrap_or(&record.action), what))
+            })
+        }
+    };
+    found.map(|(seq, _, record)| (seq, record)).ok_or_else(|| {
+        Failure::new(
+            "AB0044",
+            format!("there is no decision about `{}`", safe_text::line(what.unwrap_or("anything"))),
+        )
+        .help("ab show RUN lists a run's decisions; a commit is named by at least four of its letters")
+        .exit(Exit::Usage)
+    })
+}
+
+/// Whether an action names an object whose id begins so.
+fn names(action: &Value, start: &str) -> bool {
+    let begins = |value: &Value| value.as_str().is_some_and(|text| text.starts_with(start));
+    start.len() >= 4 && action.as_object().is_some_and(|fields| fields.values().any(begins))
+}
+
+/// The decision, what was asked, and the policy that answered, as they lie in the log.
+fn recorded(log: &Log, record: &DecisionRecorded) -> Result<(Decision, PolicyInput, Bundle), Failure> {
+    let bundle = Bundle::from_bytes(&log.payload(&record.bundle)?)
+        .map_err(|error| Failure::of(error.code(), error).exit(Exit::Evidence))?;
+    Ok((log.value(&record.digest)?, log.value(&record.input)?, bundle))
+}
+
+fn lines(
+    seq: Seq,
+    record: &DecisionRecorded,
+    decision: &Decision,
+    (fired, flips): (&[Fired], &[Flip]),
+    most: usize,
+) -> Vec<String> {
+    let mut lines = vec![format!("d{seq} {} {} → {}", record.class, record.kind, decision.verdict.as_str())];
+    if fired.is_empty() {
+        lines.push("no rule found anything".to_owned());
+    }
+    for rule in fired.iter().take(most) {
+        lines.push(format!("  {:<7}{}", level(rule.level), rule.rule));
+        lines.extend(
+            rule.said.iter().take(most.min(2)).map(|said| format!("         {}", safe_text::line(said))),
+        );
+        let hidden = rule.said.len().saturating_sub(most.min(2));
+        if hidden > 0 {
+            lines.push(format!("         and {hidden} more"));
+        }
+        if let Some(place) = rule.stands.first() {
+            let more = rule.stands.len().saturating_sub(1);
+            let more = if more == 0 { String::new() } else { format!(" and {more} more places") };
+            lines.push(format!("         rule   {place}{more}"));
+        }
+        for (path, value) in rule.data.iter().take(most) {
+            lines.push(format!("         data   {path} = {}", short(value, most)));
+        }
+    }
+    lines.extend(hidden(fired.len(), most, "rules"));
+    lines.push(
+        format!(
+            "another verdict by one change: {}",
+            if flips.is_empty() { "none of those tried" } else { "" }
+        )
+        .trim_end()
+        .to_owned(),
+    );
+    for flip in flips.iter().take(most) {
+        lines.push(format!("  {:<7}{}", flip.verdict.as_str(), safe_text::line(&flip.what)));
+    }
+    lines.extend(hidden(flips.len(), most, "changes"));
+    lines
+}
+
+fn hidden(count: usize, most: usize, what: &str) -> Option<String> {
+    let left = count.saturating_sub(most);
+    (left > 0).then(|| format!("  and {left} more {what}: --trace"))
+}
+
+fn short(value: &Value, most: usize) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= 72 || most == usize::MAX {
+        return text;
+    }
+    format!("{}…", text.chars().take(71).collect::<String>())
+}
+
+fn level(level: FindingLevel) -> &'static str {
+    match level {
+        FindingLevel::Warn => "warn",
+        FindingLevel::Review => "review",
+        FindingLevel::Deny => "deny",
+        FindingLevel::Hard => "hard",
+    }
+}
+
+fn data(seq: Seq, decision: &Decision, fired: &[Fired], flips: &[Flip]) -> Value {
+    let rules: Vec<Value> = fired
+        .iter()
+        .map(|rule| json!({ "rule": rule.rule, "level": level(rule.level), "said": rule.said, "stands": rule.stands, "data": rule.data }))
+        .collect();
+    let flips: Vec<Value> =
+        flips.iter().map(|flip| json!({ "verdict": flip.verdict.as_str(), "what": flip.what })).collect();
+    json!({ "seq": seq.0, "verdict": decision.verdict.as_str(), "rules": rules, "flips": flips })
+}
