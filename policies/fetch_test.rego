@@ -19,6 +19,7 @@ test_deny_where_restricted_data_lies if {
 	document := object.union(asking("https://docs.example.org:443"), {"action": {"target": {"repo": "scratch-restricted"}}})
 	decision := data.abide.decision with input as document with data.egress.origins as ["https://docs.example.org:443"]
 	decision.verdict == "deny"
+	"restricted-data" in fixture.rules(decision, "deny")
 }
 
 test_a_listed_origin_is_allowed if {

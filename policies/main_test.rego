@@ -67,3 +67,14 @@ test_the_label_of_a_profile if {
 	data.abide.level_label.label == "L2" with input as fixture.merge
 	data.abide.level_label.upto == "L3" with input as fixture.merge
 }
+
+test_deny_a_class_without_rules if {
+	decision := data.abide.decision with input as object.union(fixture.merge, {"action": {"class": "CONQUER"}})
+	"class-unknown" in fixture.rules(decision, "deny")
+}
+
+test_deny_a_layer_that_means_nothing if {
+	layers := {"acme": {"findings": [{"rule": "mine", "level": "allow", "msg": "m"}]}}
+	decision := data.abide.decision with input as fixture.merge with data.abide.layers as layers
+	"layer-invalid" in fixture.rules(decision, "hard")
+}

@@ -4,7 +4,9 @@ import data.abide.fixture
 
 test_deny_a_way_that_leads_nowhere if {
 	document := object.union(fixture.rollback, {"rollback": {"kind": "somewhere"}})
-	data.abide.decision.verdict == "deny" with input as document
+	decision := data.abide.decision with input as document
+	decision.verdict == "deny"
+	"rollback-kind" in fixture.rules(decision, "deny")
 }
 
 test_it_is_open_when_all_else_is_shut if {

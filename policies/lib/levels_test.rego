@@ -33,3 +33,19 @@ test_no_override_lowers if {
 		}
 	}
 }
+
+# Rules that the decision about `document` denies by.
+denied(document) := fixture.rules(decision, "deny") if decision := data.abide.decision with input as document
+
+test_deny_an_unknown_profile if {
+	"profile-unknown" in denied(object.union(fixture.merge, {"run": {"profile": "unheard-of"}}))
+}
+
+test_deny_what_the_level_leaves_to_people if {
+	"level-denies" in denied(object.union(fixture.merge, {"run": {"profile": "manual"}}))
+}
+
+test_deny_a_level_that_nobody_described if {
+	decision := data.abide.decision with input as fixture.merge with data.levels.MERGE as {}
+	"no-rule-allows" in fixture.rules(decision, "deny")
+}
