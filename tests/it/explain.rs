@@ -43,3 +43,18 @@ fn a_rule_is_shown_with_its_place_and_its_data() {
     world.ab(&["policy", "explain", "--trace"]).exits(0).says("\"class\": \"WRITE\"");
     world.ab(&["policy", "explain", "d9999"]).exits(2).says("AB0044");
 }
+
+#[test]
+fn what_the_log_decided_is_decided_anew() {
+    let world = World::new(FILES);
+    let ticket = world.edit("src/lib.rs", Some("area"), "surface");
+    world.ab(&["run", "--ticket", &ticket]).exits(4);
+    let replay = ["policy", "replay", "--ledger", "all"];
+    world.ab(&replay).exits(0).says("no verdict differs");
+    let rule = "package abide.layers.repository\n\nimport rego.v1\n\nfindings contains {\"rule\": \"no-code\", \"level\": \"deny\", \"msg\": \"m\"} if \"code\" in input.facts.categories\n";
+    world.write("policies/repository.rego", rule.as_bytes());
+    world.ab(&replay).exits(0).says("queue → deny").says("now: no-code");
+    let tomorrow = ["policy", "replay", "--ledger", "2999-01-01"];
+    world.ab(&tomorrow).exits(0).says("0 recorded decisions");
+    world.ab(&["policy", "replay", "--ledger", "yesterday"]).exits(2).says("AB0174");
+}

@@ -1,5 +1,7 @@
 //! `ab policy replay`: what a policy would have decided about past changes.
 
+mod recorded;
+
 use std::path::PathBuf;
 
 use abide_core::decision::FindingLevel;
@@ -14,7 +16,7 @@ use crate::policy::Policy;
 use crate::replay::report::{self, Column};
 use crate::replay::{Asked, Past, corpus, decide, history, naive};
 use crate::report::{Exit, Failure};
-use crate::repository;
+use crate::{repository, wiring};
 
 /// `ab policy replay`.
 #[derive(Debug, ClapArgs)]
@@ -30,6 +32,9 @@ pub(crate) struct ReplayArgs {
     /// Changes from a file instead: JSON lines, compressed or not. It holds no contents, so what needs them counts as unmeasured.
     #[arg(long, value_name = "FILE")]
     corpus: Option<PathBuf>,
+    /// Decide anew what the log has decided since a day (2026-11-01), or `all`, and compare.
+    #[arg(long, value_name = "SINCE", conflicts_with_all = ["git", "corpus", "history", "profile", "against", "show"])]
+    ledger: Option<String>,
     /// Only these profiles; all of the policy if none is named.
     #[arg(long, value_name = "NAME")]
     profile: Vec<String>,
@@ -43,6 +48,11 @@ pub(crate) struct ReplayArgs {
 
 pub(crate) fn run(shell: &Shell, args: &ReplayArgs) -> Result<Exit, Failure> {
     let policy = policy(shell, args, &args.which)?;
+    if let Some(since) = &args.ledger {
+        let known = repository::open(shell, args.which.repo.as_deref())?;
+        let log = wiring::log(wiring::ledger(&known.state)?, shell.env.drill);
+        return recorded::run(shell, &log, &policy, since);
+    }
     let before = match &args.against {
         Some(folder) => {
             let which = Which { repo: args.which.repo.clone(), dir: Some(folder.clone()) };
