@@ -202,7 +202,7 @@ impl<'a> Walk<'a> {
             let name = span.text();
             let local = self.scope.local(name, &[]);
             let hides = self.names.in_package(&local) || self.scope.document(name).is_some();
-            if bound.contains(name) && (hides || name.contains("__")) {
+            if bound.contains(name) && (hides || !link::is_free(name)) {
                 self.obstacle(span, "a variable is called like a rule or an import");
             }
             if bound.contains(name) || name == "_" || self.scope.document(name).is_some() {

@@ -20,10 +20,15 @@ pub(crate) const DOCUMENT: &str = "document__";
 /// The rule that holds what the layers found.
 const LAYERS_RULE: &str = "layers__";
 
-/// The name of a rule in the joined module. `path` is its package and its first name.
+/// The name of a rule in the joined module. `path` is its package and its first name. Different paths have different names: the parts are
+/// joined by `_0`, and a `_` of their own becomes `_1`.
 pub(crate) fn name(path: &[String]) -> String {
-    let (package, rule) = path.split_at(path.len().saturating_sub(1));
-    format!("{}__{}", package.join("_"), rule.join("_"))
+    path.iter().map(|part| part.replace('_', "_1")).collect::<Vec<_>>().join("_0")
+}
+
+/// Whether a variable may be called so without being taken for a name made here.
+pub(crate) fn is_free(variable: &str) -> bool {
+    !variable.contains("__") && !variable.contains("_0")
 }
 
 /// The rule that answers, in the joined module.

@@ -62,6 +62,20 @@ chain := 1 if { input.action.class == "MERGE" } else := 2 if { input.action.clas
 }
 
 #[test]
+fn names_that_look_alike_stay_apart() {
+    let other = "package abide.other\nsaid contains sprintf(\"%v %v %v\", [data.abide.a.b.x, data.abide.a_b.x, data.abide.a.b_x])";
+    let bundle = bundle(&[
+        SAYS,
+        other,
+        "package abide.a.b\nx := 1",
+        "package abide.a_b\nx := 2",
+        "package abide.a\nb_x := 3",
+    ]);
+    assert_eq!(bundle.not_joined(), None);
+    assert_eq!(messages(&both(&bundle)), ["1 2 3"]);
+}
+
+#[test]
 fn what_cannot_apply_is_left_out_and_nothing_else() {
     let other = r#"package abide.other
 said contains "class" if input.action.class == "PLAN"
