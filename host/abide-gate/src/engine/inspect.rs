@@ -403,7 +403,7 @@ fn in_data(data: &Json, path: &[&str]) -> bool {
 }
 
 /// Where a span begins. Its own line and column are those of the token at which the parser stood when it made the span.
-fn place(span: &Span) -> Place {
+pub(crate) fn place(span: &Span) -> Place {
     let start = usize::try_from(span.start).unwrap_or(usize::MAX);
     let before = span.source.get_contents().get(..start).unwrap_or_default();
     let line_start = before.rfind('\n').map_or(0, |at| at.saturating_add(1));

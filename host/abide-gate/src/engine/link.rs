@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use abide_core::input::PolicyInput;
 use regorus::unstable::{BoolOp, Expr, Literal, LiteralStmt, Module, Ref, Rule};
 
-use crate::engine::inspect::{path_of, rule_root};
+use crate::engine::inspect::{path_of, place, rule_root};
 use crate::engine::loader::Place;
 
 /// The package of a joined module.
@@ -24,6 +24,11 @@ const LAYERS_RULE: &str = "layers__";
 /// joined by `_0`, and a `_` of their own becomes `_1`.
 pub(crate) fn name(path: &[String]) -> String {
     path.iter().map(|part| part.replace('_', "_1")).collect::<Vec<_>>().join("_0")
+}
+
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && !name.starts_with(|first: char| first.is_ascii_digit())
 }
 
 /// Whether a variable may be called so without being taken for a name made here.
@@ -160,6 +165,11 @@ impl Plan {
         for (number, (module, links)) in modules.iter().zip(links).enumerate() {
             if let Some(obstacle) = links.obstacle {
                 return Err(obstacle);
+            }
+            // Names are written into the joined text: what is not a plain name could bring rules of its own.
+            let roots = module.policy.iter().map(|rule| rule_root(module, rule).0);
+            if roots.flatten().any(|part| !is_plain(&part)) {
+                return Err((place(&module.package.span), "a name in it needs quotes"));
             }
             let source = &module.package.span.source;
             let mut pieces: Vec<Piece> = module.policy.iter().map(|rule| piece(module, rule)).collect();

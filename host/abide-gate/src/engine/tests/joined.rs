@@ -116,6 +116,21 @@ fn what_cannot_be_joined_is_judged_as_written() {
 }
 
 #[test]
+fn a_name_brings_no_rules_of_its_own() {
+    let quoted = "package abide.third[\"a\\ndecision := 1\"]\nx := 1";
+    let other = "package abide.other\nsaid contains \"x\"";
+    let modules = [("m0.rego", SAYS), ("m1.rego", other), ("m2.rego", quoted)];
+    let modules = modules.map(|(path, text)| (path.to_owned(), text.to_owned())).into_iter().collect();
+    match Bundle::load(modules, json!({})) {
+        Ok(bundle) => {
+            assert_eq!(bundle.not_joined().map(|(place, _)| place.path), Some("m2.rego".to_owned()));
+            assert_eq!(messages(&both(&bundle)), ["x"]);
+        }
+        Err(error) => assert_eq!(error.code(), "AB0102", "{error}"),
+    }
+}
+
+#[test]
 fn a_fault_names_the_file_and_the_line() {
     let other = "package abide.other\n\nsaid contains \"x\" if {\n\tinput.action.class == \"PLAN\"\n\tto_number(\"many\") > 1\n}";
     let bundle = bundle(&[SAYS, "package abide.third\nx := 1", other]);
