@@ -70,6 +70,42 @@ fn decide_one_rule(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| judge.decide(&question));
 }
 
+/// The question of `decide_8_files`, for other policies.
+fn eight_files_question() -> Question {
+    let desk = gate::desk(gate::shipped());
+    drop(desk.gate.admit(write(), eight_files()).unwrap());
+    let bytes = desk.log.records.lock().unwrap().pop().unwrap().input_bytes;
+    Question::new(serde_json::from_slice(&bytes).unwrap()).unwrap()
+}
+
+/// The shipped bundle with as many more modules, each a layer with a rule about another class of action.
+#[divan::bench(args = [0, 1, 10, 100])]
+fn decide_with_modules(bencher: Bencher<'_, '_>, count: usize) {
+    let shipped = gate::shipped();
+    let mut modules = shipped.modules().clone();
+    for n in 0..count {
+        let text = format!(
+            "package abide.layers.l{n}\nfindings contains {{\"rule\": \"r\", \"level\": \"deny\", \"msg\": \"m\"}} if {{\n\tinput.action.class == \"DEPLOY\"\n\tdata.caps.files_max == 0\n}}"
+        );
+        modules.insert(format!("layers/l{n}.rego"), text);
+    }
+    let judge = NativeJudge::over(abide_gate::Bundle::load(modules, shipped.data().clone()).unwrap());
+    let question = eight_files_question();
+    bencher.bench_local(|| judge.decide(&question));
+}
+
+/// The shipped bundle with as many more kilobytes of data, under one key.
+#[divan::bench(args = [0, 100, 900])]
+fn decide_with_kilobytes_of_data(bencher: Bencher<'_, '_>, kilobytes: usize) {
+    let shipped = gate::shipped();
+    let mut data = shipped.data().clone();
+    let entries = (0..kilobytes * 10).map(|n| (format!("key-{n:07}"), serde_json::json!("x".repeat(80))));
+    data["more"] = serde_json::Value::Object(entries.collect());
+    let judge = NativeJudge::over(abide_gate::Bundle::load(shipped.modules().clone(), data).unwrap());
+    let question = eight_files_question();
+    bencher.bench_local(|| judge.decide(&question));
+}
+
 /// Judged, recorded on disk so that a power cut would not lose it, and minted; nothing else in flight.
 #[divan::bench(sample_count = 200)]
 fn admit_durably(bencher: Bencher<'_, '_>) {
