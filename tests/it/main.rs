@@ -6,6 +6,7 @@ mod explain;
 mod golden;
 mod hooks;
 mod invariants;
+mod policy;
 mod reference;
 mod replay;
 mod schemas;

@@ -29,6 +29,7 @@ mod view;
 
 pub use config::{Limits, MeasureConfig, MeasureConfigError};
 pub use delta::{Content, DeltaEntry, DeltaError, Side, TreeDelta, TreePaths};
+pub use globs::idle;
 pub use meter::Meter;
 pub use recorded::{RecordedError, RecordedFile};
 

@@ -16,16 +16,17 @@ mod link;
 mod loader;
 mod schema;
 mod supervisor;
+mod survey;
 mod testing;
 
 pub use bundle::{Bundle, ENTRYPOINT};
 pub use generations::Generations;
 pub use judge::{LevelLabel, NativeJudge, RecomputeError, level_label, recompute};
 pub use limits::{JudgeLimits, SourceLimits};
-pub(crate) use loader::LAYERS;
-pub use loader::{BundleError, Place};
+pub use loader::{BundleError, LAYERS, Place};
 pub use schema::INPUT_SCHEMA;
-pub use testing::{RegoTest, TestOutcome, run_tests};
+pub use survey::{Survey, survey};
+pub use testing::{Coverage, FileCoverage, RegoTest, TestOutcome, TestPlan, TestRun, run_tests};
 
 #[cfg(test)]
 mod tests;

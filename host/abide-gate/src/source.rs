@@ -1,13 +1,14 @@
 //! From the files of a policy folder to a bundle. Reads no disk: it takes paths and bytes.
 //!
-//! `x.rego` is a module, `x_test.rego` a test (kept out of the bundle), `data/x.yaml` becomes `data.x`, `schemas/x.schema.json` is for
+//! `x.rego` is a module, `x_test.rego` a test and `x_cases.yaml` a table of cases (both kept out of the bundle), `data/x.yaml` becomes `data.x`, `schemas/x.schema.json` is for
 //! editors and tests. Anything else is an error: a rule in a file that nobody reads is a gate that looks on but is off.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json};
 
-use crate::engine::{Bundle, BundleError, LAYERS};
+pub use crate::engine::LAYERS;
+use crate::engine::{Bundle, BundleError};
 
 /// The parts of a policy folder.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,31 +17,58 @@ pub struct Sources {
     pub modules: BTreeMap<String, String>,
     /// Tests by path.
     pub tests: BTreeMap<String, String>,
+    /// Tables of cases by path.
+    pub cases: BTreeMap<String, String>,
     /// The data document.
     pub data: Json,
 }
 
 /// Sorts the files of a policy folder into modules, tests and data. Paths are relative to the folder, with `/`.
 pub fn sort(files: &BTreeMap<String, Vec<u8>>) -> Result<Sources, BundleError> {
-    let mut sources = Sources { modules: BTreeMap::new(), tests: BTreeMap::new(), data: Json::Null };
-    let mut data = Map::new();
+    whole(gather(files))
+}
+
+/// The same, going on after a file that cannot be used: what could be sorted, and what is wrong with the others.
+pub fn gather(files: &BTreeMap<String, Vec<u8>>) -> (Sources, Vec<BundleError>) {
+    let empty = BTreeMap::new;
+    let mut sources = Sources { modules: empty(), tests: empty(), cases: empty(), data: Json::Null };
+    let (mut data, mut faults) = (Map::new(), Vec::new());
     for (path, bytes) in files {
-        let text = || text_of(path, bytes);
-        if path.strip_suffix("_test.rego").is_some() {
-            sources.tests.insert(path.clone(), text()?);
-        } else if path.strip_suffix(".rego").is_some() {
-            sources.modules.insert(path.clone(), text()?);
-        } else if let Some(name) = path.strip_prefix("data/").and_then(|rest| rest.strip_suffix(".yaml")) {
-            data.insert(data_name(path, name)?, yaml(path, &text()?)?);
-        } else if !is_beside(path) {
-            return Err(refused(
-                path,
-                "only `*.rego`, `data/*.yaml`, `schemas/*.json` and `*.md` belong here",
-            ));
-        }
+        faults.extend(place(path, bytes, &mut sources, &mut data).err());
     }
     sources.data = Json::Object(data);
-    Ok(sources)
+    (sources, faults)
+}
+
+fn place(
+    path: &str,
+    bytes: &[u8],
+    sources: &mut Sources,
+    data: &mut Map<String, Json>,
+) -> Result<(), BundleError> {
+    let text = || text_of(path, bytes);
+    if path.strip_suffix("_test.rego").is_some() {
+        sources.tests.insert(path.to_owned(), text()?);
+    } else if path.strip_suffix(".rego").is_some() {
+        sources.modules.insert(path.to_owned(), text()?);
+    } else if let Some(name) = path.strip_prefix("data/").and_then(|rest| rest.strip_suffix(".yaml")) {
+        data.insert(data_name(path, name)?, yaml(path, &text()?)?);
+    } else if path.strip_suffix("_cases.yaml").is_some() {
+        sources.cases.insert(path.to_owned(), text()?);
+    } else if !is_beside(path) {
+        return Err(refused(
+            path,
+            "only `*.rego`, `*_cases.yaml`, `data/*.yaml`, `schemas/*.json` and `*.md` belong here",
+        ));
+    }
+    Ok(())
+}
+
+fn whole((sources, faults): (Sources, Vec<BundleError>)) -> Result<Sources, BundleError> {
+    match faults.into_iter().next() {
+        Some(fault) => Err(fault),
+        None => Ok(sources),
+    }
 }
 
 /// Builds the bundle of a policy folder.
@@ -64,20 +92,36 @@ pub fn sort_layered(
     shipped: &BTreeMap<String, Vec<u8>>,
     added: &BTreeMap<String, Vec<u8>>,
 ) -> Result<Sources, BundleError> {
-    let mut sources = sort(shipped)?;
+    whole(gather_layered(shipped, added))
+}
+
+/// The same, going on after a file that cannot be used.
+pub fn gather_layered(
+    shipped: &BTreeMap<String, Vec<u8>>,
+    added: &BTreeMap<String, Vec<u8>>,
+) -> (Sources, Vec<BundleError>) {
+    let (mut sources, mut faults) = gather(shipped);
     for (path, bytes) in added {
-        if path.strip_suffix("_test.rego").is_some() {
-            sources.tests.insert(format!("{LAYERS}{path}"), text_of(path, bytes)?);
-        } else if path.strip_suffix(".rego").is_some() {
-            sources.modules.insert(format!("{LAYERS}{path}"), text_of(path, bytes)?);
-        } else if path.strip_suffix(".md").is_none() {
-            return Err(refused(
-                path,
-                "a repository adds `*.rego`, `*_test.rego` and `*.md`; data and schemas are the organisation's",
-            ));
-        }
+        faults.extend(place_layer(path, bytes, &mut sources).err());
     }
-    Ok(sources)
+    (sources, faults)
+}
+
+fn place_layer(path: &str, bytes: &[u8], sources: &mut Sources) -> Result<(), BundleError> {
+    let text = || text_of(&format!("{LAYERS}{path}"), bytes);
+    if path.strip_suffix("_test.rego").is_some() {
+        sources.tests.insert(format!("{LAYERS}{path}"), text()?);
+    } else if path.strip_suffix(".rego").is_some() {
+        sources.modules.insert(format!("{LAYERS}{path}"), text()?);
+    } else if path.strip_suffix("_cases.yaml").is_some() {
+        sources.cases.insert(format!("{LAYERS}{path}"), text()?);
+    } else if path.strip_suffix(".md").is_none() {
+        return Err(refused(
+            &format!("{LAYERS}{path}"),
+            "a repository adds `*.rego`, `*_test.rego`, `*_cases.yaml` and `*.md`; data and schemas are the organisation's",
+        ));
+    }
+    Ok(())
 }
 
 fn is_beside(path: &str) -> bool {

@@ -106,14 +106,7 @@ impl Failure {
 
     /// The failure as rustc would show it.
     pub(crate) fn render(&self, colour: bool, width: usize) -> String {
-        let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-        let handler =
-            GraphicalReportHandler::new_themed(theme).with_width(width).with_links(false).with_urls(false);
-        let mut text = String::new();
-        if handler.render_report(&mut text, self).is_err() {
-            text = format!("error[{}]: {}\n", self.code, self.what);
-        }
-        text
+        draw(self, colour, width).unwrap_or_else(|| format!("error[{}]: {}\n", self.code, self.what))
     }
 
     /// The chain of causes that say something new.
@@ -129,6 +122,15 @@ impl Failure {
         }
         causes
     }
+}
+
+/// Anything with a place in a text, drawn for a person.
+pub(crate) fn draw(shown: &dyn Diagnostic, colour: bool, width: usize) -> Option<String> {
+    let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let handler =
+        GraphicalReportHandler::new_themed(theme).with_width(width).with_links(false).with_urls(false);
+    let mut text = String::new();
+    handler.render_report(&mut text, shown).ok().map(|()| text)
 }
 
 impl std::ops::Deref for Failure {

@@ -131,7 +131,7 @@ fn candidates(bundle: &Bundle, input: &PolicyInput, decision: &Decision) -> Vec<
         let passed = check.outcome == "passed";
         let mut other = input.clone();
         if let Some(check) = other.checks.get_mut(place) {
-            check.outcome = if passed { "failed" } else { "passed" }.to_owned();
+            if passed { "failed" } else { "passed" }.clone_into(&mut check.outcome);
         }
         all.push((
             format!("if check `{}` had {}", check.name, if passed { "failed" } else { "passed" }),
@@ -170,7 +170,7 @@ fn of_run(bundle: &Bundle, input: &PolicyInput) -> Vec<(String, PolicyInput)> {
     add("without a rehearsed way back".to_owned(), &|input| input.rollback.rehearsed = false);
     add("if the way back had been rehearsed".to_owned(), &|input| input.rollback.rehearsed = true);
     add("if `autonomy_max` and the walls of the host allowed A5".to_owned(), &|input| {
-        input.run.host_level_max = 5
+        input.run.host_level_max = 5;
     });
     for mode in [SafetyMode::DenyByDefault, SafetyMode::Warn, SafetyMode::Allow] {
         add(format!("in safety mode `{}`", mode.as_str()), &|input| input.run.safety_mode = mode);

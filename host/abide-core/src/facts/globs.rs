@@ -97,6 +97,25 @@ impl NamedGlobs {
     }
 }
 
+/// Names that have globs of which none matches any of `paths`, which are as git has them.
+pub fn idle<'a>(
+    sets: &BTreeMap<String, GlobsConfig>,
+    paths: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<BTreeSet<String>, MeasureConfigError> {
+    let compiled = NamedGlobs::compile(sets)?;
+    let mut left: BTreeSet<&str> =
+        sets.iter().filter(|(_, set)| !set.globs.is_empty()).map(|(name, _)| name.as_str()).collect();
+    for path in paths {
+        if left.is_empty() {
+            break;
+        }
+        for name in compiled.matching(&PathForms::of(path)) {
+            left.remove(name);
+        }
+    }
+    Ok(left.into_iter().map(str::to_owned).collect())
+}
+
 /// The components of `glob` before its first wildcard, folded, each with a `/`.
 fn literal_folders(glob: &str) -> String {
     let mut folders = String::new();

@@ -33,53 +33,91 @@ pub(crate) enum Audience {
     Tests,
 }
 
-/// Inspects all modules of a bundle.
+/// Faults that are kept at most. A bundle with one does not load, so no more than a person reads are needed.
+const FAULTS_MAX: usize = 1_000;
+
+/// What the inspection of some modules found.
+pub(crate) struct Seen {
+    /// Why the bundle does not load, in the order of the modules. Empty if it does.
+    pub(crate) faults: Vec<BundleError>,
+    /// For each module, what joining would replace.
+    pub(crate) links: Vec<Links>,
+    /// Which rule names which.
+    pub(crate) graph: circle::Graph,
+}
+
+/// Inspects all modules of a bundle; the first fault refuses it.
 pub(crate) fn modules(
     modules: &[Ref<Module>],
     data: &Json,
     depth_max: usize,
     audience: Audience,
 ) -> Result<Vec<Links>, BundleError> {
+    let seen = survey(modules, data, depth_max, audience, &[]);
+    match seen.faults.into_iter().next() {
+        Some(fault) => Err(fault),
+        None => Ok(seen.links),
+    }
+}
+
+/// Inspects all modules and goes on after a fault. About paths at, above or below those that are `unknown` (they are defined in files that
+/// could not be read) nothing is said.
+pub(crate) fn survey(
+    modules: &[Ref<Module>],
+    data: &Json,
+    depth_max: usize,
+    audience: Audience,
+    unknown: &[Vec<String>],
+) -> Seen {
     let names = Names::gather(modules);
-    let mut links = Vec::new();
-    let mut graph = circle::Graph::default();
-    if audience == Audience::Live && !names.has_rule(&["abide", "decision"]) {
-        return Err(BundleError::NoEntrypoint);
+    let mut seen = Seen { faults: Vec::new(), links: Vec::new(), graph: circle::Graph::default() };
+    let decision = ["abide".to_owned(), "decision".to_owned()];
+    if audience == Audience::Live && !names.has_rule(&["abide", "decision"]) && !touches(unknown, &decision) {
+        seen.faults.push(BundleError::NoEntrypoint);
     }
     for module in modules {
         if module.target.is_some() {
-            return Err(construct(&module.package.span, "`__target__` belongs to another product"));
+            let what = "`__target__` belongs to another product";
+            seen.faults.push(construct(&module.package.span, what));
         }
         if audience == Audience::Live || !is_test(module.package.span.source.get_path()) {
-            names.check_layer(module)?;
+            seen.faults.extend(names.check_layer(module, unknown).err());
         }
-        let scope = Scope::of(module)?;
+        let scope = Scope::of(module, &mut seen.faults);
         let mut walk = Walk {
             names: &names,
             scope: &scope,
             data,
             depth_max,
             audience,
+            unknown,
             pending: Vec::new(),
             bound: BTreeSet::new(),
             used: Vec::new(),
             reached: BTreeSet::new(),
             links: Links::default(),
+            faults: std::mem::take(&mut seen.faults),
         };
         if let Some(import) = module.imports.iter().find(|_| scope.hides_a_document()) {
             walk.obstacle(&import.span, "an import is called `input` or `data`");
         }
         for rule in &module.policy {
-            walk.rule(rule)?;
-            walk.names_used()?;
+            walk.rule(rule);
+            walk.names_used();
             let (package, name) = names::name_of(module, rule);
             let path = package.into_iter().chain(name).collect();
-            graph.add(path, place(rule.span()), std::mem::take(&mut walk.reached));
+            seen.graph.add(path, place(rule.span()), std::mem::take(&mut walk.reached));
         }
-        links.push(walk.links);
+        seen.faults = walk.faults;
+        seen.links.push(walk.links);
     }
-    graph.refuse_circles()?;
-    Ok(links)
+    seen.faults.extend(seen.graph.refuse_circles().err());
+    seen
+}
+
+/// Whether `path` is at, above or below one of `paths`.
+fn touches<S: AsRef<str>>(paths: &[Vec<String>], path: &[S]) -> bool {
+    paths.iter().any(|known| known.iter().zip(path).all(|(one, other)| one == other.as_ref()))
 }
 
 /// What is still to be looked at, with its depth.
@@ -109,11 +147,20 @@ struct Walk<'a> {
     data: &'a Json,
     depth_max: usize,
     audience: Audience,
+    /// What files define that could not be read.
+    unknown: &'a [Vec<String>],
     pending: Vec<Pending<'a>>,
+    faults: Vec<BundleError>,
 }
 
 impl<'a> Walk<'a> {
-    fn rule(&mut self, rule: &'a Rule) -> Result<(), BundleError> {
+    fn fault(&mut self, fault: BundleError) {
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(fault);
+        }
+    }
+
+    fn rule(&mut self, rule: &'a Rule) {
         match rule {
             Rule::Default { refr, args, value, .. } => {
                 self.bind_all(args);
@@ -130,11 +177,10 @@ impl<'a> Walk<'a> {
         }
         while let Some(next) = self.pending.pop() {
             match next {
-                Pending::Expr(expr, depth, part) => self.expr(expr, depth, part)?,
-                Pending::Query(query, depth) => self.query(query, depth)?,
+                Pending::Expr(expr, depth, part) => self.expr(expr, depth, part),
+                Pending::Query(query, depth) => self.query(query, depth),
             }
         }
-        Ok(())
     }
 
     fn head(&mut self, head: &'a RuleHead) {
@@ -196,7 +242,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Every name that was used is bound in the rule, or is a rule, an import or a document.
-    fn names_used(&mut self) -> Result<(), BundleError> {
+    fn names_used(&mut self) {
         let bound = std::mem::take(&mut self.bound);
         for span in std::mem::take(&mut self.used) {
             let name = span.text();
@@ -211,11 +257,10 @@ impl<'a> Walk<'a> {
             if self.names.in_package(&local) {
                 self.edit(span, span.end, link::name(&local));
                 self.reached.insert(local);
-            } else {
-                return Err(BundleError::Function { place: place(span), name: name.to_owned() });
+            } else if !touches(self.unknown, &local) {
+                self.fault(BundleError::Function { place: place(span), name: name.to_owned() });
             }
         }
-        Ok(())
     }
 
     fn assign(&mut self, assign: Option<&'a RuleAssign>) {
@@ -234,18 +279,15 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn query(&mut self, query: &'a Query, depth: usize) -> Result<(), BundleError> {
+    fn query(&mut self, query: &'a Query, depth: usize) {
         let below = depth.saturating_add(1);
         for statement in &query.stmts {
             for with in &statement.with_mods {
                 if self.audience == Audience::Live {
-                    return Err(construct(
-                        &with.span,
-                        "`with` is for tests: a live rule judges what it is given",
-                    ));
-                }
-                if !names::is_document(&with.refr) {
-                    return Err(construct(&with.span, "only `input` and `data` can be replaced by `with`"));
+                    let what = "`with` is for tests: a live rule judges what it is given";
+                    self.fault(construct(&with.span, what));
+                } else if !names::is_document(&with.refr) {
+                    self.fault(construct(&with.span, "only `input` and `data` can be replaced by `with`"));
                 }
                 self.push(&with.r#as, below, Part::Whole);
             }
@@ -265,12 +307,12 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        Ok(())
     }
 
-    fn expr(&mut self, expr: &'a Expr, depth: usize, part: Part) -> Result<(), BundleError> {
+    fn expr(&mut self, expr: &'a Expr, depth: usize, part: Part) {
         if depth > self.depth_max {
-            return Err(construct(expr.span(), "an expression is nested too deep: split it into rules"));
+            let what = "an expression is nested too deep: split it into rules";
+            return self.fault(construct(expr.span(), what));
         }
         let below = depth.saturating_add(1);
         match expr {
@@ -281,7 +323,7 @@ impl<'a> Walk<'a> {
             | Expr::Null { .. } => {}
             Expr::Var { span, .. } => {
                 if part == Part::Whole {
-                    self.reference(expr, part)?;
+                    self.reference(expr, part);
                 }
                 self.used.push(span);
             }
@@ -300,16 +342,16 @@ impl<'a> Walk<'a> {
                 self.pending.push(Pending::Query(query, below));
             }
             Expr::Call { fcn, params, .. } => {
-                self.call(fcn)?;
+                self.call(fcn);
                 self.push_all(params, below);
             }
             Expr::UnaryExpr { expr, .. } => self.push(expr, below, Part::Whole),
             Expr::RefDot { refr, .. } => {
-                self.reference(expr, part)?;
+                self.reference(expr, part);
                 self.push(refr, below, Part::Inner);
             }
             Expr::RefBrack { refr, index, .. } => {
-                self.reference(expr, part)?;
+                self.reference(expr, part);
                 self.push(refr, below, Part::Inner);
                 self.push(index, below, Part::Whole);
             }
@@ -329,60 +371,60 @@ impl<'a> Walk<'a> {
                 self.push_all(key.iter().chain([value, collection]), below);
             }
         }
-        Ok(())
     }
 
-    fn call(&mut self, function: &Expr) -> Result<(), BundleError> {
-        let Some((root, parts)) = names::path_of(function) else {
-            return Err(construct(function.span(), "a function is called by its name"));
-        };
-        let parts: Option<Vec<&str>> = parts.into_iter().collect();
-        let Some(parts) = parts else {
-            return Err(construct(function.span(), "a function is called by its name"));
+    fn call(&mut self, function: &Expr) {
+        let named = names::path_of(function)
+            .and_then(|(root, parts)| Some((root, parts.into_iter().collect::<Option<Vec<_>>>()?)));
+        let Some((root, parts)) = named else {
+            return self.fault(construct(function.span(), "a function is called by its name"));
         };
         let full = self.scope.full(&root, &parts);
         let local = self.scope.local(&root, &parts);
-        let called = full.into_iter().chain([local]).find(|path| self.names.has_function(path));
+        let called = full.iter().chain([&local]).find(|path| self.names.has_function(path));
         if let Some(path) = called {
-            self.link_call(function, &path);
-            self.reached.insert(path);
-            return Ok(());
+            self.link_call(function, path);
+            self.reached.insert(path.clone());
+            return;
         }
         let name = [root.as_str()].into_iter().chain(parts).collect::<Vec<_>>().join(".");
         if builtins::is_allowed(&name) {
-            return Ok(());
+            return;
         }
         let place = place(function.span());
-        Err(match builtins::why_refused(&name) {
-            Some(why) => BundleError::Builtin { place, name, why },
-            None => BundleError::Function { place, name },
-        })
+        if let Some(why) = builtins::why_refused(&name) {
+            self.fault(BundleError::Builtin { place, name, why });
+        } else if !touches(self.unknown, &full.unwrap_or(local)) {
+            self.fault(BundleError::Function { place, name });
+        }
     }
 
     /// Looks up a reference that starts at `input` or `data`, be it through an import.
-    fn reference(&mut self, expr: &Expr, part: Part) -> Result<(), BundleError> {
+    fn reference(&mut self, expr: &Expr, part: Part) {
         if part == Part::Inner {
-            return Ok(());
+            return;
         }
-        let Some((root, parts)) = names::path_of(expr) else { return Ok(()) };
-        let Some((document, before)) = self.scope.document(&root) else { return Ok(()) };
+        let Some((root, parts)) = names::path_of(expr) else { return };
+        let Some((document, before)) = self.scope.document(&root) else { return };
         let path: Vec<Option<&str>> = before.iter().map(|part| Some(part.as_str())).chain(parts).collect();
         if document == "input" {
             self.link_input(expr, before);
-            return schema::look_up(&path).map_err(|missing| BundleError::Input {
-                place: place(expr.span()),
-                path: missing.path,
-                nearest: missing.nearest,
-            });
+            if let Err(missing) = schema::look_up(&path) {
+                let place = place(expr.span());
+                self.fault(BundleError::Input { place, path: missing.path, nearest: missing.nearest });
+            }
+            return;
         }
         let known: Vec<&str> = path.into_iter().map_while(|part| part).collect();
         self.link_data(expr, &known, before.len());
         self.reached.insert(known.iter().map(|part| (*part).to_owned()).collect());
         let may_be_absent = EXTENSION_POINTS.contains(&known.as_slice());
-        if may_be_absent || self.names.reaches(&known) || in_data(self.data, &known) {
-            return Ok(());
+        let provided = self.names.reaches(&known) || in_data(self.data, &known);
+        if may_be_absent || provided || touches(self.unknown, &known) {
+            return;
         }
-        Err(BundleError::DataPath { place: place(expr.span()), path: format!("data.{}", known.join(".")) })
+        let path = format!("data.{}", known.join("."));
+        self.fault(BundleError::DataPath { place: place(expr.span()), path });
     }
 }
 

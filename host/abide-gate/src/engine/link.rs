@@ -54,8 +54,8 @@ pub(crate) struct Edit {
 pub(crate) struct Links {
     /// What to replace.
     pub(crate) edits: BTreeSet<Edit>,
-    /// Why the module cannot be joined.
-    pub(crate) obstacle: Option<(Place, &'static str)>,
+    /// Why the module cannot be joined. Empty if it can.
+    pub(crate) obstacles: Vec<(Place, &'static str)>,
 }
 
 /// Places in the input whose values a rule may ask for first, and which decide whether it is there at all. Each has few values.
@@ -163,7 +163,7 @@ impl Plan {
         let mut parts = Vec::new();
         let mut layers = String::new();
         for (number, (module, links)) in modules.iter().zip(links).enumerate() {
-            if let Some(obstacle) = links.obstacle {
+            if let Some(obstacle) = links.obstacles.into_iter().next() {
                 return Err(obstacle);
             }
             // Names are written into the joined text: what is not a plain name could bring rules of its own.

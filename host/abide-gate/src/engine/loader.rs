@@ -16,7 +16,7 @@ use crate::engine::supervisor::{Lost, Supervisor};
 use crate::engine::{builtins, inspect};
 
 /// Below which modules of layers stand in a bundle.
-pub(crate) const LAYERS: &str = "layers/";
+pub const LAYERS: &str = "layers/";
 
 /// A place in a policy file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -159,6 +159,24 @@ impl BundleError {
         }
     }
 
+    /// The file that it is about.
+    pub fn file(&self) -> Option<&str> {
+        match self {
+            Self::File { path, .. } | Self::Limit { path, .. } => Some(path),
+            Self::NoEntrypoint
+            | Self::Syntax { .. }
+            | Self::Builtin { .. }
+            | Self::Function { .. }
+            | Self::Construct { .. }
+            | Self::Input { .. }
+            | Self::DataPath { .. }
+            | Self::Data { .. }
+            | Self::Bytes { .. }
+            | Self::Prepare { .. }
+            | Self::Lost(_) => self.place().map(|place| place.path.as_str()),
+        }
+    }
+
     /// Where in the text it is, for a pointer in the report.
     pub fn place(&self) -> Option<&Place> {
         match self {
@@ -225,8 +243,7 @@ pub(crate) fn prepare_joined(
         finish(&mut engine, document)?;
         Ok((engine, joined.lines))
     };
-    let deadline = Duration::from_millis(limits.load_ms_max);
-    Supervisor::new(1).call(deadline, work).unwrap_or_else(|lost| Err(BundleError::Lost(told(lost))))
+    on_a_thread(limits, work)
 }
 
 fn supervised(
@@ -240,7 +257,14 @@ fn supervised(
         inspect::nesting(path, text, limits.nesting_max)?;
     }
     let (modules, data) = (modules.clone(), data.clone());
-    let work = move || load(&modules, &data, limits, audience);
+    on_a_thread(limits, move || load(&modules, &data, limits, audience))
+}
+
+/// Runs `work` where a deep stack, a panic or an endless loop costs an error and nothing else.
+pub(crate) fn on_a_thread<T: Send + 'static>(
+    limits: SourceLimits,
+    work: impl FnOnce() -> Result<T, BundleError> + Send + 'static,
+) -> Result<T, BundleError> {
     let deadline = Duration::from_millis(limits.load_ms_max);
     Supervisor::new(1).call(deadline, work).unwrap_or_else(|lost| Err(BundleError::Lost(told(lost))))
 }
@@ -253,7 +277,7 @@ fn told(lost: Lost) -> &'static str {
     }
 }
 
-fn check_sizes(
+pub(crate) fn check_sizes(
     modules: &BTreeMap<String, String>,
     data: &Json,
     limits: SourceLimits,
@@ -312,7 +336,7 @@ fn load(
     Ok(Loaded { engine, data: value, plan })
 }
 
-fn bare() -> Result<Engine, BundleError> {
+pub(crate) fn bare() -> Result<Engine, BundleError> {
     let mut engine = Engine::new();
     engine.set_strict_builtin_errors(true);
     engine.set_gather_prints(true);
@@ -336,7 +360,7 @@ fn finish(engine: &mut Engine, data: Value) -> Result<(), BundleError> {
 
 /// Modules below `layers/` come from outside. They live in a corner of their own, where `main.rego` takes their findings and nothing else:
 /// so they can tighten, and nothing that they say can loosen.
-fn check_layer(path: &str, package: &str) -> Result<(), BundleError> {
+pub(crate) fn check_layer(path: &str, package: &str) -> Result<(), BundleError> {
     let corner = "data.abide.layers";
     let inside = package == corner || package.starts_with("data.abide.layers.");
     match (path.starts_with(LAYERS), inside) {

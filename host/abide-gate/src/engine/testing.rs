@@ -1,12 +1,22 @@
-//! Runs the `test_` rules that stand beside the modules.
+//! Runs what stands beside the modules to test them: `test_` rules in `*_test.rego`, tables of cases in `*_cases.yaml`,
+//! and examples in remarks above the rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::Value;
-use serde_json::Value as Json;
+use regorus::unstable::{Module, Rule};
+use regorus::{Engine, Value};
 
+use crate::engine::inspect;
 use crate::engine::limits::SourceLimits;
 use crate::engine::loader::{self, BundleError};
+use crate::source::Sources;
+
+mod cases;
+mod coverage;
+mod examples;
+
+pub(crate) use cases::read as read_cases;
+pub use coverage::{Coverage, FileCoverage};
 
 /// How a test came out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,57 +24,163 @@ pub enum TestOutcome {
     /// It is true.
     Passed,
     /// It is undefined, false or anything else.
-    Failed,
+    Failed {
+        /// Line of the expression that was not true, if that can be told, counted from 1.
+        line: Option<u32>,
+    },
+    /// A case came out other than expected: what was expected and what is, one sentence each.
+    Differs(Vec<String>),
     /// It could not be evaluated.
     Broken(String),
 }
 
-/// One `test_` rule.
+/// One `test_` rule, one case or one example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegoTest {
     /// The file.
     pub path: String,
-    /// The rule, with its package.
+    /// The rule, with its package, or the name of the case or example.
     pub rule: String,
     /// How it came out.
     pub outcome: TestOutcome,
 }
 
-/// Runs every rule whose name starts with `test_` in `tests`, over `modules` and `data`, in the order of the files.
-pub fn run_tests(
-    modules: &BTreeMap<String, String>,
-    tests: &BTreeMap<String, String>,
-    data: &Json,
-) -> Result<Vec<RegoTest>, BundleError> {
-    let all = modules.iter().chain(tests).map(|(path, text)| (path.clone(), text.clone())).collect();
-    let mut engine = loader::prepare_tests(&all, data, SourceLimits::SHIPPED)?;
-    let mut results = Vec::new();
-    for (path, rule) in rules(&mut engine, tests) {
-        let mut engine = engine.clone();
-        let outcome = match engine.eval_rule(rule.clone()) {
-            Ok(Value::Bool(true)) => TestOutcome::Passed,
-            Ok(_) => TestOutcome::Failed,
-            Err(error) => TestOutcome::Broken(loader::told_error(&error.to_string())),
-        };
-        results.push(RegoTest { path, rule, outcome });
-    }
-    Ok(results)
+/// What a run of tests gave.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TestRun {
+    /// The tests that ran, in the order of the files: rules first, then cases, then examples.
+    pub tests: Vec<RegoTest>,
+    /// `todo_test_` rules: file and rule. They are not run.
+    pub todo: Vec<(String, String)>,
+    /// Which lines of the modules were evaluated.
+    pub coverage: Coverage,
 }
 
-fn rules(engine: &mut regorus::Engine, tests: &BTreeMap<String, String>) -> Vec<(String, String)> {
-    let mut found = Vec::new();
+/// Which tests to run, and what to note.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TestPlan<'a> {
+    /// What the file or the name of a test contains; every test if empty.
+    pub wanted: &'a str,
+    /// Whether to note which lines are evaluated. It takes several times as long.
+    pub coverage: bool,
+}
+
+/// Runs tests over the modules and the data.
+pub fn run_tests(sources: &Sources, plan: TestPlan<'_>) -> Result<TestRun, BundleError> {
+    let all: BTreeMap<String, String> = sources
+        .modules
+        .iter()
+        .chain(&sources.tests)
+        .map(|(path, text)| (path.clone(), text.clone()))
+        .collect();
+    let tables = sources
+        .cases
+        .iter()
+        .map(|(path, text)| Ok((path, read_cases(path, text)?)))
+        .collect::<Result<Vec<_>, BundleError>>()?;
+    let mut engine = loader::prepare_tests(&all, &sources.data, SourceLimits::SHIPPED)?;
+    let is_wanted = |path: &str, name: &str| path.contains(plan.wanted) || name.contains(plan.wanted);
+    let mut run = TestRun::default();
+    run.coverage.begin(engine.get_modules(), &sources.modules);
+    for test in rules(&mut engine, &sources.tests) {
+        if !is_wanted(&test.path, &test.rule) {
+            continue;
+        }
+        if test.is_todo {
+            run.todo.push((test.path, test.rule));
+            continue;
+        }
+        let outcome = test.run(&engine, plan, &mut run.coverage);
+        run.tests.push(RegoTest { path: test.path, rule: test.rule, outcome });
+    }
+    for (path, case) in tables.iter().flat_map(|(path, cases)| cases.iter().map(move |case| (path, case))) {
+        if !is_wanted(path, &case.name) {
+            continue;
+        }
+        let mut engine = if plan.coverage { watched(&engine) } else { engine.clone() };
+        let outcome = case.run(&mut engine);
+        if plan.coverage {
+            run.coverage.add(&engine);
+        }
+        run.tests.push(RegoTest { path: (*path).clone(), rule: case.name.clone(), outcome });
+    }
+    for example in examples::of(engine.get_modules(), &sources.modules) {
+        if !is_wanted(&example.path, &example.name) {
+            continue;
+        }
+        let mut engine = if plan.coverage { watched(&engine) } else { engine.clone() };
+        let outcome = example.run(&mut engine);
+        if plan.coverage {
+            run.coverage.add(&engine);
+        }
+        run.tests.push(RegoTest { path: example.path, rule: example.name, outcome });
+    }
+    Ok(run)
+}
+
+/// A copy that notes what it evaluates.
+fn watched(engine: &Engine) -> Engine {
+    let mut engine = engine.clone();
+    engine.set_enable_coverage(true);
+    engine
+}
+
+struct TestRule {
+    path: String,
+    rule: String,
+    is_todo: bool,
+    /// Lines of each statement of its body, first and last, in the order of the text.
+    statements: Vec<(u32, u32)>,
+}
+
+impl TestRule {
+    fn run(&self, engine: &Engine, plan: TestPlan<'_>, coverage: &mut Coverage) -> TestOutcome {
+        let mut copy = if plan.coverage { watched(engine) } else { engine.clone() };
+        let value = copy.eval_rule(self.rule.clone());
+        if plan.coverage {
+            coverage.add(&copy);
+        }
+        match value {
+            Ok(Value::Bool(true)) => TestOutcome::Passed,
+            Ok(_) => TestOutcome::Failed { line: self.first_untrue(engine) },
+            Err(error) => TestOutcome::Broken(loader::told_error(&error.to_string())),
+        }
+    }
+
+    fn first_untrue(&self, engine: &Engine) -> Option<u32> {
+        let mut engine = watched(engine);
+        engine.eval_rule(self.rule.clone()).ok()?;
+        coverage::first_untrue(&engine, &self.path, &self.statements)
+    }
+}
+
+fn rules(engine: &mut Engine, tests: &BTreeMap<String, String>) -> Vec<TestRule> {
+    let mut found: Vec<TestRule> = Vec::new();
+    let mut seen = BTreeSet::new();
     for module in engine.get_modules() {
         let path = module.package.span.source.get_path();
         if !tests.contains_key(path) {
             continue;
         }
         for rule in &module.policy {
-            let (package, name) = crate::engine::inspect::rule_name(module, rule);
-            if name.starts_with("test_") {
-                found.push((path.clone(), format!("data.{package}.{name}")));
+            let (package, name) = inspect::rule_name(module, rule);
+            let is_todo = name.starts_with("todo_test_");
+            let rule_path = format!("data.{package}.{name}");
+            if (is_todo || name.starts_with("test_")) && seen.insert((path.clone(), rule_path.clone())) {
+                let statements = statements(module, rule);
+                found.push(TestRule { path: path.clone(), rule: rule_path, is_todo, statements });
             }
         }
     }
-    found.dedup();
     found
+}
+
+/// Only of rules with one body: of several, none is the one that failed.
+fn statements(module: &Module, rule: &Rule) -> Vec<(u32, u32)> {
+    let Rule::Spec { bodies, .. } = rule else { return Vec::new() };
+    let [body] = bodies.as_slice() else { return Vec::new() };
+    let text = module.package.span.source.get_contents();
+    let starts: Vec<u32> = body.query.stmts.iter().map(|statement| statement.span.start).collect();
+    let ends = starts.iter().skip(1).copied().chain([rule.span().end.max(body.query.span.end)]);
+    starts.iter().copied().zip(ends).map(|(start, end)| coverage::lines(text, start, end)).collect()
 }

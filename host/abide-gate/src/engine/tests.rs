@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
 
-use super::{Bundle, BundleError, TestOutcome, run_tests};
+use super::{Bundle, BundleError, TestOutcome, TestPlan, run_tests};
 use crate::source;
 
 mod answers;
@@ -54,8 +54,9 @@ fn the_shipped_policies_load() {
 #[test]
 fn every_shipped_test_passes() {
     let sources = source::sort(&policies()).unwrap();
-    let results = run_tests(&sources.modules, &sources.tests, &sources.data)
-        .unwrap_or_else(|error| panic!("{} {error}", error.code()));
+    let results = run_tests(&sources, TestPlan::default())
+        .unwrap_or_else(|error| panic!("{} {error}", error.code()))
+        .tests;
     let failed: Vec<_> = results.iter().filter(|result| result.outcome != TestOutcome::Passed).collect();
     assert!(failed.is_empty(), "{failed:#?}");
     for path in sources.tests.keys() {
@@ -76,14 +77,35 @@ fn every_module_has_tests_and_the_first_one_denies() {
 
 #[test]
 fn a_test_that_fails_is_seen() {
-    let modules = BTreeMap::from([("a.rego".to_owned(), "package abide\nx := 1".to_owned())]);
-    let text = "package abide_test\nimport data.abide\ntest_deny_a if abide.x == 2\ntest_b if abide.x == 1\ntest_c if to_number(abide.y)";
-    let tests = BTreeMap::from([("a_test.rego".to_owned(), text.replace("abide.y", r#""y""#))]);
-    let results = run_tests(&modules, &tests, &json!({})).unwrap();
-    let outcomes: Vec<_> = results.iter().map(|result| (result.rule.as_str(), &result.outcome)).collect();
-    assert_eq!(outcomes[0], ("data.abide_test.test_deny_a", &TestOutcome::Failed));
-    assert_eq!(outcomes[1], ("data.abide_test.test_b", &TestOutcome::Passed));
-    assert!(matches!(outcomes[2], ("data.abide_test.test_c", TestOutcome::Broken(_))), "{outcomes:?}");
+    let files = [
+        ("a.rego", "package abide\nx := 1\nunread if {\n\tx == 2\n\tx == 3\n}\n"),
+        ("a_test.rego", include_str!("tests/failing_test.rego")),
+        ("b.rego", "package elsewhere\ny := 1 if {\n\tinput.now == 1\n}\n"),
+    ];
+    let files = files.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
+    let run =
+        run_tests(&source::sort(&BTreeMap::from(files)).unwrap(), TestPlan { wanted: "", coverage: true })
+            .unwrap();
+    let shown: Vec<String> = run
+        .tests
+        .iter()
+        .map(|test| format!("{} {:?}", test.rule.replace("data.abide_test.test_", ""), test.outcome))
+        .collect();
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    deny_a Failed { line: Some(5) }
+    b Passed
+    c Broken("a_test.rego:9:22: could not parse string as number")
+    middle Failed { line: Some(14) }
+    last Failed { line: Some(24) }
+    first Failed { line: Some(28) }
+    with Failed { line: Some(39) }
+    "#);
+    assert_eq!(run.todo, [("a_test.rego".to_owned(), "data.abide_test.todo_test_later".to_owned())]);
+    let covered = |path: &str| run.coverage.0[path].covered.iter().copied().collect::<Vec<_>>();
+    let missed = |path: &str| run.coverage.0[path].missed.iter().copied().collect::<Vec<_>>();
+    assert_eq!((covered("a.rego"), missed("a.rego")), (vec![2, 4], vec![5]));
+    assert_eq!((covered("b.rego"), missed("b.rego")), (vec![], vec![3]), "no test comes to it");
+    assert!(!run.coverage.0.contains_key("a_test.rego"));
 }
 
 #[test]
@@ -92,7 +114,7 @@ fn the_folder_is_closed() {
         let files = BTreeMap::from([(path.to_owned(), text.as_bytes().to_vec())]);
         source::sort(&files).unwrap_err().to_string()
     };
-    insta::assert_snapshot!(refused("rules.rego.bak", ""), @"`rules.rego.bak`: only `*.rego`, `data/*.yaml`, `schemas/*.json` and `*.md` belong here");
+    insta::assert_snapshot!(refused("rules.rego.bak", ""), @"`rules.rego.bak`: only `*.rego`, `*_cases.yaml`, `data/*.yaml`, `schemas/*.json` and `*.md` belong here");
     insta::assert_snapshot!(refused("data/abide.yaml", "a: 1"), @"`data/abide.yaml`: `data.abide` is where the rules live");
     insta::assert_snapshot!(refused("data/Caps.yaml", "a: 1"), @"`data/Caps.yaml`: a data file is named in lower-case letters and `_`");
     assert!(

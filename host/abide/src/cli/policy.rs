@@ -1,5 +1,6 @@
 //! `ab policy`: the workbench of those who write the rules.
 
+mod check;
 mod explain;
 mod replay;
 mod test;
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use abide_core::safe_text;
 use abide_gate::BundleError;
 use abide_gate::source::{self, Sources};
 use clap::{Args as ClapArgs, Subcommand};
@@ -26,6 +28,8 @@ pub(crate) struct PolicyArgs {
 
 #[derive(Debug, Subcommand)]
 enum PolicyVerb {
+    /// Find everything that is wrong or doubtful in the rules and the data.
+    Check(check::CheckArgs),
     /// Run the tests that stand beside the rules.
     Test(test::TestArgs),
     /// Say why a decision came out as it did, and what would have to change for another.
@@ -47,6 +51,7 @@ pub(crate) struct Which {
 
 pub(crate) fn run(shell: &Shell, args: &PolicyArgs) -> Result<Exit, Failure> {
     match &args.verb {
+        PolicyVerb::Check(args) => check::run(shell, args),
         PolicyVerb::Test(args) => test::run(shell, args),
         PolicyVerb::Explain(args) => explain::run(shell, args),
         PolicyVerb::Replay(args) => replay::run(shell, args),
@@ -60,42 +65,99 @@ pub(crate) struct Files {
     pub(crate) base: BTreeMap<String, Vec<u8>>,
     /// What the repository adds. Empty for a folder that is whole.
     pub(crate) added: BTreeMap<String, Vec<u8>>,
+    /// Where the files lie that a person edits.
+    pub(crate) folder: PathBuf,
+    /// The same for messages: from the top of the work tree, or as it was given.
+    pub(crate) shown: String,
+    /// Whether `base` is what ships with the binary, which nobody edits here.
+    pub(crate) is_layer: bool,
 }
+
+/// Bytes of one file at most; the loader wants less.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+/// Files and folders below a policy folder at most.
+const ENTRIES_MAX: usize = 2_000;
 
 impl Files {
     /// Reads the policy that is meant. Work in progress counts: the folder is read, not the target branch.
     pub(crate) fn open(shell: &Shell, which: &Which) -> Result<Self, Failure> {
-        let folder = if let Some(folder) = &which.dir {
-            folder.clone()
-        } else {
-            let known = repository::open(shell, which.repo.as_deref())?;
-            let config = known.config()?;
-            let top = known.repo.work_dir().ok_or_else(|| {
-                Failure::new("AB0160", "a bare repository has no work tree".to_owned())
-                    .help("name a policy folder with --dir")
-                    .exit(Exit::Usage)
-            })?;
-            top.join(config.policies.as_str())
-        };
+        let (folder, shown) = Self::folder(shell, which)?;
         let files = read(&folder)?;
         let shipped =
             || embedded::POLICIES.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).collect();
         Ok(if files.contains_key("main.rego") {
-            Self { base: files, added: BTreeMap::new() }
+            Self { base: files, added: BTreeMap::new(), folder, shown, is_layer: false }
         } else {
-            Self { base: shipped(), added: files }
+            Self { base: shipped(), added: files, folder, shown, is_layer: true }
         })
+    }
+
+    /// The folder that is meant, and what to call it.
+    pub(crate) fn folder(shell: &Shell, which: &Which) -> Result<(PathBuf, String), Failure> {
+        if let Some(folder) = &which.dir {
+            return Ok((folder.clone(), as_given(folder)));
+        }
+        let known = repository::open(shell, which.repo.as_deref())?;
+        let config = known.config()?;
+        let top = known.repo.work_dir().ok_or_else(|| {
+            Failure::new("AB0160", "a bare repository has no work tree".to_owned())
+                .help("name a policy folder with --dir")
+                .exit(Exit::Usage)
+        })?;
+        Ok((top.join(config.policies.as_str()), config.policies.as_str().to_owned()))
+    }
+
+    /// The path that a person edits, for a path of the bundle; `None` for what ships with the binary.
+    pub(crate) fn edited(&self, path: &str) -> Option<String> {
+        let own = if self.is_layer { path.strip_prefix(source::LAYERS)? } else { path };
+        Some(if self.shown.is_empty() { own.to_owned() } else { format!("{}/{own}", self.shown) })
+    }
+
+    /// The path of the bundle, or its beginning, for one that a person edits; anything else as it is.
+    pub(crate) fn inner(&self, text: &str) -> String {
+        let own = text.strip_prefix(&self.shown).and_then(|rest| rest.strip_prefix('/'));
+        match own {
+            Some(own) if self.is_layer => format!("{}{own}", source::LAYERS),
+            Some(own) => own.to_owned(),
+            None => text.to_owned(),
+        }
+    }
+
+    /// `text` with the paths that a person edits in place of those of the bundle.
+    pub(crate) fn words(&self, text: &str) -> String {
+        let renamed = self.added.keys().filter(|own| text.contains(own.as_str()));
+        renamed.fold(text.to_owned(), |text, own| {
+            let inner = format!("{}{own}", source::LAYERS);
+            let edited = self.edited(&inner).unwrap_or_else(|| inner.clone());
+            text.replace(&inner, &edited)
+        })
+    }
+
+    /// A bundle that cannot be loaded.
+    pub(crate) fn refused(&self, error: &BundleError) -> Failure {
+        Failure::new(error.code(), safe_text::line(&self.words(&error.to_string())))
+            .help("ab policy check shows everything that is wrong, with its place")
+            .exit(Exit::Gate)
+    }
+
+    /// The text of a file of the bundle.
+    pub(crate) fn text(&self, path: &str) -> Option<&str> {
+        let own = path.strip_prefix(source::LAYERS).filter(|_| self.is_layer);
+        let bytes = own.map_or_else(|| self.base.get(path), |own| self.added.get(own));
+        bytes.and_then(|bytes| std::str::from_utf8(bytes).ok())
     }
 
     /// Modules, tests and data, those of the layer below `layers/`.
     pub(crate) fn sources(&self) -> Result<Sources, Failure> {
-        source::sort_layered(&self.base, &self.added).map_err(|error| refused(&error))
+        source::sort_layered(&self.base, &self.added).map_err(|error| self.refused(&error))
     }
 }
 
-/// A bundle that cannot be loaded.
-pub(crate) fn refused(error: &BundleError) -> Failure {
-    Failure::of(error.code(), error.clone()).exit(Exit::Gate)
+fn as_given(folder: &Path) -> String {
+    let text = folder.to_string_lossy();
+    let text = text.trim_end_matches('/');
+    let text = if text == "." { "" } else { text.strip_prefix("./").unwrap_or(text) };
+    text.to_owned()
 }
 
 fn read(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
@@ -104,10 +166,18 @@ fn read(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
     };
     let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
+    let mut entries = 0_usize;
     while let Some(at) = folders.pop() {
         for entry in fs::read_dir(&at).map_err(|error| unreadable(&at, error))? {
             let path = entry.map_err(|error| unreadable(&at, error))?.path();
-            let kind = fs::symlink_metadata(&path).map_err(|error| unreadable(&path, error))?.file_type();
+            let about = fs::symlink_metadata(&path).map_err(|error| unreadable(&path, error))?;
+            let kind = about.file_type();
+            entries = entries.saturating_add(1);
+            if entries > ENTRIES_MAX || about.len() > FILE_BYTES_MAX {
+                let why = format!("a policy has at most {ENTRIES_MAX} files of {FILE_BYTES_MAX} bytes");
+                let failure = Failure::new("AB0151", format!("`{}` is too much: {why}", path.display()));
+                return Err(failure.exit(Exit::Gate));
+            }
             if kind.is_dir() {
                 folders.push(path);
                 continue;

@@ -68,6 +68,20 @@ impl Printer {
         }
     }
 
+    /// Empties the screen; nothing where there is none.
+    pub(crate) fn clear(&self) {
+        if self.terminal && !self.json {
+            write_out("\u{1b}[2J\u{1b}[H");
+        }
+    }
+
+    /// A remark that only someone at a terminal needs.
+    pub(crate) fn aside(&self, text: &str) {
+        if self.terminal && !self.json {
+            write_out(&format!("{}\n", self.paint(Tone::Faint, text)));
+        }
+    }
+
     /// The data for a program; nothing when a person reads.
     pub(crate) fn data(&self, value: &serde_json::Value) {
         if self.json {

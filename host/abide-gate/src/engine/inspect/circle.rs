@@ -6,7 +6,7 @@ use crate::engine::loader::{BundleError, Place};
 
 /// What each rule and function may look at, by path without the leading `data`.
 #[derive(Debug, Default)]
-pub(super) struct Graph {
+pub(crate) struct Graph {
     nodes: BTreeMap<Vec<String>, Node>,
 }
 
@@ -55,6 +55,22 @@ impl Graph {
             }
         }
         Ok(())
+    }
+
+    /// Rules and functions that none of `roots` comes to, with the place of their first definition. Asking for a path of `loose` comes to
+    /// nothing: it takes a whole package, of which the roots say what is read.
+    pub(crate) fn unreached(&self, roots: &[Vec<String>], loose: &[String]) -> Vec<(String, Place)> {
+        let mut reached: BTreeSet<&Vec<String>> =
+            self.nodes.keys().filter(|rule| roots.iter().any(|root| rule.starts_with(root))).collect();
+        let mut open: Vec<&Vec<String>> = reached.iter().copied().collect();
+        while let Some(node) = open.pop().and_then(|rule| self.nodes.get(rule)) {
+            for name in node.names.iter().filter(|name| name.as_slice() != loose) {
+                let next = self.nodes.keys().filter(|rule| rule.starts_with(name) || name.starts_with(rule));
+                open.extend(next.filter(|rule| reached.insert(rule)));
+            }
+        }
+        let rest = self.nodes.iter().filter(|(rule, _)| !reached.contains(rule));
+        rest.map(|(rule, node)| (rule.join("."), node.place.clone())).collect()
     }
 
     fn next(&self, rule: &[String]) -> Vec<&[String]> {

@@ -5,13 +5,18 @@ use regorus::unstable::{Expr, Span};
 use super::{Walk, place};
 use crate::engine::link::{self, Edit};
 
+/// Obstacles of one module that are kept.
+const OBSTACLES_MAX: usize = 100;
+
 impl Walk<'_> {
     pub(super) fn edit(&mut self, from: &Span, end: u32, text: String) {
         self.links.edits.insert(Edit { start: from.start, end, text });
     }
 
     pub(super) fn obstacle(&mut self, span: &Span, why: &'static str) {
-        self.links.obstacle.get_or_insert_with(|| (place(span), why));
+        if self.links.obstacles.len() < OBSTACLES_MAX {
+            self.links.obstacles.push((place(span), why));
+        }
     }
 
     /// `input` under another name is called `input` again.

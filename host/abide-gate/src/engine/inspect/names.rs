@@ -43,11 +43,12 @@ impl Names {
     }
 
     /// A layer says what it has to say in `findings`: one without them would look on and be off.
-    pub(super) fn check_layer(&self, module: &Module) -> Result<(), BundleError> {
+    pub(super) fn check_layer(&self, module: &Module, unknown: &[Vec<String>]) -> Result<(), BundleError> {
         let package = package_of(module);
         let [abide, layers, name, ..] = package.as_slice() else { return Ok(()) };
         let is_layer = abide == "abide" && layers == "layers";
-        if !is_layer || self.has_rule(&["abide", "layers", name, "findings"]) {
+        let may_be = super::touches(unknown, &["abide", "layers", name, "findings"]);
+        if !is_layer || may_be || self.has_rule(&["abide", "layers", name, "findings"]) {
             return Ok(());
         }
         let path = module.package.span.source.get_path().clone();
@@ -94,23 +95,28 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    pub(super) fn of(module: &Module) -> Result<Self, BundleError> {
+    /// Imports that cannot be followed are added to `faults`.
+    pub(super) fn of(module: &Module, faults: &mut Vec<BundleError>) -> Self {
         let mut imports: Imports = BTreeMap::new();
         for import in &module.imports {
             let Some((root, parts)) = path_of(&import.refr) else {
-                return Err(construct(&import.span, "an import names a path"));
+                faults.push(construct(&import.span, "an import names a path"));
+                continue;
             };
             let parts: Vec<String> = parts.into_iter().flatten().map(str::to_owned).collect();
             match root.as_str() {
                 "rego" | "future" => continue,
                 "data" | "input" => {}
-                _ => return Err(construct(&import.span, "an import starts with `data`, `input` or `rego`")),
+                _ => {
+                    faults.push(construct(&import.span, "an import starts with `data`, `input` or `rego`"));
+                    continue;
+                }
             }
             let last = parts.last().cloned().unwrap_or_else(|| root.clone());
             let name = import.r#as.as_ref().map_or(last, |alias| alias.text().to_owned());
             imports.insert(name, [root].into_iter().chain(parts).collect());
         }
-        Ok(Self { package: package_of(module), imports })
+        Self { package: package_of(module), imports }
     }
 
     /// Whether an import is called like a document.

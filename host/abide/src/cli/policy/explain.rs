@@ -60,9 +60,9 @@ fn find<'a>(
     what: Option<&str>,
 ) -> Result<(Seq, &'a DecisionRecorded), Failure> {
     let all = || {
-        decisions.iter().rev().filter_map(|(seq, event)| match &event.body {
-            Body::DecisionRecorded(record) => Some((*seq, event, &**record)),
-            _ => None,
+        decisions.iter().rev().filter_map(|(seq, event)| {
+            let Body::DecisionRecorded(record) = &event.body else { return None };
+            Some((*seq, event, &**record))
         })
     };
     let place = what.and_then(|what| what.strip_prefix(['d', 'q'])?.parse::<u64>().ok());
