@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use abide_core::decision::FindingLevel;
 use abide_core::safe_text;
 use abide_gate::BundleError;
 use abide_gate::source::{self, Sources};
@@ -36,6 +37,16 @@ enum PolicyVerb {
     Explain(explain::ExplainArgs),
     /// Say what a policy would have decided about past changes.
     Replay(replay::ReplayArgs),
+}
+
+/// How a level is called in a list.
+fn level(level: FindingLevel) -> &'static str {
+    match level {
+        FindingLevel::Warn => "warn",
+        FindingLevel::Review => "review",
+        FindingLevel::Deny => "deny",
+        FindingLevel::Hard => "hard",
+    }
 }
 
 /// Which policy.

@@ -32,15 +32,11 @@ impl Walk<'_> {
     pub(super) fn link_call(&mut self, function: &Expr, path: &[String]) {
         let parts: Vec<&str> = path.iter().map(String::as_str).collect();
         let root = spine(function).map_or(0, |(_, ends)| parts.len().saturating_sub(ends.len()));
-        self.link_path(function, &parts, root);
+        self.link_data(function, &parts, root);
     }
 
     /// A path below `data`. `before` of its parts are those of an import.
     pub(super) fn link_data(&mut self, expr: &Expr, path: &[&str], before: usize) {
-        self.link_path(expr, path, before);
-    }
-
-    fn link_path(&mut self, expr: &Expr, path: &[&str], before: usize) {
         let Some((root, ends)) = spine(expr) else { return };
         if path == ["abide", "layers"] {
             let text = link::layers_name(self.names.has_layers()).to_owned();

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use abide_core::decision::{Decision, FindingLevel};
+use abide_core::decision::Decision;
 use abide_core::event::{Body, DecisionRecorded, Event};
 use abide_core::id::Seq;
 use abide_core::input::PolicyInput;
@@ -11,6 +11,7 @@ use abide_gate::Bundle;
 use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
+use super::level;
 use crate::cli::Shell;
 use crate::desk::Log;
 use crate::report::{Exit, Failure};
@@ -159,15 +160,6 @@ fn short(value: &Value, most: usize) -> String {
         return text;
     }
     format!("{}…", text.chars().take(71).collect::<String>())
-}
-
-fn level(level: FindingLevel) -> &'static str {
-    match level {
-        FindingLevel::Warn => "warn",
-        FindingLevel::Review => "review",
-        FindingLevel::Deny => "deny",
-        FindingLevel::Hard => "hard",
-    }
 }
 
 fn data(seq: Seq, decision: &Decision, fired: &[Fired], flips: &[Flip]) -> Value {

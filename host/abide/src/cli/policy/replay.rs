@@ -4,12 +4,11 @@ mod recorded;
 
 use std::path::PathBuf;
 
-use abide_core::decision::FindingLevel;
 use abide_core::id::Oid;
 use abide_core::input::{SafetyLevel, SafetyMode};
 use clap::Args as ClapArgs;
 
-use super::{Files, Which};
+use super::{Files, Which, level};
 use crate::cli::Shell;
 use crate::cli::printer::Tone;
 use crate::policy::Policy;
@@ -187,13 +186,4 @@ fn show(shell: &Shell, past: &Past, columns: &[Column], commit: &str) -> Result<
         }
     }
     Ok(())
-}
-
-fn level(level: FindingLevel) -> &'static str {
-    match level {
-        FindingLevel::Warn => "warn",
-        FindingLevel::Review => "review",
-        FindingLevel::Deny => "deny",
-        FindingLevel::Hard => "hard",
-    }
 }
