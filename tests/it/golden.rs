@@ -9,14 +9,16 @@ use std::fs;
 use std::path::Path;
 
 use abide_core::action::{
-    Action, ActionClass, AdoptPlan, CommitPatch, Deploy, Merge, OpenEgress, Rollback, RollbackPlan,
-    RunChecks, RunWorker, WayBack,
+    ActionClass, AdoptPlan, CommitPatch, Deploy, OpenEgress, Rollback, RollbackPlan, RunChecks, RunWorker,
+    WayBack,
 };
 use abide_core::decision::Decision;
 use abide_core::facts::Facts;
 use abide_core::input::{RiskInput, SafetyMode};
-use abide_gate::{Admission, Ask, Judge as _, Question};
-use abide_tests::gate::{Desk, ask, desk, digest, facts, file, oid, repo, run_id, shipped, shipped_with};
+use abide_gate::Ask;
+use abide_tests::gate::{
+    Desk, ask, desk, digest, facts, file, merge, oid, repo, run_id, shipped, shipped_with,
+};
 use serde_json::json;
 
 const MODES: [(&str, SafetyMode); 3] =
@@ -64,13 +66,12 @@ fn decide(desk: &Desk, class: ActionClass, mut ask: Ask) -> Decision {
     let plan = RollbackPlan { environment, from: release, way: WayBack::Nothing };
     match class {
         ActionClass::Plan => {
-            admit(desk, AdoptPlan { run: run_id(), plan: digest("plan"), base: oid('c') }, ask)
+            desk.decide(AdoptPlan { run: run_id(), plan: digest("plan"), base: oid('c') }, ask)
         }
         ActionClass::Fetch => {
             let origins = vec!["https://docs.example.org:443".to_owned()];
             ask.requests.clone_from(&origins);
-            admit(
-                desk,
+            desk.decide(
                 OpenEgress { run: run_id(), unit: "u1".to_owned(), component: digest("component"), origins },
                 ask,
             )
@@ -79,12 +80,11 @@ fn decide(desk: &Desk, class: ActionClass, mut ask: Ask) -> Decision {
             let requests = vec!["log".to_owned(), "workspace".to_owned()];
             ask.requests.clone_from(&requests);
             let (unit, component, task) = ("u1".to_owned(), digest("component"), digest("task"));
-            admit(desk, RunWorker { run: run_id(), unit, component, task, base: oid('c'), requests }, ask)
+            desk.decide(RunWorker { run: run_id(), unit, component, task, base: oid('c'), requests }, ask)
         }
         ActionClass::Execute => {
             let (unit, checks, definitions) = ("u1".to_owned(), vec!["unit".to_owned()], digest("checks"));
-            admit(
-                desk,
+            desk.decide(
                 RunChecks { repo: repo(), run: run_id(), unit, commit: oid('d'), checks, definitions },
                 ask,
             )
@@ -102,49 +102,23 @@ fn decide(desk: &Desk, class: ActionClass, mut ask: Ask) -> Decision {
                 component: digest("component"),
                 title: "repair links".to_owned(),
             };
-            admit(desk, commit, ask)
+            desk.decide(commit, ask)
         }
         ActionClass::Merge => {
             ask.protected = true;
-            admit(desk, merge(), ask)
+            desk.decide(merge(), ask)
         }
         ActionClass::Deploy => {
             let (environment, release) = (plan.environment.clone(), plan.from.clone());
             ask.rollback.kind = "nothing".to_owned();
             let (repo, run, commit, tree) = (repo(), run_id(), oid('d'), oid('b'));
-            admit(desk, Deploy { repo, run, environment, release, commit, tree, rollback: plan }, ask)
+            desk.decide(Deploy { repo, run, environment, release, commit, tree, rollback: plan }, ask)
         }
         ActionClass::Rollback => {
             ask.rollback.kind = "nothing".to_owned();
-            admit(desk, Rollback { plan }, ask)
+            desk.decide(Rollback { plan }, ask)
         }
     }
-}
-
-fn merge() -> Merge {
-    Merge {
-        repo: repo(),
-        target: "refs/heads/main".parse().unwrap(),
-        expected: oid('c'),
-        commit: oid('d'),
-        tree: oid('b'),
-    }
-}
-
-fn admit<A: Action>(desk: &Desk, action: A, ask: Ask) -> Decision {
-    let decision = match desk.gate.admit(action, ask).unwrap() {
-        Admission::Allow { decision, .. }
-        | Admission::Review { decision, .. }
-        | Admission::Deny { decision, .. } => decision,
-    };
-    let bytes = desk.log.records.lock().unwrap().pop().unwrap().input_bytes;
-    let question = Question::from_bytes(bytes.to_vec()).unwrap();
-    assert_eq!(
-        decision,
-        desk.as_written.decide(&question),
-        "the joined modules decide otherwise than the written ones"
-    );
-    decision
 }
 
 /// Verdict and leading rule, for example `review needs-human`.

@@ -1,11 +1,10 @@
 //! What holds whatever the mode, level, profile and approvals: hard rules, and that nothing gets better by getting worse.
 
-use abide_core::action::Merge;
 use abide_core::decision::{Decision, FindingLevel, Verdict};
 use abide_core::facts::{Collision, Facts, FileStatus, Hazard, SecretFact, Totals};
 use abide_core::input::{ApprovalInput, RunMode, SafetyLevel, SafetyMode};
-use abide_gate::{Admission, Ask};
-use abide_tests::gate::{Desk, NOW, ask, desk, facts, file, oid, repo, shipped_with};
+use abide_gate::Ask;
+use abide_tests::gate::{Desk, NOW, ask, desk, facts, file, merge, shipped_with};
 use serde_json::json;
 
 const MODES: [SafetyMode; 3] = [SafetyMode::DenyByDefault, SafetyMode::Warn, SafetyMode::Allow];
@@ -21,22 +20,8 @@ fn widest() -> Desk {
     }))
 }
 
-fn merge() -> Merge {
-    Merge {
-        repo: repo(),
-        target: "refs/heads/main".parse().unwrap(),
-        expected: oid('c'),
-        commit: oid('d'),
-        tree: oid('b'),
-    }
-}
-
 fn decide(desk: &Desk, ask: Ask) -> Decision {
-    match desk.gate.admit(merge(), ask).unwrap() {
-        Admission::Allow { decision, .. }
-        | Admission::Review { decision, .. }
-        | Admission::Deny { decision, .. } => decision,
-    }
+    desk.decide(merge(), ask)
 }
 
 /// A merge of a document that goes through by itself.

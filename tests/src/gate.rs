@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use abide_core::action::{Action, Merge};
+use abide_core::decision::Decision;
 use abide_core::facts::{Facts, FileFacts, FileStatus, TestFacts, Totals, WindowFacts};
 use abide_core::id::{Digest, Epoch, Oid, RepoId, RunId, Seq, Timestamp};
 use abide_core::input::{
@@ -13,7 +15,8 @@ use abide_core::input::{
     SubjectKind,
 };
 use abide_gate::{
-    Ask, Bundle, Clock, DecisionLog, DecisionRecord, Gate, Halt, HaltState, NativeJudge, PortError, source,
+    Admission, Ask, Bundle, Clock, DecisionLog, DecisionRecord, Gate, Halt, HaltState, Judge as _,
+    NativeJudge, PortError, Question, source,
 };
 use serde_json::Value as Json;
 
@@ -84,6 +87,36 @@ pub struct Desk {
     pub clock: Arc<StillClock>,
     /// Its kill switch.
     pub switch: Arc<Switch>,
+}
+
+impl Desk {
+    /// Puts an action through the gate. The same policy as it was written must decide the same.
+    pub fn decide<A: Action>(&self, action: A, ask: Ask) -> Decision {
+        let decision = match self.gate.admit(action, ask).unwrap() {
+            Admission::Allow { decision, .. }
+            | Admission::Review { decision, .. }
+            | Admission::Deny { decision, .. } => decision,
+        };
+        let bytes = self.log.records.lock().unwrap().pop().unwrap().input_bytes;
+        let question = Question::from_bytes(bytes.to_vec()).unwrap();
+        assert_eq!(
+            decision,
+            self.as_written.decide(&question),
+            "the joined modules decide otherwise than the written ones"
+        );
+        decision
+    }
+}
+
+/// A merge into `main`.
+pub fn merge() -> Merge {
+    Merge {
+        repo: repo(),
+        target: "refs/heads/main".parse().unwrap(),
+        expected: oid('c'),
+        commit: oid('d'),
+        tree: oid('b'),
+    }
 }
 
 /// A real gate over a bundle.
