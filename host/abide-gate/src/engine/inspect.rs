@@ -294,6 +294,7 @@ impl<'a> Walk<'a> {
             match &statement.literal {
                 Literal::SomeVars { vars, .. } => self.bound.extend(vars.iter().map(Span::text)),
                 Literal::SomeIn { key, value, collection, .. } => {
+                    self.links.loud.extend(link::only_findings(collection));
                     self.bind_all(key.iter().chain([value]));
                     self.push_all(key.iter().chain([value, collection]), below);
                 }

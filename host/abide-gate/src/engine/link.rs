@@ -8,22 +8,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use abide_core::input::PolicyInput;
-use regorus::unstable::{BoolOp, Expr, Literal, LiteralStmt, Module, Ref, Rule};
+use regorus::unstable::{BoolOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead};
 
-use crate::engine::inspect::{path_of, place, rule_root};
+use crate::engine::inspect::{path_of, place, rule_name, rule_root};
 use crate::engine::loader::Place;
 
 /// The package of a joined module.
 pub(crate) const PACKAGE: &str = "joined";
 /// The rule under which all data hangs, and the key of the document it reads.
 pub(crate) const DOCUMENT: &str = "document__";
-/// The rule that holds what the layers found.
+/// The rule that holds the layers.
 const LAYERS_RULE: &str = "layers__";
+/// The rule that holds those layers that may find something, where only the findings are read.
+const LOUD_RULE: &str = "loud__";
 
 /// The name of a rule in the joined module. `path` is its package and its first name. Different paths have different names: the parts are
 /// joined by `_0`, and a `_` of their own becomes `_1`.
-pub(crate) fn name(path: &[String]) -> String {
-    path.iter().map(|part| part.replace('_', "_1")).collect::<Vec<_>>().join("_0")
+pub(crate) fn name<S: AsRef<str>>(path: &[S]) -> String {
+    path.iter().map(|part| part.as_ref().replace('_', "_1")).collect::<Vec<_>>().join("_0")
 }
 
 fn is_plain(name: &str) -> bool {
@@ -38,7 +40,7 @@ pub(crate) fn is_free(variable: &str) -> bool {
 
 /// The rule that answers, in the joined module.
 pub(crate) fn entrypoint() -> String {
-    format!("data.{PACKAGE}.{}", name(&["abide".to_owned(), "decision".to_owned()]))
+    format!("data.{PACKAGE}.{}", name(&["abide", "decision"]))
 }
 
 /// A piece of text to be replaced, in bytes of the module.
@@ -54,6 +56,8 @@ pub(crate) struct Edit {
 pub(crate) struct Links {
     /// What to replace.
     pub(crate) edits: BTreeSet<Edit>,
+    /// Where `data.abide.layers[_].findings` begins as that of which there is `some`, in bytes: what is empty counts for nothing there.
+    pub(crate) loud: BTreeSet<u32>,
     /// Why the module cannot be joined. Empty if it can.
     pub(crate) obstacles: Vec<(Place, &'static str)>,
 }
@@ -95,9 +99,12 @@ impl Asked {
     }
 }
 
-/// A condition on what is asked about: without it the body is false.
+/// A condition on what is asked about: without it the body is false, with it this statement says nothing.
 #[derive(Debug, Clone)]
 struct Guard {
+    /// The statement, in bytes of the module.
+    start: u32,
+    end: u32,
     /// Index in [`ASKED`].
     place: usize,
     values: Vec<Scalar>,
@@ -115,7 +122,27 @@ struct Piece {
     start: usize,
     end: usize,
     root: String,
+    /// Whether the rule adds to a set, which is there without it, too.
+    adds: bool,
     guards: Vec<Guard>,
+}
+
+impl Piece {
+    fn applies(&self, asked: &Asked) -> bool {
+        self.guards.iter().all(|guard| guard.holds(asked))
+    }
+}
+
+/// What a module of a layer gives to those who read the layers.
+#[derive(Debug)]
+struct Layer {
+    name: String,
+    /// The rule that holds its rules, by their names.
+    rule: String,
+    /// Rules that fill it.
+    text: String,
+    /// The name of its findings in the joined module.
+    findings: String,
 }
 
 #[derive(Debug)]
@@ -130,7 +157,7 @@ struct Part {
 #[derive(Debug)]
 pub(crate) struct Plan {
     parts: Vec<Part>,
-    layers: String,
+    layers: Vec<Layer>,
 }
 
 /// A joined module.
@@ -161,7 +188,7 @@ impl Plan {
     /// Prepares the joining. `Err` says where and why it cannot be done.
     pub(crate) fn of(modules: &[Ref<Module>], links: Vec<Links>) -> Result<Self, (Place, &'static str)> {
         let mut parts = Vec::new();
-        let mut layers = String::new();
+        let mut layers = Vec::new();
         for (number, (module, links)) in modules.iter().zip(links).enumerate() {
             if let Some(obstacle) = links.obstacles.into_iter().next() {
                 return Err(obstacle);
@@ -180,7 +207,7 @@ impl Plan {
             for (piece, end) in pieces.iter_mut().zip(starts) {
                 piece.end = end;
             }
-            layers.extend(layer_rules(number, module));
+            layers.extend(layer(number, module));
             let edits = links.edits.into_iter().collect();
             parts.push(Part { path: source.get_path().clone(), text, edits, pieces });
         }
@@ -194,13 +221,34 @@ impl Plan {
             let count = left.entry(&piece.root).or_default();
             *count = count.saturating_add(1);
         }
-        let mut text = format!("package {PACKAGE}\n{DOCUMENT} := data.{DOCUMENT}\n{}", self.layers);
+        let mut text = format!("package {PACKAGE}\n{DOCUMENT} := data.{DOCUMENT}\n{}", self.layers(asked));
         let mut lines = Vec::new();
         for part in &self.parts {
             lines.push((text.matches('\n').count(), part.path.clone()));
             part.write(&mut text, asked, &mut left);
         }
         Joined { text, lines: Lines(lines) }
+    }
+
+    /// The rules through which layers are read.
+    fn layers(&self, asked: &Asked) -> String {
+        let mut loud: BTreeSet<&str> = BTreeSet::new();
+        for piece in self.parts.iter().flat_map(|part| &part.pieces) {
+            if !piece.adds || piece.applies(asked) {
+                loud.insert(&piece.root);
+            }
+        }
+        let entry = |rule: &str, layer: &Layer| format!("{rule}[{:?}] := {}\n", layer.name, layer.rule);
+        let mut text: String =
+            self.layers.iter().map(|layer| layer.text.clone() + &entry(LAYERS_RULE, layer)).collect();
+        let heard: String = self
+            .layers
+            .iter()
+            .filter(|layer| loud.contains(layer.findings.as_str()))
+            .map(|layer| entry(LOUD_RULE, layer))
+            .collect();
+        text.push_str(if heard.is_empty() { "loud__ := {}\n" } else { &heard });
+        text
     }
 }
 
@@ -211,10 +259,10 @@ impl Part {
         blank(out, self.text.get(..first).unwrap_or_default());
         for piece in &self.pieces {
             let others = left.get(piece.root.as_str()).copied().unwrap_or_default();
-            let applies = piece.guards.iter().all(|guard| guard.holds(asked));
+            let applies = piece.applies(asked);
             // A name must stay defined, be it by a rule that is false.
             if applies || others <= 1 {
-                self.copy(out, piece.start, piece.end);
+                self.copy(out, piece, applies);
             } else {
                 left.insert(piece.root.as_str(), others.saturating_sub(1));
                 blank(out, self.text.get(piece.start..piece.end).unwrap_or_default());
@@ -223,18 +271,23 @@ impl Part {
         out.push('\n');
     }
 
-    fn copy(&self, out: &mut String, start: usize, end: usize) {
-        let mut at = start;
-        for edit in &self.edits {
-            let (from, to) = (to_usize(edit.start), to_usize(edit.end));
-            if from < start || from >= end {
-                continue;
-            }
-            out.push_str(self.text.get(at..from).unwrap_or_default());
+    /// A condition that holds need not be asked again.
+    fn copy(&self, out: &mut String, piece: &Piece, applies: bool) {
+        let held = piece.guards.iter().filter(|_| applies);
+        let held: Vec<Edit> =
+            held.map(|guard| Edit { start: guard.start, end: guard.end, text: "true".to_owned() }).collect();
+        let inside = |edit: &Edit| held.iter().any(|held| held.start <= edit.start && edit.end <= held.end);
+        let of_piece = |edit: &&Edit| (piece.start..piece.end).contains(&to_usize(edit.start));
+        let mut edits: Vec<&Edit> =
+            self.edits.iter().filter(of_piece).filter(|edit| !inside(edit)).chain(&held).collect();
+        edits.sort();
+        let mut at = piece.start;
+        for edit in edits {
+            out.push_str(self.text.get(at..to_usize(edit.start)).unwrap_or_default());
             out.push_str(&edit.text);
-            at = to;
+            at = to_usize(edit.end);
         }
-        out.push_str(self.text.get(at..end).unwrap_or_default());
+        out.push_str(self.text.get(at..piece.end).unwrap_or_default());
     }
 }
 
@@ -247,33 +300,54 @@ fn to_usize(number: u32) -> usize {
 }
 
 /// What `data.abide.layers` gives, by rules of which each is absent where the layer's is undefined.
-fn layer_rules(number: usize, module: &Module) -> Vec<String> {
-    let mut lines = Vec::new();
+fn layer(number: usize, module: &Module) -> Option<Layer> {
     let rules = module.policy.iter().map(|rule| rule_root(module, rule));
     let roots: BTreeSet<Vec<String>> =
         rules.filter(|(_, is_function)| !is_function).map(|(root, _)| root).collect();
-    let mut named = None;
+    let rule = format!("layer_{number}__");
+    let mut found = None;
     for root in &roots {
-        let [abide, layers, layer, rule] = root.as_slice() else { continue };
+        let [abide, layers, layer, field] = root.as_slice() else { continue };
         if abide == "abide" && layers == "layers" {
-            lines.push(format!("layer_{number}__[{rule:?}] := {}\n", name(root)));
-            named = Some(layer);
+            let findings = name(&[abide, layers, layer, "findings"]);
+            let layer = found.get_or_insert_with(|| Layer {
+                name: layer.clone(),
+                rule: rule.clone(),
+                text: String::new(),
+                findings,
+            });
+            layer.text.push_str(&format!("{rule}[{field:?}] := {}\n", name(root)));
         }
     }
-    if let Some(layer) = named {
-        lines.push(format!("{LAYERS_RULE}[{layer:?}] := layer_{number}__\n"));
-    }
-    lines
+    found
 }
 
 /// What stands for `data.abide.layers`: nothing, where there are none.
-pub(crate) fn layers_name(any: bool) -> &'static str {
-    if any { LAYERS_RULE } else { "{}" }
+pub(crate) fn layers_name(any: bool, only_findings: bool) -> &'static str {
+    match (any, only_findings) {
+        (true, true) => LOUD_RULE,
+        (true, false) => LAYERS_RULE,
+        (false, _) => "{}",
+    }
+}
+
+/// Whether it reads, spelled out, `data.abide.layers[_].findings`. Gives where it begins, in bytes.
+pub(crate) fn only_findings(collection: &Expr) -> Option<u32> {
+    let Expr::RefDot { refr, field, .. } = collection else { return None };
+    let Expr::RefBrack { refr, index, .. } = &**refr else { return None };
+    let Expr::Var { span: index, .. } = &**index else { return None };
+    let Expr::RefDot { refr, field: layers, .. } = &**refr else { return None };
+    let Expr::RefDot { refr, field: abide, .. } = &**refr else { return None };
+    let Expr::Var { span: data, .. } = &**refr else { return None };
+    let said = [data.text(), abide.0.text(), layers.0.text(), index.text(), field.0.text()];
+    (said == ["data", "abide", "layers", "_", "findings"]).then_some(data.start)
 }
 
 fn piece(module: &Module, rule: &Rule) -> Piece {
     let root = name(&rule_root(module, rule).0);
-    Piece { start: to_usize(rule.span().start), end: 0, root, guards: guards(rule) }
+    let is_set = matches!(rule, Rule::Spec { head: RuleHead::Set { .. }, .. });
+    let adds = is_set && !rule_name(module, rule).1.contains('.');
+    Piece { start: to_usize(rule.span().start), end: 0, root, adds, guards: guards(rule) }
 }
 
 /// Only of rules with one body: of a chain of `else`, one link cannot be left out.
@@ -287,32 +361,36 @@ fn guard(statement: &LiteralStmt) -> Option<Guard> {
     if !statement.with_mods.is_empty() {
         return None;
     }
-    match &statement.literal {
-        Literal::Expr { expr, .. } => test(expr),
-        Literal::NotExpr { expr, .. } => test(expr).map(|guard| Guard { wanted: !guard.wanted, ..guard }),
-        Literal::SomeVars { .. } | Literal::SomeIn { .. } | Literal::Every { .. } => None,
-    }
+    let (place, values, wanted) = match &statement.literal {
+        Literal::Expr { expr, .. } => test(expr)?,
+        Literal::NotExpr { expr, .. } => {
+            test(expr).map(|(place, values, wanted)| (place, values, !wanted))?
+        }
+        Literal::SomeVars { .. } | Literal::SomeIn { .. } | Literal::Every { .. } => return None,
+    };
+    Some(Guard { start: statement.span.start, end: statement.span.end, place, values, wanted })
 }
 
+/// Which place it asks about, for which values, and whether it wants one of them.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "nothing else is a guard, and a guard that is missed costs time only"
 )]
-fn test(expr: &Expr) -> Option<Guard> {
+fn test(expr: &Expr) -> Option<(usize, Vec<Scalar>, bool)> {
     match expr {
         Expr::RefDot { .. } => {
             let place = asked_for(expr)?;
             // A text is as true as `true`: only where the value is a truth is a bare reference a condition.
             let is_truth = matches!(ASKED.get(place)?.last()?, &"halted" | &"frozen" | &"exhausted");
-            is_truth.then(|| Guard { place, values: vec![Scalar::Bool(true)], wanted: true })
+            is_truth.then(|| (place, vec![Scalar::Bool(true)], true))
         }
         Expr::BoolExpr { op: op @ (BoolOp::Eq | BoolOp::Ne), lhs, rhs, .. } => {
-            Some(Guard { place: asked_for(lhs)?, values: vec![scalar(rhs)?], wanted: *op == BoolOp::Eq })
+            Some((asked_for(lhs)?, vec![scalar(rhs)?], *op == BoolOp::Eq))
         }
         Expr::Membership { key: None, value, collection, .. } => {
             let (Expr::Set { items, .. } | Expr::Array { items, .. }) = &**collection else { return None };
             let values = items.iter().map(|item| scalar(item)).collect::<Option<Vec<_>>>()?;
-            Some(Guard { place: asked_for(value)?, values, wanted: true })
+            Some((asked_for(value)?, values, true))
         }
         _ => None,
     }

@@ -39,12 +39,13 @@ impl Walk<'_> {
     pub(super) fn link_data(&mut self, expr: &Expr, path: &[&str], before: usize) {
         let Some((root, ends)) = spine(expr) else { return };
         if path == ["abide", "layers"] {
-            let text = link::layers_name(self.names.has_layers()).to_owned();
+            let only_findings = self.links.loud.contains(&root.start);
+            let text = link::layers_name(self.names.has_layers(), only_findings).to_owned();
             return self.replace(root, &ends, before, path.len(), text);
         }
         if let Some(length) = self.names.root_on(path) {
             let (name, field) = path.split_at(length);
-            let name = link::name(&name.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>());
+            let name = link::name(name);
             if length <= before {
                 let rest = field.iter().take(before.saturating_sub(length)).copied();
                 return self.edit(root, root.end, format!("{name}{}", brackets(rest)));

@@ -152,3 +152,32 @@ decision := {"verdict": "deny", "findings": [f | some layer in data.abide.layers
     assert_eq!(bundle.not_joined(), None);
     assert_eq!(messages(&both(&bundle)), ["1"]);
 }
+
+#[test]
+fn layers_that_cannot_find_anything_are_not_asked() {
+    let layers = [
+        (
+            "a",
+            "findings contains {\"rule\": \"a\", \"level\": \"deny\", \"msg\": \"a\"} if input.action.class == \"PLAN\"",
+        ),
+        (
+            "b",
+            "findings contains {\"rule\": \"b\", \"level\": \"deny\", \"msg\": \"b\"} if input.action.class == \"MERGE\"",
+        ),
+        ("c", "findings := [{\"rule\": \"c\", \"level\": \"deny\", \"msg\": \"c\"}] if not input.run.halted"),
+        (
+            "d",
+            "findings contains {\"rule\": \"d\", \"level\": \"deny\", \"msg\": \"never\"} if input.run.halted\nfindings contains {\"rule\": \"d\", \"level\": \"deny\", \"msg\": \"d\"} if { input.action.class in {\"PLAN\"}; count(input.run.profile) > 0 }",
+        ),
+    ];
+    let main = r#"package abide
+decision := {"verdict": "deny", "findings": array.concat([f | some f in data.abide.layers[_].findings], counted)}
+counted := [{"rule": "n", "level": "warn", "msg": sprintf("%d layers", [count(data.abide.layers)])}]"#;
+    let mut modules = BTreeMap::from([("main.rego".to_owned(), main.to_owned())]);
+    for (name, rules) in layers {
+        modules.insert(format!("layers/{name}.rego"), format!("package abide.layers.{name}\n{rules}"));
+    }
+    let bundle = Bundle::load(modules, json!({})).unwrap();
+    assert_eq!(bundle.not_joined(), None);
+    assert_eq!(messages(&both(&bundle)), ["a", "c", "d", "4 layers"]);
+}
