@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use abide_core::input::PolicyInput;
-use regorus::unstable::{BoolOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead};
+use regorus::unstable::{BoolOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead, Span};
 
 use crate::engine::inspect::{path_of, place, rule_name, rule_root};
 use crate::engine::loader::Place;
@@ -238,18 +238,20 @@ impl Plan {
                 loud.insert(&piece.root);
             }
         }
-        let entry = |rule: &str, layer: &Layer| format!("{rule}[{:?}] := {}\n", layer.name, layer.rule);
-        let mut text: String =
-            self.layers.iter().map(|layer| layer.text.clone() + &entry(LAYERS_RULE, layer)).collect();
-        let heard: String = self
-            .layers
-            .iter()
-            .filter(|layer| loud.contains(layer.findings.as_str()))
-            .map(|layer| entry(LOUD_RULE, layer))
-            .collect();
-        text.push_str(if heard.is_empty() { "loud__ := {}\n" } else { &heard });
+        let mut text: String = self.layers.iter().map(|layer| layer.text.as_str()).collect();
+        text.push_str(&table(LAYERS_RULE, self.layers.iter()));
+        text.push_str(&table(
+            LOUD_RULE,
+            self.layers.iter().filter(|layer| loud.contains(layer.findings.as_str())),
+        ));
         text
     }
+}
+
+/// A rule that gives these layers by name.
+fn table<'a>(rule: &str, layers: impl Iterator<Item = &'a Layer>) -> String {
+    let text: String = layers.map(|layer| format!("{rule}[{:?}] := {}\n", layer.name, layer.rule)).collect();
+    if text.is_empty() { format!("{rule} := {{}}\n") } else { text }
 }
 
 impl Part {
@@ -316,19 +318,15 @@ fn layer(number: usize, module: &Module) -> Option<Layer> {
                 text: String::new(),
                 findings,
             });
-            layer.text.push_str(&format!("{rule}[{field:?}] := {}\n", name(root)));
+            layer.text.extend([format!("{rule}[{field:?}] := {}\n", name(root))]);
         }
     }
     found
 }
 
-/// What stands for `data.abide.layers`: nothing, where there are none.
-pub(crate) fn layers_name(any: bool, only_findings: bool) -> &'static str {
-    match (any, only_findings) {
-        (true, true) => LOUD_RULE,
-        (true, false) => LAYERS_RULE,
-        (false, _) => "{}",
-    }
+/// What stands for `data.abide.layers`.
+pub(crate) fn layers_name(only_findings: bool) -> &'static str {
+    if only_findings { LOUD_RULE } else { LAYERS_RULE }
 }
 
 /// Whether it reads, spelled out, `data.abide.layers[_].findings`. Gives where it begins, in bytes.
@@ -368,7 +366,14 @@ fn guard(statement: &LiteralStmt) -> Option<Guard> {
         }
         Literal::SomeVars { .. } | Literal::SomeIn { .. } | Literal::Every { .. } => return None,
     };
-    Some(Guard { start: statement.span.start, end: statement.span.end, place, values, wanted })
+    Some(Guard { start: statement.span.start, end: end(&statement.span), place, values, wanted })
+}
+
+/// Where it ends. The parser lets what ends in a text end before its quote.
+fn end(span: &Span) -> u32 {
+    let after = span.source.get_contents().as_bytes().get(to_usize(span.end));
+    let quote = after.is_some_and(|byte| matches!(byte, b'"' | b'`'));
+    span.end.saturating_add(u32::from(quote))
 }
 
 /// Which place it asks about, for which values, and whether it wants one of them.

@@ -40,7 +40,7 @@ impl Walk<'_> {
         let Some((root, ends)) = spine(expr) else { return };
         if path == ["abide", "layers"] {
             let only_findings = self.links.loud.contains(&root.start);
-            let text = link::layers_name(self.names.has_layers(), only_findings).to_owned();
+            let text = link::layers_name(only_findings).to_owned();
             return self.replace(root, &ends, before, path.len(), text);
         }
         if let Some(length) = self.names.root_on(path) {

@@ -73,13 +73,6 @@ impl Names {
             .max()
     }
 
-    /// Whether there are layers.
-    pub(super) fn has_layers(&self) -> bool {
-        self.roots.iter().any(
-            |root| matches!(root.as_slice(), [abide, layers, ..] if abide == "abide" && layers == "layers"),
-        )
-    }
-
     /// Whether some rule lies on `path`: above it, at it or below it.
     pub(super) fn reaches(&self, path: &[&str]) -> bool {
         let on_the_way = |rule: &Vec<String>| rule.iter().zip(path.iter()).all(|(name, part)| name == part);

@@ -6,9 +6,11 @@ use abide_core::decision::Decision;
 use serde_json::json;
 
 use super::answers::input;
+use crate::engine::link::{self, Asked};
 use crate::engine::{Bundle, NativeJudge};
 use crate::gate::Judge;
 use crate::question::Question;
+use crate::source;
 
 fn bundle(modules: &[&str]) -> Bundle {
     let modules =
@@ -19,6 +21,10 @@ fn bundle(modules: &[&str]) -> Bundle {
 /// What both ways of judging say.
 fn both(bundle: &Bundle) -> Decision {
     let question = Question::new(input()).unwrap();
+    if bundle.not_joined().is_none() {
+        let answerer = bundle.answerer(&Asked::of(question.input()));
+        assert_eq!(answerer.entrypoint, link::entrypoint(), "the joined module could not be prepared");
+    }
     let decision = NativeJudge::over(bundle.clone()).decide(&question);
     assert_eq!(decision, NativeJudge::as_written(bundle.clone()).decide(&question));
     decision
@@ -31,6 +37,17 @@ fn messages(decision: &Decision) -> Vec<&str> {
 /// Answers with what `data.abide.other.said` is.
 const SAYS: &str = r#"package abide
 decision := {"verdict": "deny", "findings": [{"rule": "r", "level": "deny", "msg": msg} | some msg in data.abide.other.said]}"#;
+
+#[test]
+fn the_shipped_policies_are_joined_with_and_without_layers() {
+    both(&source::assemble(&super::policies()).unwrap());
+    let shipped = source::assemble(&super::policies()).unwrap();
+    let mut modules = shipped.modules().clone();
+    let layer = "package abide.layers.one\nfindings contains {\"rule\": \"mine\", \"level\": \"deny\", \"msg\": \"m\"}";
+    modules.insert("layers/one.rego".to_owned(), layer.to_owned());
+    let said = both(&Bundle::load(modules, shipped.data().clone()).unwrap());
+    assert!(said.findings.iter().any(|finding| finding.rule == "mine"));
+}
 
 #[test]
 fn references_of_all_kinds_mean_the_same() {
