@@ -250,7 +250,9 @@ impl Plan {
 
 /// A rule that gives these layers by name.
 fn table<'a>(rule: &str, layers: impl Iterator<Item = &'a Layer>) -> String {
-    let text: String = layers.map(|layer| format!("{rule}[{:?}] := {}\n", layer.name, layer.rule)).collect();
+    let entries: Vec<String> =
+        layers.map(|layer| format!("{rule}[{:?}] := {}\n", layer.name, layer.rule)).collect();
+    let text = entries.concat();
     if text.is_empty() { format!("{rule} := {{}}\n") } else { text }
 }
 
