@@ -31,6 +31,8 @@ pub(crate) enum Audience {
     Live,
     /// They are tests, or stand beside tests: `with input` and `with data` are allowed.
     Tests,
+    /// They say what must never happen, and are told of cases, not of one input.
+    Invariants,
 }
 
 /// Faults that are kept at most. A bundle with one does not load, so no more than a person reads are needed.
@@ -80,7 +82,9 @@ pub(crate) fn survey(
             let what = "`__target__` belongs to another product";
             seen.faults.push(construct(&module.package.span, what));
         }
-        if audience == Audience::Live || !is_test(module.package.span.source.get_path()) {
+        let decides = audience == Audience::Live
+            || audience == Audience::Tests && !is_test(module.package.span.source.get_path());
+        if decides {
             seen.faults.extend(names.check_layer(module, unknown).err());
         }
         let scope = Scope::of(module, &mut seen.faults);
@@ -283,7 +287,7 @@ impl<'a> Walk<'a> {
         let below = depth.saturating_add(1);
         for statement in &query.stmts {
             for with in &statement.with_mods {
-                if self.audience == Audience::Live {
+                if self.audience != Audience::Tests {
                     let what = "`with` is for tests: a live rule judges what it is given";
                     self.fault(construct(&with.span, what));
                 } else if !names::is_document(&with.refr) {
@@ -410,6 +414,9 @@ impl<'a> Walk<'a> {
         let path: Vec<Option<&str>> = before.iter().map(|part| Some(part.as_str())).chain(parts).collect();
         if document == "input" {
             self.link_input(expr, before);
+            if self.audience == Audience::Invariants {
+                return;
+            }
             if let Err(missing) = schema::look_up(&path) {
                 let place = place(expr.span());
                 self.fault(BundleError::Input { place, path: missing.path, nearest: missing.nearest });

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use abide_core::canonical::{self, CanonicalError};
 use abide_core::decision::{Decision, Finding, FindingLevel, Grants, Verdict};
+use abide_core::input::PolicyInput;
 
 use crate::engine::answer::{self, Answer};
 use crate::engine::bundle::{Answerer, Bundle};
@@ -43,6 +44,15 @@ impl Fault {
             Self::Crowded => "AB0115",
             Self::Input(_) => "AB0116",
             Self::NoThread => "AB0119",
+        }
+    }
+
+    pub(crate) fn of(lost: Lost) -> Self {
+        match lost {
+            Lost::Deadline => Self::Deadline,
+            Lost::Panicked => Self::Panicked,
+            Lost::Crowded => Self::Crowded,
+            Lost::NoThread => Self::NoThread,
         }
     }
 
@@ -98,14 +108,7 @@ impl NativeJudge {
         let answerer = if self.joined { bundle.answerer(&asked) } else { Arc::new(bundle.as_written()) };
         let (bytes, limits) = (question.shared(), self.limits);
         let work = move || evaluate(&answerer, &bytes, &limits);
-        self.supervisor.call(self.limits.deadline(), work).unwrap_or_else(|lost| {
-            Err(match lost {
-                Lost::Deadline => Fault::Deadline,
-                Lost::Panicked => Fault::Panicked,
-                Lost::Crowded => Fault::Crowded,
-                Lost::NoThread => Fault::NoThread,
-            })
-        })
+        self.supervisor.call(self.limits.deadline(), work).unwrap_or_else(|lost| Err(Fault::of(lost)))
     }
 }
 
@@ -117,7 +120,7 @@ impl crate::gate::Judge for NativeJudge {
     }
 }
 
-fn evaluate(answerer: &Answerer, bytes: &[u8], limits: &JudgeLimits) -> Result<Answer, Fault> {
+pub(crate) fn evaluate(answerer: &Answerer, bytes: &[u8], limits: &JudgeLimits) -> Result<Answer, Fault> {
     let input = document::read(bytes).map_err(|error| Fault::Input(error.to_string()))?;
     let mut engine = answerer.engine.clone();
     engine.set_input(input);
@@ -137,14 +140,23 @@ fn fault_of(printed: &str, lines: &Lines) -> Fault {
     )
 }
 
-fn compose(bundle: &Bundle, question: &Question, answer: Result<Answer, Fault>) -> Decision {
-    let input = question.input();
+/// Turns a fault into a denial and adds what the host adds: the code of the fault, the answer and the verdict.
+pub(crate) fn settle(
+    input: &PolicyInput,
+    answer: Result<Answer, Fault>,
+) -> (Option<String>, Answer, Verdict) {
     let mut fault = None;
     let mut answer = answer.unwrap_or_else(|failed| {
         fault = Some(failed.code().to_owned());
         denial(&failed)
     });
     let verdict = floor::verdict(input, &mut answer);
+    (fault, answer, verdict)
+}
+
+fn compose(bundle: &Bundle, question: &Question, answer: Result<Answer, Fault>) -> Decision {
+    let input = question.input();
+    let (fault, answer, verdict) = settle(input, answer);
     let clean = fault.is_none();
     Decision {
         schema: Decision::SCHEMA.to_owned(),
