@@ -1,7 +1,7 @@
 //! From the files of a policy folder to a bundle. Reads no disk: it takes paths and bytes.
 //!
-//! `x.rego` is a module, `x_test.rego` a test and `x_cases.yaml` a table of cases (both kept out of the bundle), `data/x.yaml` becomes `data.x`, `schemas/x.schema.json` is for
-//! editors and tests. Anything else is an error: a rule in a file that nobody reads is a gate that looks on but is off.
+//! `x.rego` is a module, `x_test.rego` a test and `x_cases.yaml` a table of cases (both kept out of the bundle), `data/x.yaml` becomes `data.x`,
+//! `invariants/x.rego` and `invariants/model.yaml` say what must never happen (kept out, too), `schemas/x.schema.json` is for editors and tests. Anything else is an error: a rule in a file that nobody reads is a gate that looks on but is off.
 
 use std::collections::BTreeMap;
 
@@ -19,9 +19,16 @@ pub struct Sources {
     pub tests: BTreeMap<String, String>,
     /// Tables of cases by path.
     pub cases: BTreeMap<String, String>,
+    /// What must never happen, by path.
+    pub invariants: BTreeMap<String, String>,
+    /// The model over which invariants are checked.
+    pub model: Option<String>,
     /// The data document.
     pub data: Json,
 }
+
+/// Below which invariants stand.
+pub const INVARIANTS: &str = "invariants/";
 
 /// Sorts the files of a policy folder into modules, tests and data. Paths are relative to the folder, with `/`.
 pub fn sort(files: &BTreeMap<String, Vec<u8>>) -> Result<Sources, BundleError> {
@@ -31,7 +38,14 @@ pub fn sort(files: &BTreeMap<String, Vec<u8>>) -> Result<Sources, BundleError> {
 /// The same, going on after a file that cannot be used: what could be sorted, and what is wrong with the others.
 pub fn gather(files: &BTreeMap<String, Vec<u8>>) -> (Sources, Vec<BundleError>) {
     let empty = BTreeMap::new;
-    let mut sources = Sources { modules: empty(), tests: empty(), cases: empty(), data: Json::Null };
+    let mut sources = Sources {
+        modules: empty(),
+        tests: empty(),
+        cases: empty(),
+        invariants: empty(),
+        model: None,
+        data: Json::Null,
+    };
     let (mut data, mut faults) = (Map::new(), Vec::new());
     for (path, bytes) in files {
         faults.extend(place(path, bytes, &mut sources, &mut data).err());
@@ -47,7 +61,11 @@ fn place(
     data: &mut Map<String, Json>,
 ) -> Result<(), BundleError> {
     let text = || text_of(path, bytes);
-    if path.strip_suffix("_test.rego").is_some() {
+    if path == MODEL {
+        sources.model = Some(text()?);
+    } else if is_invariant(path) {
+        sources.invariants.insert(path.to_owned(), text()?);
+    } else if path.strip_suffix("_test.rego").is_some() {
         sources.tests.insert(path.to_owned(), text()?);
     } else if path.strip_suffix(".rego").is_some() {
         sources.modules.insert(path.to_owned(), text()?);
@@ -58,7 +76,7 @@ fn place(
     } else if !is_beside(path) {
         return Err(refused(
             path,
-            "only `*.rego`, `*_cases.yaml`, `data/*.yaml`, `schemas/*.json` and `*.md` belong here",
+            "only `*.rego`, `*_cases.yaml`, `data/*.yaml`, `invariants/model.yaml`, `schemas/*.json` and `*.md` belong here",
         ));
     }
     Ok(())
@@ -109,7 +127,9 @@ pub fn gather_layered(
 
 fn place_layer(path: &str, bytes: &[u8], sources: &mut Sources) -> Result<(), BundleError> {
     let text = || text_of(&format!("{LAYERS}{path}"), bytes);
-    if path.strip_suffix("_test.rego").is_some() {
+    if is_invariant(path) {
+        sources.invariants.insert(format!("{LAYERS}{path}"), text()?);
+    } else if path.strip_suffix("_test.rego").is_some() {
         sources.tests.insert(format!("{LAYERS}{path}"), text()?);
     } else if path.strip_suffix(".rego").is_some() {
         sources.modules.insert(format!("{LAYERS}{path}"), text()?);
@@ -122,6 +142,13 @@ fn place_layer(path: &str, bytes: &[u8], sources: &mut Sources) -> Result<(), Bu
         ));
     }
     Ok(())
+}
+
+/// Where the model stands.
+const MODEL: &str = "invariants/model.yaml";
+
+fn is_invariant(path: &str) -> bool {
+    path.starts_with(INVARIANTS) && path.strip_suffix(".rego").is_some()
 }
 
 fn is_beside(path: &str) -> bool {

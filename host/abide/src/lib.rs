@@ -11,6 +11,7 @@ mod embedded;
 mod home;
 mod measure;
 mod policy;
+mod prove;
 mod queue;
 mod replay;
 mod report;

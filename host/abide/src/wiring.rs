@@ -79,3 +79,12 @@ pub(crate) fn record(
         .copied()
         .ok_or_else(|| Failure::new("AB0413", "the log gave no place for an event").exit(Exit::Gate))
 }
+
+/// A clock that never jumps, for how long something took.
+pub(crate) fn monotonic() -> std::time::Instant {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "limits and durations are measured on a clock that never jumps"
+    )]
+    std::time::Instant::now()
+}

@@ -2,6 +2,7 @@
 
 mod check;
 mod explain;
+mod prove;
 mod replay;
 mod test;
 
@@ -37,6 +38,8 @@ enum PolicyVerb {
     Explain(explain::ExplainArgs),
     /// Say what a policy would have decided about past changes.
     Replay(replay::ReplayArgs),
+    /// Hold a policy against what must never happen, over every case of a finite model.
+    Prove(prove::ProveArgs),
 }
 
 /// How a level is called in a list.
@@ -66,6 +69,7 @@ pub(crate) fn run(shell: &Shell, args: &PolicyArgs) -> Result<Exit, Failure> {
         PolicyVerb::Test(args) => test::run(shell, args),
         PolicyVerb::Explain(args) => explain::run(shell, args),
         PolicyVerb::Replay(args) => replay::run(shell, args),
+        PolicyVerb::Prove(args) => prove::run(shell, args),
     }
 }
 

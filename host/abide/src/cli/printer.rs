@@ -103,6 +103,20 @@ impl Printer {
         drop(writeln!(stderr, "{text}"));
     }
 
+    /// A bar that fills as work is done; silent when piped.
+    pub(crate) fn bar(&self, what: &str, total: usize) -> Busy {
+        let busy = self.busy(what);
+        if let Some(bar) = &busy.0 {
+            bar.set_length(u64::try_from(total).unwrap_or(u64::MAX));
+            if let Ok(style) =
+                ProgressStyle::with_template("{spinner} {msg} {bar:30} {human_pos}/{human_len} {eta}")
+            {
+                bar.set_style(style);
+            }
+        }
+        busy
+    }
+
     /// A spinner that says what is being done; silent when piped.
     pub(crate) fn busy(&self, what: &str) -> Busy {
         let bar = (self.terminal && !self.json && std::io::stderr().is_terminal()).then(|| {
@@ -117,9 +131,18 @@ impl Printer {
     }
 }
 
-/// A spinner that goes away when dropped.
+/// A spinner or bar that goes away when dropped.
 #[derive(Debug)]
 pub(crate) struct Busy(Option<ProgressBar>);
+
+impl Busy {
+    /// So much more was done.
+    pub(crate) fn add(&self, done: usize) {
+        if let Some(bar) = &self.0 {
+            bar.inc(u64::try_from(done).unwrap_or(u64::MAX));
+        }
+    }
+}
 
 impl Drop for Busy {
     fn drop(&mut self) {

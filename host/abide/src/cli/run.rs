@@ -58,9 +58,10 @@ impl Bench {
 
     /// Carries a run on, and says where it stands.
     pub(crate) fn carry_on(&self, shell: &Shell, run: &RunId) -> Result<Run, Failure> {
-        let started = monotonic();
+        let started = wiring::monotonic();
         let monotonic_ms = move || {
-            u64::try_from(monotonic().saturating_duration_since(started).as_millis()).unwrap_or(u64::MAX)
+            u64::try_from(wiring::monotonic().saturating_duration_since(started).as_millis())
+                .unwrap_or(u64::MAX)
         };
         let host = Host {
             path: shell.env.path.clone(),
@@ -83,14 +84,6 @@ impl Bench {
         };
         drive.carry_on(run)
     }
-}
-
-fn monotonic() -> std::time::Instant {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "limits of checks are measured on a clock that never jumps"
-    )]
-    std::time::Instant::now()
 }
 
 pub(crate) fn run(shell: &Shell, args: &RunArgs) -> Result<Exit, Failure> {

@@ -1,0 +1,239 @@
+//! Holds a policy against invariants over every case of a finite model.
+//!
+//! What comes out is no theorem: it is that so many cases were judged, each of them, and in which of them an invariant does not hold. Cases
+//! are judged in bulk; each counterexample, and one case of every block, is put to the ordinary judge as well, which must say the same.
+
+pub(crate) mod block;
+pub(crate) mod model;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use abide_core::input::PolicyInput;
+use abide_gate::{Bundle, Invariants, Judge as _, NativeJudge, Question, source};
+
+use crate::prove::block::{Block, Case, Cut};
+use crate::prove::model::{Model, Product};
+use crate::report::{Exit, Failure};
+
+/// The policy by the layers that the model puts under it.
+#[derive(Debug)]
+pub(crate) struct Bundles(BTreeMap<Option<String>, Bundle>);
+
+impl Bundles {
+    /// Prepares the policy alone and with each layer of the model.
+    pub(crate) fn prepare(policy: &Bundle, model: &Model) -> Result<Self, Failure> {
+        let mut bundles = BTreeMap::from([(None, policy.clone())]);
+        let values = model.products.iter().flat_map(|product| &product.axes).flat_map(|axis| &axis.values);
+        for layer in values.filter_map(|value| value.layer.as_ref()) {
+            if bundles.contains_key(&Some(layer.clone())) {
+                continue;
+            }
+            let mut modules = policy.modules().clone();
+            let text = format!("package abide.layers.of_the_model\n\nimport rego.v1\n\n{layer}\n");
+            modules.insert(format!("{}of_the_model.rego", source::LAYERS), text);
+            let bundle = Bundle::load(modules, policy.data().clone())
+                .map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
+            bundles.insert(Some(layer.clone()), bundle);
+        }
+        Ok(Self(bundles))
+    }
+
+    fn with(&self, layer: Option<&str>) -> Result<&Bundle, Failure> {
+        self.0
+            .get(&layer.map(str::to_owned))
+            .ok_or_else(|| Failure::new("AB0175", "a layer of the model was not prepared".to_owned()))
+    }
+}
+
+/// A case in which an invariant does not hold.
+#[derive(Debug, Clone)]
+pub(crate) struct Counterexample {
+    /// The case.
+    pub(crate) case: Case,
+    /// What it is compared with.
+    pub(crate) before: Option<Case>,
+}
+
+/// What was found about one invariant.
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// Its name.
+    pub(crate) name: String,
+    /// What it says.
+    pub(crate) says: String,
+    /// In how many cases it does not hold.
+    pub(crate) violations: usize,
+    /// The first of them.
+    pub(crate) examples: Vec<Counterexample>,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(crate) struct Proof {
+    /// Cases that were judged.
+    pub(crate) cases: usize,
+    /// Those of each product, by what it is about.
+    pub(crate) products: Vec<(String, usize)>,
+    /// All invariants, by name.
+    pub(crate) invariants: Vec<Held>,
+    /// Cases that the ordinary judge was asked about as well.
+    pub(crate) judged_twice: usize,
+}
+
+impl Proof {
+    /// Whether all of them hold.
+    pub(crate) fn holds(&self) -> bool {
+        self.invariants.iter().all(|held| held.violations == 0)
+    }
+}
+
+/// Counterexamples that are kept of each invariant.
+const EXAMPLES_MAX: usize = 3;
+/// Cases of a block, about.
+const BLOCK_CASES: usize = 512;
+
+/// One piece of the work.
+enum Job<'a> {
+    Product(&'a Product, std::ops::Range<usize>),
+    Split(&'a model::Split),
+}
+
+/// What one job found: cases, and by invariant how often it does not hold, with the first cases.
+struct Found {
+    cases: usize,
+    judged_twice: usize,
+    violations: BTreeMap<String, (usize, Vec<Counterexample>)>,
+}
+
+/// Checks all cases, on all cores. `progress` is called with the number of cases done.
+pub(crate) fn check(
+    model: &Model,
+    bundles: &Bundles,
+    invariants: &Invariants,
+    progress: &(dyn Fn(usize) + Sync),
+) -> Result<Proof, Failure> {
+    let jobs = jobs(model);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut found: Vec<(usize, Result<Found, Failure>)> = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(job) = jobs.get(number) else { return found };
+            let done = one(model, job, bundles, invariants);
+            let failed = done.is_err();
+            progress(done.as_ref().map_or(0, |found| found.cases));
+            found.push((number, done));
+            if failed {
+                next.store(jobs.len(), Ordering::Relaxed);
+            }
+        }
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let found = thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        let died = |_| Failure::new("AB0171", "a thread of the check died".to_owned());
+        threads.into_iter().map(|thread| thread.join().map_err(died)).collect::<Result<Vec<_>, Failure>>()
+    })?;
+    let mut found: Vec<_> = found.into_iter().flatten().collect();
+    found.sort_by_key(|(number, _)| *number);
+    gather(model, invariants, found)
+}
+
+fn jobs(model: &Model) -> Vec<Job<'_>> {
+    let mut jobs = Vec::new();
+    for product in &model.products {
+        let cut = Cut::of(product);
+        let together = BLOCK_CASES.checked_div(cut.size()).unwrap_or(1).max(1);
+        let mut from = 0;
+        while from < cut.count() {
+            let to = from.saturating_add(together).min(cut.count());
+            jobs.push(Job::Product(product, from..to));
+            from = to;
+        }
+    }
+    jobs.extend(model.splits.iter().map(Job::Split));
+    jobs
+}
+
+fn one(model: &Model, job: &Job<'_>, bundles: &Bundles, invariants: &Invariants) -> Result<Found, Failure> {
+    let block = match job {
+        Job::Product(product, range) => Block::judge(model, &Cut::of(product), range.clone(), bundles)?,
+        Job::Split(split) => Block::split(model, split, bundles)?,
+    };
+    let broken = invariants.violations(block.question()).map_err(|why| {
+        Failure::new("AB0175", format!("the invariants cannot be asked: {why}")).exit(Exit::Gate)
+    })?;
+    let mut found = Found { cases: block.cases.len(), judged_twice: 0, violations: BTreeMap::new() };
+    if let Some(case) = block.cases.first() {
+        twice(case, bundles)?;
+        found.judged_twice = found.judged_twice.saturating_add(1);
+    }
+    for violation in broken {
+        let (count, examples) = found.violations.entry(violation.invariant).or_default();
+        *count = count.saturating_add(1);
+        if examples.len() >= EXAMPLES_MAX {
+            continue;
+        }
+        let Some(case) = block.cases.get(violation.case).cloned() else { continue };
+        let before = violation.before.and_then(|before| block.cases.get(before)).cloned();
+        for case in [Some(&case), before.as_ref()].into_iter().flatten() {
+            twice(case, bundles)?;
+            found.judged_twice = found.judged_twice.saturating_add(1);
+        }
+        examples.push(Counterexample { case, before });
+    }
+    Ok(found)
+}
+
+/// The ordinary judge must say the same.
+fn twice(case: &Case, bundles: &Bundles) -> Result<(), Failure> {
+    let input: PolicyInput = case.input.clone();
+    let question = Question::new(input).map_err(|error| Failure::of("AB0124", error))?;
+    let decision = NativeJudge::over(bundles.with(case.layer.as_deref())?.clone()).decide(&question);
+    let opinion = &case.opinion;
+    if (decision.verdict, &decision.fault, &decision.findings)
+        == (opinion.verdict, &opinion.fault, &opinion.findings)
+    {
+        return Ok(());
+    }
+    let why =
+        "a case judged in bulk was decided otherwise by the ordinary judge: nothing here can be relied upon";
+    Err(Failure::new("AB0176", why.to_owned()).exit(Exit::Gate))
+}
+
+fn gather(
+    model: &Model,
+    invariants: &Invariants,
+    found: Vec<(usize, Result<Found, Failure>)>,
+) -> Result<Proof, Failure> {
+    let mut held: Vec<Held> = invariants
+        .list()
+        .iter()
+        .map(|one| Held {
+            name: one.name.clone(),
+            says: one.says.clone(),
+            violations: 0,
+            examples: Vec::new(),
+        })
+        .collect();
+    let (mut cases, mut judged_twice) = (0_usize, 0_usize);
+    for (_, found) in found {
+        let found = found?;
+        cases = cases.saturating_add(found.cases);
+        judged_twice = judged_twice.saturating_add(found.judged_twice);
+        for (name, (count, examples)) in found.violations {
+            let Some(held) = held.iter_mut().find(|held| held.name == name) else { continue };
+            held.violations = held.violations.saturating_add(count);
+            let room = EXAMPLES_MAX.saturating_sub(held.examples.len());
+            held.examples.extend(examples.into_iter().take(room));
+        }
+    }
+    let mut products: Vec<(String, usize)> =
+        model.products.iter().map(|product| (product.about.clone(), product.count())).collect();
+    let of_splits =
+        |split: &model::Split| split.product.count().saturating_mul(split.pieces.len().saturating_add(1));
+    products.extend(model.splits.iter().map(|split| (split.about.clone(), of_splits(split))));
+    Ok(Proof { cases, products, invariants: held, judged_twice })
+}
