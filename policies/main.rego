@@ -10,7 +10,7 @@ decision := {
 	"findings": findings,
 	"obligations": obligations,
 	"grants": grants,
-	"waived": [],
+	"waived": [data.abide.waivers.told(waiver) | some waiver in applied],
 	"risk": input.risk.score,
 } if {
 	input.schema == "abide.input/1"
@@ -95,6 +95,7 @@ findings contains finding if some finding in data.abide.hard.findings
 # Others by the mode in force, and by the approvals that are there.
 findings contains shown if {
 	some finding in found
+	not waived(finding)
 	level := data.abide.levels.by_mode(finding.level)
 	not data.abide.approvals.settles(finding.rule, level)
 	shown := object.union(finding, {"level": level})
@@ -102,12 +103,36 @@ findings contains shown if {
 
 findings contains shown if {
 	some finding in found
+	not waived(finding)
 	level := data.abide.levels.by_mode(finding.level)
 	data.abide.approvals.settles(finding.rule, level)
 	shown := object.union(finding, {
 		"level": "warn",
 		"msg": sprintf("%s (approved by %s)", [finding.msg, data.abide.approvals.names(finding.rule)]),
 	})
+}
+
+# Waivers warn, never hide, and do not reach what a layer found.
+findings contains object.union(finding, {"level": "warn", "msg": sprintf("%s (waived until %s by %s: %s)", [
+	finding.msg, waiver.until, waiver.by, waiver.reason,
+])}) if {
+	some waiver in data.abide.waivers.active
+	some finding in found
+	data.abide.waivers.covers(waiver, finding)
+	not finding in layered
+}
+
+waived(finding) if {
+	some waiver in data.abide.waivers.active
+	data.abide.waivers.covers(waiver, finding)
+	not finding in layered
+}
+
+applied contains waiver if {
+	some waiver in data.abide.waivers.active
+	some finding in found
+	data.abide.waivers.covers(waiver, finding)
+	not finding in layered
 }
 
 # A mode that softens is never silent.
@@ -132,6 +157,7 @@ verdict := "allow" if {
 
 obligations contains data.abide.approvals.obligation(finding.rule) if {
 	some finding in found
+	not waived(finding)
 	data.abide.approvals.may_settle(finding.rule, data.abide.levels.by_mode(finding.level))
 }
 

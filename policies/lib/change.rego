@@ -3,30 +3,24 @@
 # description: Questions about the measured facts that several classes ask.
 package abide.change
 
-# Whether every file is of one of these categories, and of nothing that weighs more. No categories named means any change.
-only(categories) if count(categories) == 0
-
-# The sums say it already: nothing in the change is of another category.
+# Whether every file is of one of these categories, and of nothing that weighs more. No categories named means any change. Then the sums may
+# say it already: nothing in the change is of another category. Otherwise it is file by file, where what is left over may be harmless.
 only(categories) if {
-	count(categories) > 0
+	count(categories) == 0
+} else if {
 	count(others(categories)) == 0
 	count(input.facts.files) > 0
 	not "executes-on-build" in input.facts.zones
-}
-
-# Otherwise file by file, where what is left over may be harmless.
-only(categories) if {
-	count(categories) > 0
+} else if {
 	left := others(categories)
 	count(left) > 0
 	count(left - {"docs", "tests", "samples", "code"}) == 0
-	count(input.facts.files) > 0
 	every file in input.facts.files {
 		fits(file, categories)
 	}
 }
 
-others(categories) := {category | some category in input.facts.categories} - {category | some category in categories}
+others(categories) := {category | some category in input.facts.categories; not category in categories}
 
 fits(file, categories) if {
 	some category in file.categories

@@ -18,16 +18,14 @@ row := input.action.class if {
 raised contains override.level if {
 	some override in profile.overrides
 	override.class == input.action.class
+	override.strong_tests in strength
 	data.abide.change.only(override.only)
-	strong_enough(override.strong_tests)
 }
 
-strong_enough(wanted) if wanted == false
+# Which demands for strong tests are met: none is always.
+default strength := {false}
 
-strong_enough(wanted) if {
-	wanted == true
-	data.abide.change.strong_tests
-}
+strength := {false, true} if data.abide.change.strong_tests
 
 # The level that the profile gives, lowered to what the walls of this host support.
 level := min({max(raised | {profile.vector[input.action.class]}), input.run.host_level_max})

@@ -7,6 +7,7 @@ mod golden;
 mod hooks;
 mod invariants;
 mod policy;
+mod prove;
 mod reference;
 mod replay;
 mod schemas;

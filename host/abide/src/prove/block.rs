@@ -68,14 +68,14 @@ struct Asked {
     layer: Option<String>,
 }
 
-/// Walks all values of `axes` below `doc`, the last axis fastest.
-fn walk(axes: &[Axis], doc: &Json, above: &Place, out: &mut Vec<Asked>) -> Result<(), Failure> {
-    let Some((axis, rest)) = axes.split_first() else {
+/// Walks all values of all axes below `doc`, the last axis fastest.
+fn walk(all: &[Axis], doc: &Json, above: &Place, out: &mut Vec<Asked>) -> Result<(), Failure> {
+    let Some((axis, rest)) = all.split_first() else {
         let input = serde_json::from_value(doc.clone()).map_err(|error| {
             let place: Vec<String> =
                 above.values.iter().map(|(axis, value)| format!("{axis} {value}")).collect();
             Failure::new(
-                "AB0175",
+                "AB0190",
                 format!("the model makes a question that cannot be asked ({}): {error}", place.join(", ")),
             )
         })?;

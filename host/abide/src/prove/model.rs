@@ -228,24 +228,21 @@ impl Model {
         let splits =
             spec.splits.iter().map(|split| self::split(split, &axes)).collect::<Result<Vec<_>, _>>()?;
         let base = serde_json::to_value(&question).map_err(|error| wrong(error.to_string()))?;
-        let model = Self { base, products, splits };
-        model.check()?;
-        Ok(model)
+        axes.values().try_for_each(|axis| can_be_asked(axis, &base))?;
+        Ok(Self { base, products, splits })
     }
+}
 
-    /// Every value makes a question that can be asked, by itself.
-    fn check(&self) -> Result<(), ModelError> {
-        for axis in self.products.iter().flat_map(|product| &product.axes) {
-            for value in &axis.values {
-                let mut doc = self.base.clone();
-                lay(&value.over, &mut doc);
-                if let Err(error) = serde_json::from_value::<PolicyInput>(doc) {
-                    return Err(wrong(format!("axis `{}`, value `{}`: {error}", axis.name, value.called)));
-                }
-            }
+/// Every value makes a question that can be asked, by itself.
+fn can_be_asked(axis: &Axis, base: &Json) -> Result<(), ModelError> {
+    for value in &axis.values {
+        let mut doc = base.clone();
+        lay(&value.over, &mut doc);
+        if let Err(error) = serde_json::from_value::<PolicyInput>(doc) {
+            return Err(wrong(format!("axis `{}`, value `{}`: {error}", axis.name, value.called)));
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Lays one document over another, field by field; null takes a field away (RFC 7396).
@@ -338,11 +335,11 @@ fn graft(patch: &Json, over: &mut Json) {
     }
 }
 
-fn product(about: &str, over: &[OverSpec], axes: &BTreeMap<&str, Axis>) -> Result<Product, ModelError> {
+fn product(about: &str, over: &[OverSpec], known: &BTreeMap<&str, Axis>) -> Result<Product, ModelError> {
     let mut taken = Vec::new();
     for spec in over {
-        let known = axes.get(spec.axis.as_str());
-        let mut axis = known.ok_or_else(|| wrong(format!("there is no axis `{}`", spec.axis)))?.clone();
+        let found = known.get(spec.axis.as_str());
+        let mut axis = found.ok_or_else(|| wrong(format!("there is no axis `{}`", spec.axis)))?.clone();
         if let Some(only) = &spec.only {
             let all: Vec<&str> = axis.values.iter().map(|value| value.called.as_str()).collect();
             if let Some(odd) = only.iter().find(|name| !all.contains(&name.as_str())) {

@@ -7,8 +7,7 @@ mod finding;
 mod machine;
 mod text;
 
-use abide_gate::source;
-use abide_gate::survey;
+use abide_gate::{Invariants, source, survey};
 use clap::{Args as ClapArgs, ValueEnum};
 
 use super::{Files, Which};
@@ -55,7 +54,9 @@ pub(crate) fn run(shell: &Shell, args: &CheckArgs) -> Result<Exit, Failure> {
 fn look(shell: &Shell, args: &CheckArgs, files: &Files) -> Result<Vec<Finding>, Failure> {
     let (sources, broken) = source::gather_layered(&files.base, &files.added);
     let found = survey(&sources, broken);
-    let mut findings: Vec<Finding> = found.faults.iter().map(|fault| Finding::of(fault, files)).collect();
+    let invariants = Invariants::load(&sources.invariants).err();
+    let mut findings: Vec<Finding> =
+        found.faults.iter().chain(&invariants).map(|fault| Finding::of(fault, files)).collect();
     findings
         .extend(found.unreached.iter().filter_map(|(place, name)| Finding::unreached(place, name, files)));
     findings.extend(found.unjoined.iter().filter_map(|(place, why)| Finding::unjoined(place, why, files)));
