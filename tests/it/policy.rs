@@ -255,3 +255,22 @@ fn examples_beside_a_rule() {
     let said = world.ab(&["policy", "test", "--run", "policies/a.rego"]).exits(1);
     said.says("by-hand (line 2)  policies/a.rego").says("expected a finding").says("1 passed, 1 failed");
 }
+
+#[test]
+fn a_waiver_that_has_ended_is_told() {
+    let waiver = |until: &str| {
+        format!(
+            "- {{rule: risk, repositories: [\"*\"], classes: [MERGE], paths: [], until: \"{until}\", by: a@example.org, reason: see SEC-1 for it}}\n"
+        )
+    };
+    for (until, told) in [
+        ("2020-01-31T00:00:00Z", "the waiver of `risk` ended at"),
+        ("some day", "ends at `some day`, which is no moment"),
+    ] {
+        let world = whole(&[("data/waivers.yaml", &waiver(until))]);
+        world.ab(&["policy", "check", "--dir", "rules"]).exits(0).says("AB0163").says(told);
+    }
+    let world = whole(&[("data/waivers.yaml", &waiver("2999-01-31T00:00:00Z"))]);
+    let said = world.ab(&["policy", "check", "--dir", "rules"]).exits(0);
+    assert!(!said.out.contains("AB0163"), "{}", said.out);
+}

@@ -80,6 +80,11 @@ pub(crate) fn record(
         .ok_or_else(|| Failure::new("AB0413", "the log gave no place for an event").exit(Exit::Gate))
 }
 
+/// The time now.
+pub(crate) fn now() -> Timestamp {
+    SystemClock.now()
+}
+
 /// A clock that never jumps, for how long something took.
 pub(crate) fn monotonic() -> std::time::Instant {
     #[expect(

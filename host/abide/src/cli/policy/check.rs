@@ -13,6 +13,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use super::{Files, Which};
 use crate::cli::Shell;
 use crate::report::{Exit, Failure};
+use crate::wiring;
 use finding::{Finding, Level};
 
 /// `ab policy check`.
@@ -61,6 +62,7 @@ fn look(shell: &Shell, args: &CheckArgs, files: &Files) -> Result<Vec<Finding>, 
         .extend(found.unreached.iter().filter_map(|(place, name)| Finding::unreached(place, name, files)));
     findings.extend(found.unjoined.iter().filter_map(|(place, why)| Finding::unjoined(place, why, files)));
     findings.extend(beside::untitled(&sources, files));
+    findings.extend(beside::ended_waivers(&sources, files, wiring::now()));
     if !files.is_layer {
         findings.extend(beside::idle_zones(shell, &args.which, &sources, files)?);
     }

@@ -1,10 +1,10 @@
-//! What is doubtful beside the rules themselves: no title, zones that are nowhere.
+//! What is doubtful beside the rules themselves: no title, zones that are nowhere, waivers that have ended.
 
 use std::collections::BTreeMap;
 
 use abide_core::facts::config::GlobsConfig;
 use abide_core::facts::idle;
-use abide_core::id::RepoId;
+use abide_core::id::{RepoId, Timestamp};
 use abide_effects::forge::Repo;
 use abide_gate::source::Sources;
 use serde_json::{Map, Value as Json};
@@ -85,6 +85,26 @@ fn paths(shell: &Shell, which: &Which, files: &Files) -> Result<Option<Vec<Vec<u
     let Some(head) = head else { return Ok(None) };
     let entries = repo.list_tree_at(&head, None).map_err(|error| Failure::of(error.code(), error))?;
     Ok(Some(entries.into_iter().map(|entry| entry.path).collect()))
+}
+
+/// Waivers that have ended, or whose end is no moment. An ended one does nothing, and says that it does.
+pub(super) fn ended_waivers(sources: &Sources, files: &Files, now: Timestamp) -> Vec<Finding> {
+    let waivers = sources.data.get("waivers").and_then(Json::as_array);
+    let ended = waivers.into_iter().flatten().filter_map(|waiver| {
+        let text = |key| waiver.get(key).and_then(Json::as_str).unwrap_or_default();
+        let until: Result<jiff::Timestamp, _> = text("until").parse();
+        match until {
+            Ok(until) if until.as_millisecond() > i64::try_from(now.0).unwrap_or(i64::MAX) => None,
+            Ok(_) => Some(format!("the waiver of `{}` ended at {}", text("rule"), text("until"))),
+            Err(_) => Some(format!(
+                "the waiver of `{}` ends at `{}`, which is no moment",
+                text("rule"),
+                text("until")
+            )),
+        }
+    });
+    let help = "take it away, or have it granted anew; an end is spelled 2027-01-31T00:00:00Z";
+    ended.map(|message| Finding::about("AB0163", "data/waivers.yaml", &message, files).helped(help)).collect()
 }
 
 #[cfg(test)]
