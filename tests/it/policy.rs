@@ -264,11 +264,12 @@ fn a_waiver_that_has_ended_is_told() {
         )
     };
     for (until, told) in [
-        ("2020-01-31T00:00:00Z", "the waiver of `risk` ended at"),
+        ("2020-01-31T00:00:00Z", "the waiver of `risk` ended at 2020-01-31T00:00:00Z"),
         ("some day", "ends at `some day`, which is no moment"),
     ] {
         let world = whole(&[("data/waivers.yaml", &waiver(until))]);
-        world.ab(&["policy", "check", "--dir", "rules"]).exits(0).says("AB0163").says(told);
+        let said = world.ab(&["--json", "policy", "check", "--dir", "rules"]).exits(0);
+        said.says("AB0163").says(told);
     }
     let world = whole(&[("data/waivers.yaml", &waiver("2999-01-31T00:00:00Z"))]);
     let said = world.ab(&["policy", "check", "--dir", "rules"]).exits(0);
