@@ -56,7 +56,7 @@ fn policy(edits: &[(&str, &str, &str)]) -> World {
 }
 
 fn prove(world: &World) -> Said {
-    world.ab(&["--json", "policy", "prove", "--dir", "rules"])
+    world.ab(&["--json", "policy", "prove", "--dir", "rules", "--points", "0"])
 }
 
 /// The invariants that do not hold, by name.
@@ -76,7 +76,12 @@ fn what_ships_holds_and_every_case_is_counted() {
         found["products"].as_array().unwrap().iter().map(|one| one["cases"].as_u64().unwrap()).sum();
     assert_eq!(sum, CASES);
     assert!(found["judged_twice"].as_u64().unwrap() >= 3);
-    policy(&[]).ab(&["policy", "prove", "--dir", "rules"]).exits(0).says("no theorem");
+    let more = ["--json", "policy", "prove", "--dir", "rules", "--points", "20"];
+    let (one, other) = (policy(&[]).ab(&more).exits(0), policy(&[]).ab(&more).exits(0));
+    assert_eq!(one.out, other.out, "the same points");
+    assert!(one.json()["cases"].as_u64().unwrap() > CASES + 20, "points have neighbours");
+    let said = policy(&[]).ab(&["policy", "prove", "--dir", "rules", "--points", "0"]).exits(0);
+    said.says("no theorem");
 }
 
 /// Taken away or put in, with the invariants that must then not hold.
@@ -159,7 +164,9 @@ fn a_killed_system_is_the_hosts_business_and_the_invariant_reads_it() {
 #[test]
 fn a_counterexample_is_a_question_that_can_be_put_again() {
     let world = policy(&[("lib/change.rego", "not input.rollback.rehearsed", "false")]);
-    let said = world.ab(&["policy", "prove", "--dir", "rules", "--counterexamples", "found"]).exits(1);
+    let said = world
+        .ab(&["policy", "prove", "--dir", "rules", "--points", "0", "--counterexamples", "found"])
+        .exits(1);
     let said = said.says("way-back-rehearsed").says("way_back not rehearsed").says("not all hold");
     assert!(!said.out.contains("abide.input/1"), "questions belong into files");
     let text = fs::read_to_string(world.repo().join("found/way-back-rehearsed-1.json")).unwrap();
@@ -196,7 +203,7 @@ fn a_model_or_invariant_that_cannot_be_used_is_refused() {
     ];
     for (path, from, to, told) in refusals {
         let world = policy(&[(path, from, to)]);
-        let said = world.ab(&["policy", "prove", "--dir", "rules"]);
+        let said = world.ab(&["policy", "prove", "--dir", "rules", "--points", "0"]);
         if *told == "x" {
             // Only seen when it is violated: here it is not.
             said.exits(0);

@@ -94,9 +94,13 @@ const EXAMPLES_MAX: usize = 3;
 /// Cases of a block, about.
 const BLOCK_CASES: usize = 512;
 
+/// Points that are judged together.
+const POINTS_TOGETHER: usize = 64;
+
 /// One piece of the work.
 enum Job<'a> {
     Product(&'a Product, std::ops::Range<usize>),
+    Sample(std::ops::Range<usize>),
     Split(&'a model::Split),
 }
 
@@ -107,14 +111,15 @@ struct Found {
     violations: BTreeMap<String, (usize, Vec<Counterexample>)>,
 }
 
-/// Checks all cases, on all cores. `progress` is called with the number of cases done.
+/// Checks all cases, and `points` from anywhere in the product of all axes with their neighbours, on all cores. `progress` is called with the number of cases done.
 pub(crate) fn check(
     model: &Model,
     bundles: &Bundles,
     invariants: &Invariants,
+    points: usize,
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<Proof, Failure> {
-    let jobs = jobs(model);
+    let jobs = jobs(model, points);
     let next = AtomicUsize::new(0);
     let work = || {
         let mut found: Vec<(usize, Result<Found, Failure>)> = Vec::new();
@@ -141,7 +146,7 @@ pub(crate) fn check(
     gather(model, invariants, found)
 }
 
-fn jobs(model: &Model) -> Vec<Job<'_>> {
+fn jobs(model: &Model, points: usize) -> Vec<Job<'_>> {
     let mut jobs = Vec::new();
     for product in &model.products {
         let cut = Cut::of(product);
@@ -154,6 +159,12 @@ fn jobs(model: &Model) -> Vec<Job<'_>> {
         }
     }
     jobs.extend(model.splits.iter().map(Job::Split));
+    let mut from = 0;
+    while from < points {
+        let to = from.saturating_add(POINTS_TOGETHER).min(points);
+        jobs.push(Job::Sample(from..to));
+        from = to;
+    }
     jobs
 }
 
@@ -161,6 +172,7 @@ fn one(model: &Model, job: &Job<'_>, bundles: &Bundles, invariants: &Invariants)
     let block = match job {
         Job::Product(product, range) => Block::judge(model, &Cut::of(product), range.clone(), bundles)?,
         Job::Split(split) => Block::split(model, split, bundles)?,
+        Job::Sample(numbers) => Block::sample(model, numbers.clone(), bundles)?,
     };
     let broken = invariants.violations(block.question()).map_err(|why| {
         Failure::new("AB0190", format!("the invariants cannot be asked: {why}")).exit(Exit::Gate)
@@ -235,5 +247,9 @@ fn gather(
     let of_splits =
         |split: &model::Split| split.product.count().saturating_mul(split.pieces.len().saturating_add(1));
     products.extend(model.splits.iter().map(|split| (split.about.clone(), of_splits(split))));
+    let walked = products.iter().fold(0_usize, |sum, (_, count)| sum.saturating_add(*count));
+    if cases > walked {
+        products.push(("points anywhere, with their neighbours".to_owned(), cases.saturating_sub(walked)));
+    }
     Ok(Proof { cases, products, invariants: held, judged_twice })
 }

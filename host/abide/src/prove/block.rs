@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use abide_core::decision::{FindingLevel, Verdict};
 use abide_core::facts::{Facts, WindowFacts};
+use abide_core::id::Digest;
 use abide_core::input::PolicyInput;
 use abide_gate::{Bundle, Opinion};
 use serde_json::{Map, Value as Json, json};
@@ -91,6 +92,25 @@ fn walk(all: &[Axis], doc: &Json, above: &Place, out: &mut Vec<Asked>) -> Result
         walk(rest, &doc, &place, out)?;
     }
     Ok(())
+}
+
+/// The value of an axis at point `number`: any, and always the same.
+fn drawn(number: usize, axis: &Axis) -> usize {
+    let digest = Digest::of(format!("{} {number}", axis.name).as_bytes());
+    let drawn = digest.hex().get(..12).and_then(|hex| usize::from_str_radix(hex, 16).ok());
+    drawn.unwrap_or_default().checked_rem(axis.values.len()).unwrap_or_default()
+}
+
+/// The case with these values, one for each axis.
+fn at(model: &Model, point: &[usize]) -> Result<Asked, Failure> {
+    let one = |(axis, value): (&Axis, &usize)| {
+        let values = axis.values.get(*value).cloned().into_iter().collect();
+        Axis { name: axis.name.clone(), steps: None, values }
+    };
+    let axes: Vec<Axis> = model.axes.iter().zip(point).map(one).collect();
+    let mut asked = Vec::new();
+    walk(&axes, &model.base, &Place::default(), &mut asked)?;
+    asked.pop().ok_or_else(|| Failure::new("AB0190", "a point of the model has no case".to_owned()))
 }
 
 #[derive(Debug, Clone, Default)]
@@ -194,6 +214,41 @@ impl Block {
         let (mut asked, mut steps) = (Vec::new(), Vec::new());
         for number in numbers {
             cut.gather(model, number, &mut asked, &mut steps)?;
+        }
+        Ok(Self { cases: judge(asked, bundles)?, steps, splits: Vec::new() })
+    }
+
+    /// Judges points from anywhere in the product of all axes, each with its neighbours along the axes that have steps. The same numbers
+    /// are the same points.
+    pub(crate) fn sample(
+        model: &Model,
+        numbers: std::ops::Range<usize>,
+        bundles: &Bundles,
+    ) -> Result<Self, Failure> {
+        let (mut asked, mut steps) = (Vec::new(), Vec::new());
+        for number in numbers {
+            let point: Vec<usize> = model.axes.iter().map(|axis| drawn(number, axis)).collect();
+            let here = asked.len();
+            asked.push(at(model, &point)?);
+            for (place, axis) in model.axes.iter().enumerate() {
+                let value = point.get(place).copied().unwrap_or_default();
+                let other = match axis.steps {
+                    Some(Steps::Next) => {
+                        Some(value.saturating_add(1)).filter(|next| *next < axis.values.len())
+                    }
+                    Some(Steps::First) => Some(0).filter(|_| value > 0),
+                    None => None,
+                };
+                let Some(other) = other else { continue };
+                let mut moved = point.clone();
+                if let Some(value) = moved.get_mut(place) {
+                    *value = other;
+                }
+                let there = asked.len();
+                asked.push(at(model, &moved)?);
+                let (from, to) = if axis.steps == Some(Steps::First) { (there, here) } else { (here, there) };
+                steps.push(Step { axis: axis.name.clone(), from, to });
+            }
         }
         Ok(Self { cases: judge(asked, bundles)?, steps, splits: Vec::new() })
     }

@@ -199,6 +199,8 @@ pub(crate) struct Split {
 pub(crate) struct Model {
     /// The plain question.
     pub(crate) base: Json,
+    /// All axes, in the order in which their values are laid over the question; `class` last, because it says whether there is a change.
+    pub(crate) axes: Vec<Axis>,
     /// Products.
     pub(crate) products: Vec<Product>,
     /// Splits.
@@ -229,7 +231,10 @@ impl Model {
             spec.splits.iter().map(|split| self::split(split, &axes)).collect::<Result<Vec<_>, _>>()?;
         let base = serde_json::to_value(&question).map_err(|error| wrong(error.to_string()))?;
         axes.values().try_for_each(|axis| can_be_asked(axis, &base))?;
-        Ok(Self { base, products, splits })
+        let mut all: Vec<Axis> =
+            spec.axes.iter().filter_map(|axis| axes.get(axis.name.as_str())).cloned().collect();
+        all.sort_by_key(|axis| axis.name == "class");
+        Ok(Self { base, axes: all, products, splits })
     }
 }
 

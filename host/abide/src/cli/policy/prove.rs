@@ -30,6 +30,9 @@ pub(crate) struct ProveArgs {
     /// A folder in which to write each counterexample as a question that can be put again.
     #[arg(long, value_name = "FOLDER")]
     counterexamples: Option<PathBuf>,
+    /// Points to take from anywhere in the product of all axes, besides the products of the model; always the same ones.
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    points: usize,
 }
 
 pub(crate) fn run(shell: &Shell, args: &ProveArgs) -> Result<Exit, Failure> {
@@ -51,7 +54,7 @@ pub(crate) fn run(shell: &Shell, args: &ProveArgs) -> Result<Exit, Failure> {
     let proof = {
         let total = model.products.iter().map(crate::prove::model::Product::count).sum();
         let bar = shell.printer.bar("checking", total);
-        check(&model, &bundles, &invariants, &|done| bar.add(done))?
+        check(&model, &bundles, &invariants, args.points, &|done| bar.add(done))?
     };
     let seconds = started.elapsed();
     for held in &proof.invariants {
