@@ -25,7 +25,7 @@ impl Bundles {
     /// Prepares the policy alone and with each layer of the model.
     pub(crate) fn prepare(policy: &Bundle, model: &Model) -> Result<Self, Failure> {
         let mut bundles = BTreeMap::from([(None, policy.clone())]);
-        let values = model.products.iter().flat_map(|product| &product.axes).flat_map(|axis| &axis.values);
+        let values = model.axes.iter().flat_map(|axis| &axis.values);
         for layer in values.filter_map(|value| value.layer.as_ref()) {
             if bundles.contains_key(&Some(layer.clone())) {
                 continue;

@@ -31,7 +31,7 @@ pub(crate) struct ProveArgs {
     #[arg(long, value_name = "FOLDER")]
     counterexamples: Option<PathBuf>,
     /// Points to take from anywhere in the product of all axes, besides the products of the model; always the same ones.
-    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    #[arg(long, value_name = "N", default_value_t = 300)]
     points: usize,
 }
 
