@@ -11,9 +11,9 @@ mod question;
 pub mod source;
 
 pub use engine::{
-    Bundle, BundleError, Coverage, ENTRYPOINT, FileCoverage, Generations, INPUT_SCHEMA, JudgeLimits,
+    Anatomy, Bundle, BundleError, Coverage, ENTRYPOINT, FileCoverage, Generations, INPUT_SCHEMA, JudgeLimits,
     LevelLabel, NativeJudge, Place, RecomputeError, RegoTest, SourceLimits, Survey, TestOutcome, TestPlan,
-    TestRun, level_label, recompute, run_tests, survey,
+    TestRun, anatomy, level_label, recompute, run_tests, survey,
 };
 pub use gate::{Admission, AdmitError, Ask, Gate, Judge};
 pub use permit::{Permit, Redeemed, Stale};
