@@ -76,6 +76,11 @@ fn whole((sources, faults): (Sources, Vec<BundleError>)) -> Result<Sources, Bund
     }
 }
 
+/// Reads JSON as strictly as data is read: no key twice, nothing after the end, no fractions. The error is a sentence.
+pub fn plain_json(bytes: &[u8]) -> Result<Json, String> {
+    crate::engine::read_json(bytes).map_err(|error| first_lines(&error.to_string()))
+}
+
 /// Builds the bundle of a policy folder.
 pub fn assemble(files: &BTreeMap<String, Vec<u8>>) -> Result<Bundle, BundleError> {
     let sources = sort(files)?;
@@ -168,7 +173,7 @@ fn yaml(path: &str, text: &str) -> Result<Json, BundleError> {
 }
 
 fn json(path: &str, text: &str) -> Result<Json, BundleError> {
-    crate::engine::read_json(text.as_bytes()).map_err(|error| refused(path, &first_lines(&error.to_string())))
+    plain_json(text.as_bytes()).map_err(|why| refused(path, &why))
 }
 
 fn first_lines(text: &str) -> String {
