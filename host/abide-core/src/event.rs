@@ -183,6 +183,10 @@ pub struct PolicyActivated {
     pub signers: Digest,
     /// Digest of the modules and the data: what decisions record where a repository adds nothing.
     pub bundle: Digest,
+    /// Digest of the hard rules and what they come from.
+    pub hard: Digest,
+    /// Digest of the invariants.
+    pub invariants: Digest,
     /// Whether the hard rules, or what they come from, changed.
     pub hard_changed: bool,
     /// The signatures that counted.

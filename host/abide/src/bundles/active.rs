@@ -40,7 +40,7 @@ impl InForce {
     /// What is built in, where no log says otherwise.
     pub(crate) fn built_in() -> Self {
         let parts = Parts::of(&Base::built_in().files).ok();
-        Self { version: 0, archive: None, policy: parts.map(|(parts, _, _)| parts) }
+        Self { version: 0, archive: None, policy: parts.map(|(parts, _, _)| parts), recorded: None }
     }
 }
 
@@ -106,8 +106,10 @@ impl<'a> Generations<'a> {
 
     /// What is in force, as the next one is compared with it.
     pub(crate) fn in_force(&self) -> InForce {
-        let archive = self.records.last_key_value().map(|(_, record)| record.archive.clone());
+        let record = self.records.last_key_value().map(|(_, record)| record);
+        let archive = record.map(|record| record.archive.clone());
+        let recorded = record.map(|record| (record.hard.clone(), record.invariants.clone()));
         let parts = self.current().ok().and_then(|base| Parts::of(&base.files).ok());
-        InForce { version: self.floor(), archive, policy: parts.map(|(parts, _, _)| parts) }
+        InForce { version: self.floor(), archive, policy: parts.map(|(parts, _, _)| parts), recorded }
     }
 }

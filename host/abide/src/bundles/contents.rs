@@ -331,4 +331,4 @@ fn put(data: &mut Map<String, Value>, place: &[&str], value: Value) -> Result<()
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

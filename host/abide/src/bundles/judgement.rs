@@ -17,8 +17,24 @@ pub(crate) struct InForce {
     pub(crate) version: u64,
     /// Its archive; none for what is built in.
     pub(crate) archive: Option<Digest>,
-    /// Its policy; none if it cannot be read, and then everything counts as changed.
+    /// Its policy, if it can be read.
     pub(crate) policy: Option<Parts>,
+    /// Digests of its hard part and of its invariants as they were recorded, for where it cannot be read.
+    pub(crate) recorded: Option<(Digest, Digest)>,
+}
+
+impl InForce {
+    /// Whether the hard part differs. Where nothing is known, it does.
+    fn hard_differs(&self, next: &Parts) -> bool {
+        let known = self.policy.as_ref().map(|parts| &parts.hard);
+        known.or(self.recorded.as_ref().map(|(hard, _)| hard)) != Some(&next.hard)
+    }
+
+    /// The same for the invariants.
+    fn invariants_differ(&self, next: &Parts) -> bool {
+        let known = self.policy.as_ref().map(|parts| &parts.invariants);
+        known.or(self.recorded.as_ref().map(|(_, invariants)| invariants)) != Some(&next.invariants)
+    }
 }
 
 /// How a file differs.
@@ -88,20 +104,19 @@ impl Judgement {
         now: Timestamp,
     ) -> Self {
         let before = in_force.policy.as_ref();
-        let differs =
-            |part: fn(&Parts) -> &Digest| before.is_none_or(|before| part(before) != part(&contents.policy));
+        let rest_changed = before.is_none_or(|before| before.rest != contents.policy.rest);
         let mut found = Self {
             counted: Vec::new(),
             needs: Vec::new(),
             differences: differences(before, &contents.policy),
-            hard_changed: differs(|parts| &parts.hard),
-            invariants_changed: differs(|parts| &parts.invariants),
+            hard_changed: in_force.hard_differs(&contents.policy),
+            invariants_changed: in_force.invariants_differ(&contents.policy),
             opa_verified: false,
             refusals: version(contents, in_force).into_iter().collect(),
         };
         match signers {
             Err(error) => found.refuse(error.code(), error.to_string()),
-            Ok(signers) => found.signed(contents, signatures, signers, differs(|parts| &parts.rest), now),
+            Ok(signers) => found.signed(contents, signatures, signers, rest_changed, now),
         }
         found
     }

@@ -276,4 +276,4 @@ fn look(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

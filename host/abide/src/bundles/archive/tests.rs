@@ -7,7 +7,7 @@ fn entry(name: &[u8], kind: EntryType, bytes: &[u8]) -> Vec<u8> {
     let mut header = Header::new_ustar();
     header.as_mut_bytes()[..name.len()].copy_from_slice(name);
     header.set_entry_type(kind);
-    header.set_size(bytes.len() as u64);
+    header.set_size(u64::try_from(bytes.len()).unwrap());
     header.set_mode(0o644);
     header.set_cksum();
     let mut made = header.as_bytes().to_vec();

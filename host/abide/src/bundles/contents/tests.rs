@@ -174,7 +174,7 @@ fn parts_change_by_themselves() {
             entries,
             "merge/data.json",
             &String::from_utf8(entries["merge/data.json"].clone()).unwrap().replace("low", "high"),
-        )
+        );
     });
     assert!(rules.hard == before.hard && rules.rest != before.rest && rules.invariants == before.invariants);
     let hard = parts(|entries| {

@@ -71,6 +71,8 @@ pub(crate) fn run(shell: &Shell, args: &ActivateArgs) -> Result<Exit, Failure> {
         signatures: abide_core::id::Digest::of(&looked.signatures),
         signers: signers.digest(),
         bundle: contents.policy.bundle.clone(),
+        hard: contents.policy.hard.clone(),
+        invariants: contents.policy.invariants.clone(),
         hard_changed: looked.judgement.hard_changed,
         signed,
         by: shell.env.actor.clone(),
