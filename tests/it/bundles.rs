@@ -480,6 +480,43 @@ fn a_run_that_waited_goes_on_under_the_new_policy() {
 }
 
 #[test]
+fn old_versions_are_kept_for_comparing() {
+    let house = House::new();
+    let world = &house.world;
+    world.ab(&["policy", "show"]).exits(0).says("built-in");
+    let stricter = edited("data/caps.yaml", "files_max: ", "files_max: 1 #");
+    let first = house.bundle(1, &[EXTRA]);
+    let second = house.bundle(2, &[("data/caps.yaml", &stricter)]);
+    house.sign(&first, &["rules/alice"]);
+    house.sign(&second, &["rules/alice", "hard/bob", "hard/carol"]);
+    let digest = world.ab(&["--json", "policy", "verify", text(&first)]).exits(0).json()["digest"].clone();
+    let other = format!("sha256:{:064}", 0);
+    world
+        .ab(&["policy", "activate", text(&first), "--reason", "x", "--digest", &other])
+        .exits(8)
+        .says("AB0265");
+    let pinned = ["policy", "activate", text(&first), "--reason", "x", "--digest", digest.as_str().unwrap()];
+    world.ab(&pinned).exits(0);
+    house.activate(&second).exits(0);
+    world.ab(&["policy", "show"]).exits(0).says("v1 ").says("for the test  in force").says("carol (hard)");
+    let out = world.beside("old.tar.gz");
+    world.ab(&["policy", "show", "--version", "1", "-o", text(&out)]).exits(0);
+    assert_eq!(fs::read(&out).unwrap(), fs::read(&first).unwrap());
+    assert_eq!(
+        fs::read(world.beside("old.tar.gz.sigs.json")).unwrap(),
+        fs::read(world.beside("policy-1.tar.gz.sigs.json")).unwrap()
+    );
+    world.ab(&["policy", "show", "--version", "3", "-o", text(&out)]).exits(2).says("AB0266");
+    // The workbench takes a bundle where it takes a folder.
+    let replay = ["policy", "replay", "--dir", text(&second), "--against", text(&out)];
+    world.ab(&replay).exits(0).says("cap-files");
+    world.ab(&["policy", "test", "--dir", text(&second), "--run", "plan_test"]).exits(0).says(" 0 failed");
+    world.ab(&["policy", "check", "--dir", text(&second)]).exits(0).says("0 errors");
+    fs::write(&out, "no bundle").unwrap();
+    world.ab(&["policy", "check", "--dir", text(&out)]).exits(8).says("AB0240");
+}
+
+#[test]
 fn keys_are_made_once_and_for_one_person() {
     let house = House::new();
     let world = &house.world;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use abide_core::event::{Body, Event, PolicyActivated};
-use abide_core::id::Digest;
+use abide_core::id::{Digest, Seq, Timestamp};
 use abide_ledger::Ledger;
 
 use super::contents::{Parts, Unpacked};
@@ -44,11 +44,22 @@ impl InForce {
     }
 }
 
+/// One activation on record.
+#[derive(Debug, Clone)]
+pub(crate) struct Generation {
+    /// Its place in the log.
+    pub(crate) seq: Seq,
+    /// When.
+    pub(crate) at: Timestamp,
+    /// What.
+    pub(crate) record: PolicyActivated,
+}
+
 /// The activations on record, oldest version first.
 #[derive(Debug)]
 pub(crate) struct Generations<'a> {
     ledger: &'a Ledger,
-    records: BTreeMap<u64, PolicyActivated>,
+    records: BTreeMap<u64, Generation>,
 }
 
 impl<'a> Generations<'a> {
@@ -61,7 +72,8 @@ impl<'a> Generations<'a> {
                 .map_err(|error| Failure::of("AB0409", error).exit(Exit::Gate))?;
             if let Body::PolicyActivated(activated) = event.body {
                 // Two of one version: the first counts, the other one came too late.
-                found.entry(activated.version.0).or_insert(*activated);
+                let (seq, at, version) = (record.seq, Timestamp(event.at), activated.version.0);
+                found.entry(version).or_insert(Generation { seq, at, record: *activated });
             }
         }
         Ok(Self { ledger, records: found })
@@ -76,15 +88,20 @@ impl<'a> Generations<'a> {
     pub(crate) fn current(&self) -> Result<Base, Failure> {
         match self.records.last_key_value() {
             None => Ok(Base::built_in()),
-            Some((_, record)) => self.read(record),
+            Some((_, generation)) => self.read(&generation.record),
         }
+    }
+
+    /// All of them, oldest version first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Generation> {
+        self.records.values()
     }
 
     /// What was in force before version `version`.
     pub(crate) fn before(&self, version: u64) -> Result<Base, Failure> {
         match self.records.range(..version).next_back() {
             None => Ok(Base::built_in()),
-            Some((_, record)) => self.read(record),
+            Some((_, generation)) => self.read(&generation.record),
         }
     }
 
@@ -106,7 +123,7 @@ impl<'a> Generations<'a> {
 
     /// What is in force, as the next one is compared with it.
     pub(crate) fn in_force(&self) -> InForce {
-        let record = self.records.last_key_value().map(|(_, record)| record);
+        let record = self.records.last_key_value().map(|(_, generation)| &generation.record);
         let archive = record.map(|record| record.archive.clone());
         let recorded = record.map(|record| (record.hard.clone(), record.invariants.clone()));
         let parts = self.current().ok().and_then(|base| Parts::of(&base.files).ok());

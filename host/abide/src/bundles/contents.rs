@@ -18,6 +18,8 @@ use super::opa::{self, OpaError};
 
 /// Where invariants stand, which people of another role sign for.
 const INVARIANTS: &str = "invariants/";
+/// Over what they are checked, which is no data of the policy.
+const MODEL: &str = "invariants/model.yaml";
 /// What OPA takes for data, by the last part of the name.
 const DATA: &str = "data.json";
 
@@ -63,6 +65,9 @@ pub(crate) enum ContentsError {
         /// What it gives, with dots.
         about: String,
     },
+    /// A fault of this module.
+    #[error("the files of the bundle do not make the policy that they were made from")]
+    Unfaithful,
     /// No canonical form.
     #[error(transparent)]
     Canonical(#[from] CanonicalError),
@@ -77,7 +82,7 @@ impl ContentsError {
             Self::Policy(error) => error.code(),
             Self::Manifest { .. } => "AB0245",
             Self::Outside { .. } => "AB0246",
-            Self::Foreign { .. } => "AB0247",
+            Self::Foreign { .. } | Self::Unfaithful => "AB0247",
             Self::Twice { .. } => "AB0244",
             Self::Canonical(_) => "AB0124",
         }
@@ -129,7 +134,7 @@ impl Parts {
         let anatomy = abide_gate::anatomy(&sources)?;
         let loaded = Bundle::load(sources.modules.clone(), sources.data.clone())?;
         // Digested as the bundle has them, so that YAML and JSON of the same data are the same.
-        let spelled = entries(&sources)?;
+        let spelled = entries(files, &sources.data)?;
         let hard: BTreeSet<String> = anatomy
             .hard_modules
             .iter()
@@ -151,15 +156,24 @@ impl Parts {
             bytes: loaded.to_bytes().to_vec(),
             hard_files: hard.iter().map(|path| folder_path(path)).collect(),
         };
+        // INVARIANT: what is digested and shown is all that is loaded.
+        if source::sort(&parts.files)? != sources {
+            return Err(ContentsError::Unfaithful);
+        }
         Ok((parts, sources, anatomy))
     }
 }
 
-/// The files of a bundle, without its manifest.
-fn entries(sources: &Sources) -> Result<Entries, ContentsError> {
-    let texts = sources.modules.iter().chain(&sources.tests).chain(&sources.cases);
-    let mut entries: Entries = texts.map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect();
-    for (name, value) in sources.data.as_object().into_iter().flatten() {
+/// The files of a bundle, without its manifest: what is read of a policy folder as it stands there, and data as JSON.
+fn entries(files: &BTreeMap<String, Vec<u8>>, data: &Value) -> Result<Entries, ContentsError> {
+    let left_out = |path: &str| {
+        let ends = |ending: &str| path.strip_suffix(ending).is_some();
+        let is_data = path.starts_with("data/") && (ends(".json") || ends(".yaml"));
+        is_data || path.starts_with("schemas/") && ends(".json") || ends(".md")
+    };
+    let kept = files.iter().filter(|(path, _)| !left_out(path));
+    let mut entries: Entries = kept.map(|(path, bytes)| (path.clone(), bytes.clone())).collect();
+    for (name, value) in data.as_object().into_iter().flatten() {
         let mut bytes = serde_json::to_vec_pretty(&sorted(value))
             .map_err(|error| BundleError::Data { why: error.to_string() })?;
         bytes.push(b'\n');
@@ -204,7 +218,7 @@ pub(crate) fn bundle(files: &BTreeMap<String, Vec<u8>>, version: u64) -> Result<
     let data = sources.data.as_object().into_iter().flat_map(Map::keys);
     let roots: BTreeSet<String> = packages.chain(data).cloned().collect();
     let manifest = Manifest::new(version, &parts.bundle, roots.into_iter().collect());
-    let mut all = entries(&sources)?;
+    let mut all = entries(files, &sources.data)?;
     let mut text = serde_json::to_vec_pretty(&manifest)
         .map_err(|error| ContentsError::Manifest { why: format!("cannot be written: {error}") })?;
     text.push(b'\n');
@@ -275,7 +289,7 @@ fn sort(entries: Entries, manifest: &Manifest) -> Result<BTreeMap<String, Vec<u8
                 .map_err(|()| ContentsError::Twice { path: path.clone(), about: place.join(".") })?;
         } else if matches!(base, "data.yaml" | "data.yml") {
             return foreign("data is JSON here: YAML is not read the same by every program");
-        } else if path.strip_suffix(".rego").is_some() || path.strip_suffix("_cases.yaml").is_some() {
+        } else if [".rego", "_cases.yaml"].iter().any(|ending| path.ends_with(ending)) || path == MODEL {
             files.insert(path, bytes);
         } else {
             return foreign(

@@ -5,6 +5,7 @@ mod bundle;
 mod check;
 mod explain;
 mod replay;
+mod show;
 mod sign;
 mod test;
 mod verify;
@@ -22,6 +23,8 @@ use clap::{Args as ClapArgs, Subcommand};
 
 use super::Shell;
 use crate::bundles::active::{Base, Generations};
+use crate::bundles::archive::ARCHIVE_BYTES_MAX;
+use crate::bundles::contents::Unpacked;
 use crate::report::{Exit, Failure};
 use crate::repository;
 use crate::wiring;
@@ -49,6 +52,8 @@ enum PolicyVerb {
     Sign(sign::SignArgs),
     /// Say what is in a bundle, who signed it, what it would change, and what speaks against it.
     Verify(verify::VerifyArgs),
+    /// List the bundles that were in force here, or take one out of the log again.
+    Show(show::ShowArgs),
     /// Put a bundle in force, on record; everything that `verify` asks for must hold.
     Activate(activate::ActivateArgs),
 }
@@ -69,8 +74,8 @@ pub(crate) struct Which {
     /// The repository whose rules to take; the one around the current folder if not given.
     #[arg(long, value_name = "PATH")]
     pub(crate) repo: Option<PathBuf>,
-    /// A policy folder to take instead: a whole one (with `main.rego`), or a repository's own rules.
-    #[arg(long, value_name = "FOLDER")]
+    /// A policy folder to take instead: a whole one (with `main.rego`), or a repository's own rules; or a bundle.
+    #[arg(long, value_name = "FOLDER|BUNDLE")]
     pub(crate) dir: Option<PathBuf>,
 }
 
@@ -83,6 +88,7 @@ pub(crate) fn run(shell: &Shell, args: &PolicyArgs) -> Result<Exit, Failure> {
         PolicyVerb::Bundle(args) => bundle::run(shell, args),
         PolicyVerb::Sign(args) => sign::run(shell, args),
         PolicyVerb::Verify(args) => verify::run(shell, args),
+        PolicyVerb::Show(args) => show::run(shell, args),
         PolicyVerb::Activate(args) => activate::run(shell, args),
     }
 }
@@ -111,6 +117,9 @@ impl Files {
     /// Reads the policy that is meant. Work in progress counts: the folder is read, not the target branch.
     pub(crate) fn open(shell: &Shell, which: &Which) -> Result<Self, Failure> {
         let (folder, shown) = Self::folder(shell, which)?;
+        if folder.is_file() {
+            return Self::packed(&folder, shown);
+        }
         let files = read(&folder)?;
         Ok(if files.contains_key("main.rego") {
             Self { base: files, added: BTreeMap::new(), folder, shown, is_layer: false }
@@ -118,6 +127,15 @@ impl Files {
             let base = base(shell, which.repo.as_deref())?.files;
             Self { base, added: files, folder, shown, is_layer: true }
         })
+    }
+
+    /// The files of a bundle, whether they load or not.
+    fn packed(file: &Path, shown: String) -> Result<Self, Failure> {
+        let bytes = bundle::read(file, ARCHIVE_BYTES_MAX)?;
+        let base = Unpacked::read(&bytes).map_err(|error| bundle::refused(&error))?.files;
+        let folder = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new(".")).to_owned();
+        Ok(Self { base, added: BTreeMap::new(), folder, shown, is_layer: false })
     }
 
     /// The folder that is meant, and what to call it.

@@ -58,6 +58,19 @@ fn the_same_policy_comes_back() {
 }
 
 #[test]
+fn no_rule_hides_behind_the_name_of_its_folder() {
+    let mut files = Base::built_in().files;
+    let hard = b"package abide.hard\nfindings contains 1 if false\n".to_vec();
+    let hidden = ["data/x.rego", "schemas/x.rego", "x.md.rego", "data.json.rego"];
+    files.extend(hidden.map(|path| (path.to_owned(), hard.clone())));
+    files.insert("schemas/x.schema.json".to_owned(), b"{}".to_vec());
+    files.insert("README.md".to_owned(), Vec::new());
+    let found = Contents::read(&bundle(&files, 1).unwrap()).unwrap().policy;
+    assert!(hidden.iter().all(|path| found.hard_files.contains(*path) && found.files.contains_key(*path)));
+    assert!(!found.files.contains_key("README.md") && !found.files.contains_key("schemas/x.schema.json"));
+}
+
+#[test]
 fn data_may_lie_at_the_top_as_opa_writes_it() {
     let found = edited(|entries| {
         let paths: Vec<String> = entries.keys().filter(|path| path.ends_with(DATA)).cloned().collect();

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use abide_core::id::Digest;
 use abide_gate::Clock as _;
 use clap::Args as ClapArgs;
 use serde_json::{Value, json};
@@ -37,6 +38,9 @@ pub(super) struct Given {
     /// Where the signatures are; FILE.sigs.json if not given.
     #[arg(long, value_name = "FILE")]
     signatures: Option<PathBuf>,
+    /// The digest that it must have, from a place you trust.
+    #[arg(long, value_name = "SHA256:…")]
+    digest: Option<Digest>,
     /// The repository whose policy it would replace; the one around the current folder if not given.
     #[arg(long, value_name = "PATH")]
     pub(super) repo: Option<PathBuf>,
@@ -55,6 +59,12 @@ pub(super) struct Looked {
 impl Looked {
     pub(super) fn at(shell: &Shell, given: &Given) -> Result<Self, Failure> {
         let (packed, contents) = bundle::open(&given.file)?;
+        if let Some(wanted) = given.digest.as_ref().filter(|wanted| **wanted != contents.archive) {
+            let what = format!("the bundle is {}, and not {wanted}", contents.archive);
+            return Err(Failure::new("AB0265", what)
+                .help("it is another file than the one that was meant")
+                .exit(Exit::Evidence));
+        }
         let beside = given.signatures.clone().unwrap_or_else(|| bundle::signatures_of(&given.file));
         let signatures = if given.signatures.is_none() && !beside.exists() {
             Vec::new()
@@ -201,7 +211,7 @@ pub(super) fn data(looked: &Looked) -> Value {
         "digest": contents.archive, "bytes": looked.packed.len(),
         "version": contents.manifest.version(), "revision": contents.manifest.revision,
         "roots": contents.manifest.roots, "bundle": contents.policy.bundle, "hard": contents.policy.hard,
-        "files": files.map(|(path, bytes)| json!({ "path": path, "digest": abide_core::id::Digest::of(bytes) })).collect::<Vec<_>>(),
+        "files": files.map(|(path, bytes)| json!({ "path": path, "digest": Digest::of(bytes) })).collect::<Vec<_>>(),
         "in_force": { "version": looked.in_force.version, "digest": looked.in_force.archive },
         "signatures": signed.collect::<Vec<_>>(), "quorum": needs.collect::<Vec<_>>(), "opa": opa,
         "changes": differences.collect::<Vec<_>>(),
