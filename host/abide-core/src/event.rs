@@ -179,7 +179,7 @@ pub struct PolicyActivated {
     pub archive: Digest,
     /// Digest of the signatures as they were given, which lie there too.
     pub signatures: Digest,
-    /// Digest of the list of those who were trusted, which lies there too.
+    /// Digest of the list of those who were trusted (their public keys), which lies there too.
     pub signers: Digest,
     /// Digest of the modules and the data: what decisions record where a repository adds nothing.
     pub bundle: Digest,

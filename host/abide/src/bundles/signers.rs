@@ -4,11 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use abide_core::id::{Digest, Timestamp};
+use abide_core::canonical::{self, CanonicalError};
+use abide_core::id::Timestamp;
 use abide_ledger::dsse::PublicKey;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Role;
 
@@ -110,14 +112,38 @@ pub(crate) struct Bench {
 }
 
 /// Everyone who is trusted.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Signers {
     /// By role.
     pub(crate) roles: BTreeMap<Role, Bench>,
     /// Secrets of OPA's own signatures, by the name of the key.
     pub(crate) opa: BTreeMap<String, String>,
-    /// The file as it was read, to be kept with what was decided by it.
-    pub(crate) bytes: Vec<u8>,
+}
+
+/// The list as it is kept beside the log with what was decided by it: without OPA's secrets, which are nobody's business there.
+#[derive(Serialize)]
+struct Kept {
+    schema: &'static str,
+    roles: BTreeMap<Role, KeptBench>,
+}
+
+#[derive(Serialize)]
+struct KeptBench {
+    quorum: usize,
+    keys: Vec<KeptKey>,
+}
+
+#[derive(Serialize)]
+struct KeptKey {
+    person: String,
+    public: String,
+    not_after: String,
+}
+
+impl std::fmt::Debug for Signers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Signers").field("roles", &self.roles).finish_non_exhaustive()
+    }
 }
 
 impl Signers {
@@ -132,16 +158,20 @@ impl Signers {
                 shape(error.to_string())
             }
         })?;
+        let mode = about.permissions().mode();
+        if mode & 0o022 != 0 {
+            return Err(shape(format!("others may write it (mode {:o}): chmod go-w", mode & 0o777)));
+        }
         if about.len() > u64::try_from(BYTES_MAX).unwrap_or(u64::MAX) {
             return Err(shape(format!("it has more than {BYTES_MAX} bytes")));
         }
         let bytes = fs::read(file).map_err(|error| shape(error.to_string()))?;
-        Self::parse(bytes).map_err(shape)
+        Self::parse(&bytes).map_err(shape)
     }
 
     /// Reads its text.
-    pub(crate) fn parse(bytes: Vec<u8>) -> Result<Self, String> {
-        let text = std::str::from_utf8(&bytes).map_err(|_| "it is not UTF-8".to_owned())?;
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
         let options = serde_saphyr::options! {
             budget: serde_saphyr::budget! { max_aliases: 0, max_anchors: 0, max_depth: 8 },
         };
@@ -157,12 +187,20 @@ impl Signers {
         }
         owners(&roles)?;
         let opa = raw.opa.into_iter().map(|(name, secret)| (name, secret.key)).collect();
-        Ok(Self { roles, opa, bytes })
+        Ok(Self { roles, opa })
     }
 
-    /// Digest of the file.
-    pub(crate) fn digest(&self) -> Digest {
-        Digest::of(&self.bytes)
+    /// The list as it is kept beside the log.
+    pub(crate) fn kept(&self) -> Result<Vec<u8>, CanonicalError> {
+        let key = |key: &Trusted| KeptKey {
+            person: key.person.clone(),
+            public: key.public.to_string(),
+            not_after: key.last_day.clone(),
+        };
+        let bench =
+            |bench: &Bench| KeptBench { quorum: bench.quorum, keys: bench.keys.iter().map(key).collect() };
+        let roles = self.roles.iter().map(|(role, found)| (*role, bench(found))).collect();
+        canonical::jcs(&Kept { schema: "abide.policy-signers/1", roles })
     }
 }
 

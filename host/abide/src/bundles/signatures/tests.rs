@@ -26,7 +26,7 @@ pub(crate) fn signers() -> Signers {
         key("dora", 6, "2030-01-31"),
         key("alice", 7, "2030-01-31"),
     );
-    Signers::parse(text.into_bytes()).unwrap()
+    Signers::parse(text.as_bytes()).unwrap()
 }
 
 fn bundle() -> Contents {

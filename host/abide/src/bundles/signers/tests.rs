@@ -22,19 +22,19 @@ fn good() -> String {
 }
 
 fn refused(text: &str) -> String {
-    Signers::parse(text.as_bytes().to_vec()).unwrap_err()
+    Signers::parse(text.as_bytes()).unwrap_err()
 }
 
 #[test]
 fn a_list_that_makes_sense() {
-    let found = Signers::parse(good().into_bytes()).unwrap();
+    let found = Signers::parse(good().as_bytes()).unwrap();
     assert_eq!(found.roles[&Role::Hard].keys[1].person, "carol");
     let alice = &found.roles[&Role::Rules].keys[0];
     // The last moment of 31 January 2030, UTC.
     assert!(!alice.is_over(Timestamp(1_896_134_399_999)) && alice.is_over(Timestamp(1_896_134_400_000)));
     let both = list(&[key("alice", 1)], &[key("alice", 1), key("bob", 2)]);
     assert!(
-        Signers::parse(both.into_bytes()).is_ok(),
+        Signers::parse(both.as_bytes()).is_ok(),
         "one person may be trusted for rules and for hard rules"
     );
 }
@@ -61,7 +61,7 @@ fn keys_of_two_people_and_people_of_two_names() {
     let apart = format!("{}  invariants: {{quorum: 1, keys: [{}]}}\n", good(), key("alice", 1));
     assert!(refused(&apart).contains("signed apart"));
     let own = format!("{}  invariants: {{quorum: 1, keys: [{}]}}\n", good(), key("dora", 4));
-    assert!(Signers::parse(own.into_bytes()).is_ok());
+    assert!(Signers::parse(own.as_bytes()).is_ok());
 }
 
 #[test]
@@ -76,6 +76,15 @@ fn what_is_not_understood() {
     }
     assert!(refused(&good().replace("quorum: 1", "quorum: &a 1")).to_lowercase().contains("anchor"));
     assert!(refused(&format!("opa: {{x: {{algorithm: none, key: a}}}}\n{}", good())).contains("none"));
-    assert!(Signers::parse(vec![0xff]).unwrap_err().contains("UTF-8"));
+    assert!(Signers::parse(&[0xff]).unwrap_err().contains("UTF-8"));
     assert_eq!(Signers::open(Path::new("/nowhere/signers.yaml")).unwrap_err().code(), "AB0257");
+}
+
+#[test]
+fn what_is_kept_has_no_secret() {
+    let text = format!("opa: {{ours: {{algorithm: HS256, key: hush-hush}}}}\n{}", good());
+    let found = Signers::parse(text.as_bytes()).unwrap();
+    assert_eq!(found.opa["ours"], "hush-hush");
+    let kept = String::from_utf8(found.kept().unwrap()).unwrap();
+    assert!(kept.contains("carol") && kept.contains(&public(3)) && !kept.contains("hush"), "{kept}");
 }

@@ -57,10 +57,13 @@ pub(crate) fn run(shell: &Shell, args: &ActivateArgs) -> Result<Exit, Failure> {
     let Ok(signers) = looked.signers.as_ref() else {
         return Err(Failure::new("AB0257", "nobody is trusted to sign policy").exit(Exit::Evidence));
     };
+    let trusted = signers.kept().map_err(|error| Failure::of("AB0124", error))?;
+    let trusted = Blob::new("policy-signers", trusted);
+    let listed = trusted.digest().clone();
     let blobs = vec![
+        trusted,
         Blob::new("policy-archive", looked.packed.clone()),
         Blob::new("policy-signatures", looked.signatures.clone()),
-        Blob::new("policy-signers", signers.bytes.clone()),
         Blob::new("bundle", contents.policy.bytes.clone()),
     ];
     let signed = looked.judgement.record();
@@ -69,7 +72,7 @@ pub(crate) fn run(shell: &Shell, args: &ActivateArgs) -> Result<Exit, Failure> {
         version: Count(version),
         archive: contents.archive.clone(),
         signatures: abide_core::id::Digest::of(&looked.signatures),
-        signers: signers.digest(),
+        signers: listed,
         bundle: contents.policy.bundle.clone(),
         hard: contents.policy.hard.clone(),
         invariants: contents.policy.invariants.clone(),

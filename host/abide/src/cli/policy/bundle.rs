@@ -16,7 +16,7 @@ use crate::bundles::{Contents, manifest};
 use crate::report::{Exit, Failure};
 
 const AFTER: &str = "\
-The same policy and the same version make the same bytes. OPA reads the file as it is: opa inspect FILE.
+The same policy and the same version make the same bytes. The format is OPA's, for what reads its bundles.
 Examples: ab policy bundle --dir rules -o policy-2.tar.gz --version 2
           ab policy bundle --built-in -o policy-3.tar.gz --version 3";
 

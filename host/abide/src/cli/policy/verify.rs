@@ -122,7 +122,7 @@ fn tell(shell: &Shell, file: &Path, looked: &Looked) {
         version => format!("version {version}"),
     };
     row("version", &format!("{} (in force: {before})", contents.manifest.version()));
-    row("roots", &contents.manifest.roots.join(", "));
+    row("roots", &first_of(&contents.manifest.roots));
     if let Some(opa) = &contents.opa {
         let signed = if judgement.opa_verified { "its token verifies" } else { "its token is not verified" };
         row("opa", &format!("{} files as .signatures.json lists them; {signed}; it never counts", opa.files));
@@ -143,6 +143,18 @@ fn tell(shell: &Shell, file: &Path, looked: &Looked) {
     changes(shell, looked);
 }
 
+/// The first few of a list.
+fn first_of(list: &[String]) -> String {
+    let shown = list.iter().take(ROOTS_MAX).map(|one| abide_core::safe_text::line(one));
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match list.len().checked_sub(ROOTS_MAX).filter(|more| *more > 0) {
+        Some(more) => format!("{shown}, and {more} more"),
+        None => shown,
+    }
+}
+
+/// Roots that are listed for people.
+const ROOTS_MAX: usize = 5;
 /// Changed files that are listed for people.
 const LISTED_MAX: usize = 12;
 
@@ -217,7 +229,6 @@ pub(super) fn data(looked: &Looked) -> Value {
         "changes": differences.collect::<Vec<_>>(),
         "hard_changed": judgement.hard_changed, "invariants_changed": judgement.invariants_changed,
         "refusals": refusals.collect::<Vec<_>>(),
-        "signers": looked.signers.as_ref().ok().map(Signers::digest),
         "brief": brief(&contents.archive),
     })
 }
