@@ -215,6 +215,7 @@ fn signatures_that_do_not_count() {
     house.world.ab(&["keys", "list"]).exits(0).says("ended 2020-01-01");
     fs::write(&signers, good.replace("quorum: 2", "quorum: 1")).unwrap();
     house.refuses(&bundle, "AB0258");
+    fs::write(&signers, &good).unwrap();
     fs::set_permissions(&signers, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
     house.refuses(&bundle, "AB0258");
     fs::remove_file(&signers).unwrap();

@@ -50,21 +50,15 @@ fn take_apart(sources: &Sources, limits: SourceLimits) -> Result<Anatomy, Bundle
     }
     let modules = live.get_modules();
     let seen = inspect::survey(modules, &sources.data, limits.expression_depth_max, Audience::Live, &[]);
-    let own = |package: &[String]| is_hard(package) || package == ["abide"];
-    let mut roots = BTreeSet::new();
     for module in modules {
         let path = module.package.span.source.get_path();
-        if found.packages.get(path).is_some_and(|package| own(package)) {
+        if found.packages.get(path).is_some_and(|package| is_hard(package) || package == &["abide"]) {
             found.hard_modules.insert(path.clone());
         }
-        for rule in &module.policy {
-            let (root, _) = inspect::rule_root(module, rule);
-            if root.split_last().is_some_and(|(_, package)| is_hard(package)) {
-                roots.insert(root);
-            }
-        }
     }
-    let reached = seen.graph.reached(&roots.into_iter().collect::<Vec<_>>(), &[]);
+    // However a rule is written: `findings` in `package abide.hard` and `hard.findings` in `package abide` are one.
+    let roots: Vec<Vec<String>> = seen.graph.rules().filter(|rule| is_hard(rule)).cloned().collect();
+    let reached = seen.graph.reached(&roots, &[]);
     for module in modules {
         let stands = module.policy.iter().any(|rule| {
             let (root, _) = inspect::rule_root(module, rule);

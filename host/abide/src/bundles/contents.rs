@@ -117,8 +117,6 @@ pub(crate) struct Parts {
     pub(crate) hard_files: BTreeSet<String>,
     /// Digest of the invariants.
     pub(crate) invariants: Digest,
-    /// Digest of everything else.
-    pub(crate) rest: Digest,
 }
 
 /// What is digested for a part.
@@ -150,7 +148,6 @@ impl Parts {
         let parts = Self {
             hard: digest(&|path| hard.contains(path))?,
             invariants: digest(&|path| path.starts_with(INVARIANTS))?,
-            rest: digest(&|path| !path.starts_with(INVARIANTS))?,
             files: policy_files(&spelled),
             bundle: loaded.digest().clone(),
             bytes: loaded.to_bytes().to_vec(),

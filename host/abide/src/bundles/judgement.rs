@@ -104,7 +104,6 @@ impl Judgement {
         now: Timestamp,
     ) -> Self {
         let before = in_force.policy.as_ref();
-        let rest_changed = before.is_none_or(|before| before.rest != contents.policy.rest);
         let mut found = Self {
             counted: Vec::new(),
             needs: Vec::new(),
@@ -116,7 +115,7 @@ impl Judgement {
         };
         match signers {
             Err(error) => found.refuse(error.code(), error.to_string()),
-            Ok(signers) => found.signed(contents, signatures, signers, rest_changed, now),
+            Ok(signers) => found.signed(contents, signatures, signers, now),
         }
         found
     }
@@ -125,14 +124,7 @@ impl Judgement {
         self.refusals.push(Refusal { code, why });
     }
 
-    fn signed(
-        &mut self,
-        contents: &Contents,
-        signatures: &Signatures,
-        signers: &Signers,
-        rest_changed: bool,
-        now: Timestamp,
-    ) {
+    fn signed(&mut self, contents: &Contents, signatures: &Signatures, signers: &Signers, now: Timestamp) {
         match contents.opa.as_ref().map(|opa| opa.verify(&signers.opa)) {
             Some(Err(error)) => self.refuse(error.code(), error.to_string()),
             Some(Ok(verified)) => self.opa_verified = verified,
@@ -150,9 +142,6 @@ impl Judgement {
         for (role, _) in asked.into_iter().filter(|(_, asked)| *asked) {
             self.need(role, signers);
         }
-        if self.invariants_changed && rest_changed {
-            self.apart();
-        }
         let unmet: Vec<Refusal> =
             self.needs.iter().filter(|need| !need.is_met()).map(|need| self.unmet(need)).collect();
         self.refusals.extend(unmet);
@@ -164,26 +153,6 @@ impl Judgement {
         match signers.roles.get(&role) {
             Some(bench) => self.needs.push(Need { role, quorum: bench.quorum, people }),
             None => self.refuse("AB0258", format!("nobody is trusted to sign for `{role}`, which changes")),
-        }
-    }
-
-    /// Where invariants and rules change together, nobody counts for both: one person's change cannot alter a rule and what must hold of it.
-    fn apart(&mut self) {
-        let of = |needs: &[Need], role| {
-            needs.iter().find(|need| need.role == role).map(|need| need.people.clone()).unwrap_or_default()
-        };
-        let both: BTreeSet<String> = of(&self.needs, Role::Invariants);
-        for need in self.needs.iter_mut().filter(|need| need.role != Role::Invariants) {
-            let twice: Vec<String> = need.people.intersection(&both).cloned().collect();
-            need.people.retain(|person| !both.contains(person));
-            if !twice.is_empty() && !need.is_met() {
-                let why = format!(
-                    "`{}` signed for `{}` and for `invariants`, which both change: that takes different people",
-                    twice.join("`, `"),
-                    need.role
-                );
-                self.refusals.push(Refusal { code: "AB0263", why });
-            }
         }
     }
 
@@ -225,14 +194,25 @@ pub(crate) fn short(key: &str) -> &str {
     key.get(..12).unwrap_or(key)
 }
 
+/// How far a version may be above the one before: far enough for versions made of dates, and no one person uses up all that there are.
+const STEP_MAX: u64 = 1_000_000_000_000;
+
 fn version(contents: &Contents, in_force: &InForce) -> Option<Refusal> {
     let (new, floor) = (contents.manifest.version(), in_force.version);
-    if new > floor || in_force.archive.as_ref() == Some(&contents.archive) {
-        return None;
+    let refused = |why: String| Some(Refusal { code: "AB0259", why });
+    if in_force.archive.as_ref() == Some(&contents.archive) {
+        None
+    } else if new <= floor {
+        refused(format!(
+            "its version is {new}, and version {floor} was put in force before: a newer one is needed"
+        ))
+    } else if new.saturating_sub(floor) > STEP_MAX {
+        refused(format!(
+            "its version is {new}, too far above {floor}: there would be little room for newer ones"
+        ))
+    } else {
+        None
     }
-    let why =
-        format!("its version is {new}, and version {floor} was put in force before: a newer one is needed");
-    Some(Refusal { code: "AB0259", why })
 }
 
 fn differences(before: Option<&Parts>, after: &Parts) -> Vec<(String, Difference)> {

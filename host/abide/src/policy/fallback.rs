@@ -27,24 +27,20 @@ pub(super) fn serve(
     config: &Config,
     fault: &Failure,
 ) -> Option<Policy> {
-    let current = generations.current().ok();
-    let alone = current.as_ref().and_then(|base| Policy::on(base, &BTreeMap::new(), config).ok());
-    let (policy, what) = match (current, alone) {
-        (Some(base), Some(alone)) if keeps_serving(&alone) => {
-            let policy = Policy::on(&base, &last_rules(ledger)?, config).ok()?;
-            (policy, "the repository's rules of the last decision keep serving".to_owned())
-        }
-        (Some(_), Some(_)) => return None,
-        (_, None) | (None, Some(_)) => {
-            let floor = generations.floor();
-            let base = generations.before(floor).ok().filter(|_| floor > 0)?;
-            let policy = Policy::on(&base, added, config).ok()?;
-            let what = match base.version() {
-                0 => "the built-in policy keeps serving".to_owned(),
-                version => format!("version {version} keeps serving"),
-            };
-            (policy, what)
-        }
+    // Whose fault it is: the base loads by itself, or it does not.
+    let sound = generations.current().ok().filter(|base| Policy::on(base, &BTreeMap::new(), config).is_ok());
+    let (policy, what) = if let Some(base) = sound {
+        let policy = Policy::on(&base, &last_rules(ledger)?, config).ok()?;
+        (policy, "the repository's rules of the last decision keep serving".to_owned())
+    } else {
+        let floor = generations.floor();
+        let base = generations.before(floor).ok().filter(|_| floor > 0)?;
+        let policy = Policy::on(&base, added, config).ok()?;
+        let what = match base.version() {
+            0 => "the built-in policy keeps serving".to_owned(),
+            version => format!("version {version} keeps serving"),
+        };
+        (policy, what)
     };
     let why = format!("{fault}; {what}");
     keeps_serving(&policy).then(|| Policy { degraded: Some(abide_core::safe_text::line(&why)), ..policy })

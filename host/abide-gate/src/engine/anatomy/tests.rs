@@ -51,6 +51,10 @@ fn through_helpers_imports_and_names_that_are_not_constant() {
         ("hard.rego", "package abide.hard\nfindings contains x if {\n\tsome name\n\tx := data[name]\n}\n");
     let files: Vec<_> = [main, any, helper, apart].into_iter().chain(data).collect();
     assert_eq!(names(&of(&files).unwrap().hard_data), ["lists", "other", "unread"]);
+    let nested = ("more.rego", "package abide\nhard_more.findings contains 1 if data.apart.y\n");
+    let files: Vec<_> = [main, hard, helper, apart, nested].into_iter().chain(data).collect();
+    let found = of(&files).unwrap();
+    assert!(found.hard_modules.contains("apart.rego") && found.hard_data.contains("unread"), "{found:?}");
     let second = ("more.rego", "package abide.hard_more\nx := 1\n");
     assert!(of(&[main, second]).unwrap().hard_modules.contains("more.rego"));
 }

@@ -79,6 +79,11 @@ impl Graph {
         reached
     }
 
+    /// Every rule and function, by path.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &Vec<String>> {
+        self.nodes.keys()
+    }
+
     /// Paths under `data` that the definitions of `rule` name, be they rules or data.
     pub(crate) fn named_by(&self, rule: &[String]) -> impl Iterator<Item = &Vec<String>> {
         self.nodes.get(rule).into_iter().flat_map(|node| &node.names)

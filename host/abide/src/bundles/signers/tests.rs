@@ -58,8 +58,10 @@ fn keys_of_two_people_and_people_of_two_names() {
     for name in ["Alice", "al ice", "älice", "\"\"", "\".a\"", "a/b"] {
         assert!(refused(&good().replace("alice", name)).contains("lower-case"), "{name}");
     }
-    let apart = format!("{}  invariants: {{quorum: 1, keys: [{}]}}\n", good(), key("alice", 1));
-    assert!(refused(&apart).contains("signed apart"));
+    for (person, seed) in [("alice", 1), ("alice", 4), ("carol", 5)] {
+        let apart = format!("{}  invariants: {{quorum: 1, keys: [{}]}}\n", good(), key(person, seed));
+        assert!(refused(&apart).contains("takes different people"), "{person}");
+    }
     let own = format!("{}  invariants: {{quorum: 1, keys: [{}]}}\n", good(), key("dora", 4));
     assert!(Signers::parse(own.as_bytes()).is_ok());
 }
