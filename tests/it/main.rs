@@ -1,6 +1,7 @@
 //! One binary for every suite that crosses crates.
 
 mod bad_input;
+mod bundles;
 mod crash;
 mod explain;
 mod golden;

@@ -159,6 +159,44 @@ pub struct CheckResult {
     pub output: Digest,
 }
 
+/// A signature that counted when a policy was put in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicySignature {
+    /// For which part of the policy: `rules`, `hard` or `invariants`.
+    pub role: String,
+    /// Who.
+    pub person: String,
+    /// Fingerprint of the key.
+    pub key: String,
+}
+
+/// A policy bundle was put in force, in place of the one before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyActivated {
+    /// Its version: from here on nothing below it is put in force.
+    pub version: Count,
+    /// Digest of the archive, which lies beside the log.
+    pub archive: Digest,
+    /// Digest of the signatures as they were given, which lie there too.
+    pub signatures: Digest,
+    /// Digest of the list of those who were trusted (their public keys), which lies there too.
+    pub signers: Digest,
+    /// Digest of the modules and the data: what decisions record where a repository adds nothing.
+    pub bundle: Digest,
+    /// Digest of the hard rules and what they come from.
+    pub hard: Digest,
+    /// Digest of the invariants.
+    pub invariants: Digest,
+    /// Whether the hard rules, or what they come from, changed.
+    pub hard_changed: bool,
+    /// The signatures that counted.
+    pub signed: Vec<PolicySignature>,
+    /// Who put it in force.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
@@ -370,6 +408,7 @@ pub enum Body {
         by: String,
         reason: String,
     },
+    PolicyActivated(Box<PolicyActivated>),
     RunFinished {
         outcome: String,
         merged: Count,

@@ -284,6 +284,7 @@ impl Run {
             | Body::BudgetSettled { .. }
             | Body::Frozen { .. }
             | Body::RefAccepted { .. }
+            | Body::PolicyActivated(_)
             // A halted run stays halted: its plans belong to an epoch that is over. `resume` opens the way for new runs.
             | Body::Resumed { .. }
             | Body::Unfrozen { .. } => {}

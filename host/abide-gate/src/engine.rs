@@ -3,6 +3,7 @@
 //! Not the gate: nothing here records or mints. Read `bundle` (what a generation is), then `judge` (how it answers), then
 //! `inspect` (what a policy may not say). `docs/guides/policy.md` is the same for those who write rules.
 
+mod anatomy;
 mod answer;
 mod builtins;
 mod bundle;
@@ -21,7 +22,9 @@ mod supervisor;
 mod survey;
 mod testing;
 
+pub use anatomy::{Anatomy, anatomy};
 pub use bundle::{Bundle, ENTRYPOINT};
+pub(crate) use document::read_plain as read_json;
 pub use generations::Generations;
 pub use invariants::{Invariant, Invariants, Violation};
 pub use judge::{LevelLabel, NativeJudge, RecomputeError, level_label, recompute};

@@ -11,9 +11,9 @@ mod question;
 pub mod source;
 
 pub use engine::{
-    Bundle, BundleError, Coverage, ENTRYPOINT, FileCoverage, Generations, INPUT_SCHEMA, Invariant,
+    Anatomy, Bundle, BundleError, Coverage, ENTRYPOINT, FileCoverage, Generations, INPUT_SCHEMA, Invariant,
     Invariants, JudgeLimits, LevelLabel, NativeJudge, Opinion, Place, RecomputeError, RegoTest, SourceLimits,
-    Survey, TestOutcome, TestPlan, TestRun, Violation, level_label, recompute, run_tests, survey,
+    Survey, TestOutcome, TestPlan, TestRun, Violation, anatomy, level_label, recompute, run_tests, survey,
 };
 pub use gate::{Admission, AdmitError, Ask, Gate, Judge};
 pub use permit::{Permit, Redeemed, Stale};

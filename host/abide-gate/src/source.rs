@@ -1,6 +1,6 @@
 //! From the files of a policy folder to a bundle. Reads no disk: it takes paths and bytes.
 //!
-//! `x.rego` is a module, `x_test.rego` a test and `x_cases.yaml` a table of cases (both kept out of the bundle), `data/x.yaml` becomes `data.x`,
+//! `x.rego` is a module, `x_test.rego` a test and `x_cases.yaml` a table of cases (both kept out of the bundle), `data/x.yaml` or `data/x.json` becomes `data.x`,
 //! `invariants/x.rego` and `invariants/model.yaml` say what must never happen (kept out, too), `schemas/x.schema.json` is for editors and tests. Anything else is an error: a rule in a file that nobody reads is a gate that looks on but is off.
 
 use std::collections::BTreeMap;
@@ -69,14 +69,19 @@ fn place(
         sources.tests.insert(path.to_owned(), text()?);
     } else if path.strip_suffix(".rego").is_some() {
         sources.modules.insert(path.to_owned(), text()?);
-    } else if let Some(name) = path.strip_prefix("data/").and_then(|rest| rest.strip_suffix(".yaml")) {
-        data.insert(data_name(path, name)?, yaml(path, &text()?)?);
+    } else if let Some((name, is_json)) = data_file(path) {
+        let name = data_name(path, name)?;
+        if data.contains_key(&name) {
+            return Err(refused(path, &format!("`data.{name}` is given twice, as JSON and as YAML")));
+        }
+        let value = if is_json { json(path, &text()?)? } else { yaml(path, &text()?)? };
+        data.insert(name, value);
     } else if path.strip_suffix("_cases.yaml").is_some() {
         sources.cases.insert(path.to_owned(), text()?);
     } else if !is_beside(path) {
         return Err(refused(
             path,
-            "only `*.rego`, `*_cases.yaml`, `data/*.yaml`, `invariants/model.yaml`, `schemas/*.json` and `*.md` belong here",
+            "only `*.rego`, `*_cases.yaml`, `data/*.yaml`, `data/*.json`, `invariants/model.yaml`, `schemas/*.json` and `*.md` belong here",
         ));
     }
     Ok(())
@@ -87,6 +92,11 @@ fn whole((sources, faults): (Sources, Vec<BundleError>)) -> Result<Sources, Bund
         Some(fault) => Err(fault),
         None => Ok(sources),
     }
+}
+
+/// Reads JSON as strictly as data is read: no key twice, nothing after the end, no fractions. The error is a sentence.
+pub fn plain_json(bytes: &[u8]) -> Result<Json, String> {
+    crate::engine::read_json(bytes).map_err(|error| first_lines(&error.to_string()))
 }
 
 /// Builds the bundle of a policy folder.
@@ -126,9 +136,16 @@ pub fn gather_layered(
 }
 
 fn place_layer(path: &str, bytes: &[u8], sources: &mut Sources) -> Result<(), BundleError> {
-    let text = || text_of(&format!("{LAYERS}{path}"), bytes);
+    let inner = format!("{LAYERS}{path}");
+    if sources.modules.contains_key(&inner) || sources.tests.contains_key(&inner) {
+        return Err(refused(
+            &inner,
+            "the organisation has a file of this name: a repository adds and replaces nothing",
+        ));
+    }
+    let text = || text_of(&inner, bytes);
     if is_invariant(path) {
-        sources.invariants.insert(format!("{LAYERS}{path}"), text()?);
+        sources.invariants.insert(inner.clone(), text()?);
     } else if path.strip_suffix("_test.rego").is_some() {
         sources.tests.insert(format!("{LAYERS}{path}"), text()?);
     } else if path.strip_suffix(".rego").is_some() {
@@ -156,6 +173,13 @@ fn is_beside(path: &str) -> bool {
         || (path.starts_with("schemas/") && path.strip_suffix(".json").is_some())
 }
 
+/// The name of a data file below `data/`, and whether it is JSON.
+fn data_file(path: &str) -> Option<(&str, bool)> {
+    let name = path.strip_prefix("data/")?;
+    let yaml = name.strip_suffix(".yaml").map(|name| (name, false));
+    yaml.or_else(|| name.strip_suffix(".json").map(|name| (name, true)))
+}
+
 fn data_name(path: &str, name: &str) -> Result<String, BundleError> {
     let simple = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     if !simple {
@@ -173,6 +197,10 @@ fn text_of(path: &str, bytes: &[u8]) -> Result<String, BundleError> {
 
 fn yaml(path: &str, text: &str) -> Result<Json, BundleError> {
     serde_saphyr::from_str(text).map_err(|error| refused(path, &first_lines(&error.to_string())))
+}
+
+fn json(path: &str, text: &str) -> Result<Json, BundleError> {
+    plain_json(text.as_bytes()).map_err(|why| refused(path, &why))
 }
 
 fn first_lines(text: &str) -> String {

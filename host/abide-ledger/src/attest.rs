@@ -8,9 +8,10 @@ use abide_core::id::Digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, Signer as _, VerifyingKey};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::dsse::{self, Envelope, SPKI, Signed};
 use crate::note::NoteKey;
 
 /// What the sibling key is for.
@@ -24,9 +25,6 @@ const BUNDLE_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 /// What the statement says about its subjects.
 const PREDICATE_TYPE: &str = "urn:abide:run-evidence:1";
-
-/// What an Ed25519 public key begins with in DER (RFC 8410).
-const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// The public half of the sibling, as the log's first event names it.
 pub(crate) fn key_text(key: &NoteKey) -> String {
@@ -92,25 +90,9 @@ pub(crate) fn statement<'a>(
     })
 }
 
-/// What is signed: DSSE's pre-authentication encoding.
+/// What is signed.
 pub(crate) fn pae(payload: &[u8]) -> Vec<u8> {
-    let head = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), payload.len());
-    [head.as_bytes(), payload].concat()
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Envelope {
-    payload: String,
-    payload_type: String,
-    signatures: Vec<Signed>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Signed {
-    keyid: String,
-    sig: String,
+    dsse::pae(PAYLOAD_TYPE, payload)
 }
 
 /// A signed statement in every spelling that verifiers ask for.

@@ -6,6 +6,7 @@
 mod attest;
 pub mod audit;
 pub mod checkpoint;
+pub mod dsse;
 pub mod leaf;
 mod ledger;
 pub mod merkle;

@@ -10,6 +10,7 @@ mod doctor;
 mod explain;
 mod hook;
 mod init;
+mod keys;
 mod kill;
 mod policy;
 mod queue;
@@ -77,6 +78,7 @@ fn dispatch(shell: &Shell, verb: Verb) -> Result<Exit, Failure> {
         Verb::Hook(args) => hook::run(shell, &args),
         Verb::Audit(args) => audit::run(shell, &args),
         Verb::Policy(args) => policy::run(shell, &args),
+        Verb::Keys(args) => keys::run(shell, &args),
         Verb::Explain(args) => explain::run(shell, &args),
     }
 }

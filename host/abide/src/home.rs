@@ -1,6 +1,7 @@
 //! Where state lives: outside every repository, for nobody else's eyes.
 //!
-//! `$ABIDE_HOME/<name>/` holds one repository's log, key and scratch space; `repository.json` in it says which repository that is.
+//! `$ABIDE_HOME/<name>/` holds one repository's log, key and scratch space; `repository.json` in it says which repository that is. Beside them lie
+//! `signers.yaml`, the list of those who may sign policy, and `keys/`, the keys of this user.
 
 use std::fs;
 use std::io::Write as _;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use abide_core::id::{RefName, RepoId, RunId};
 use serde::{Deserialize, Serialize};
 
+use crate::bundles::signers;
 use crate::config::env::{self, Env};
 use crate::report::{Exit, Failure};
 use crate::wiring;
@@ -54,8 +56,23 @@ impl Home {
         Ok(Self(home.clone()))
     }
 
+    /// Folder of the keys of this user.
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.0.join(KEYS)
+    }
+
+    /// The list of those who are trusted to sign policy.
+    pub(crate) fn signers(&self) -> PathBuf {
+        self.0.join(signers::FILE)
+    }
+
     /// Makes the state folder of a repository; an error if the name is taken by another one.
     pub(crate) fn register(&self, registered: &Registered) -> Result<State, Failure> {
+        if [KEYS, signers::FILE].contains(&registered.id.as_str()) {
+            return Err(Failure::new("AB0003", format!("the name `{}` is used by ab itself", registered.id))
+                .help("ab init --name NAME gives this repository another name")
+                .exit(Exit::Usage));
+        }
         let folder = self.0.join(registered.id.as_str());
         if let Ok(state) = State::open(&folder) {
             if state.repository.git_dir == registered.git_dir {
@@ -104,6 +121,9 @@ impl Home {
         State::open(&self.0.join(name.as_str()))
     }
 }
+
+/// Folder of keys beside the states of repositories.
+const KEYS: &str = "keys";
 
 /// The file that says which repository a state folder belongs to.
 const FILE: &str = "repository.json";

@@ -3,12 +3,14 @@
 //! [`cli`] is the face, [`drive`] performs what the spine wants, [`wiring`] alone joins ports to implementations, and [`report`] alone turns
 //! errors into what a person reads.
 
+mod bundles;
 pub mod cli;
 mod config;
 mod desk;
 mod drive;
 mod embedded;
 mod home;
+mod keys;
 mod measure;
 mod policy;
 mod prove;

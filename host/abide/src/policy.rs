@@ -1,19 +1,24 @@
-//! The policy in force: the shipped folder, with what the repository's target branch adds. What it adds may only tighten.
+//! The policy in force: the bundle that was activated, or else the shipped folder, with what the repository's target branch adds. What it adds
+//! may only tighten.
 
 use std::collections::BTreeMap;
 
+use abide_core::event::PolicyActivated;
 use abide_core::facts::Meter;
 use abide_core::facts::config::{ForbiddenPattern, MeasureConfig};
 use abide_core::risk::RiskConfig;
 use abide_gate::{Bundle, source};
+use abide_ledger::Ledger;
 use abide_sandbox::workspace::DirWorkspaceLimits;
 use abide_sandbox::{EngineLimits, Limits};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::bundles::active::{Base, Generations};
 use crate::config::Config;
-use crate::embedded;
 use crate::report::{Exit, Failure};
+
+mod fallback;
 
 /// Where the layer stands that is made of `ab.yml`. It replaces a file of that name, which nobody can mean.
 const AB_YML_LAYER: &str = "ab.yml.rego";
@@ -87,17 +92,31 @@ pub(crate) struct Policy {
     pub(crate) engine: EngineLimits,
     /// Limits of a worker's view of the repository.
     pub(crate) workspace: DirWorkspaceLimits,
+    /// Under which record it came into force; none for what is built in.
+    pub(crate) record: Option<PolicyActivated>,
+    /// Why this is not the newest policy, where an older one keeps serving.
+    pub(crate) degraded: Option<String>,
 }
 
 impl Policy {
-    /// The shipped policy with `added` files of the repository's own rules (paths relative to their folder) and what `ab.yml` tightens.
-    pub(crate) fn assemble(added: &BTreeMap<String, Vec<u8>>, config: &Config) -> Result<Self, Failure> {
-        let shipped: BTreeMap<String, Vec<u8>> =
-            embedded::POLICIES.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).collect();
-        Self::over(&shipped, added, Some(config))
+    /// What the log says is in force, with `added` files of the repository's own rules (paths relative to their folder) and what `ab.yml`
+    /// tightens. What cannot be loaded denies everything, unless the policy in force says that the one before keeps serving.
+    pub(crate) fn in_force(
+        ledger: &Ledger,
+        added: &BTreeMap<String, Vec<u8>>,
+        config: &Config,
+    ) -> Result<Self, Failure> {
+        let generations = Generations::of(ledger)?;
+        let found = generations.current().and_then(|base| Self::on(&base, added, config));
+        found.or_else(|fault| fallback::serve(ledger, &generations, added, config, &fault).ok_or(fault))
     }
 
-    /// The same over another base, and without an `ab.yml` where there is none.
+    fn on(base: &Base, added: &BTreeMap<String, Vec<u8>>, config: &Config) -> Result<Self, Failure> {
+        let policy = Self::over(&base.files, added, Some(config))?;
+        Ok(Self { record: base.record.clone(), ..policy })
+    }
+
+    /// The same over any base, and without an `ab.yml` where there is none.
     pub(crate) fn over(
         base: &BTreeMap<String, Vec<u8>>,
         added: &BTreeMap<String, Vec<u8>>,
@@ -140,6 +159,8 @@ impl Policy {
             limits: read(data, "/grants/limit_sets")?,
             engine: read(data, "/host/engine")?,
             workspace: read(data, "/host/workspace")?,
+            record: None,
+            degraded: None,
             bundle,
         })
     }

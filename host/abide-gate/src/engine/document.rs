@@ -15,6 +15,12 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     Ok(value)
 }
 
+/// Reads one document that people or other programs wrote: the same strictness, without the engine's own type.
+pub(crate) fn read_plain(bytes: &[u8]) -> Result<serde_json::Value, serde_json::Error> {
+    read(bytes)?;
+    serde_json::from_slice(bytes)
+}
+
 #[derive(Clone, Copy)]
 struct Document;
 

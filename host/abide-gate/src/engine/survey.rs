@@ -90,7 +90,12 @@ fn look(sources: &Sources, broken: Vec<BundleError>, limits: SourceLimits) -> Re
     Ok(found)
 }
 
-fn parse(engine: &mut Engine, path: &str, text: &str, limits: SourceLimits) -> Result<String, BundleError> {
+pub(crate) fn parse(
+    engine: &mut Engine,
+    path: &str,
+    text: &str,
+    limits: SourceLimits,
+) -> Result<String, BundleError> {
     inspect::nesting(path, text, limits.nesting_max)?;
     let added = engine.add_policy(path.to_owned(), text.to_owned());
     added.map_err(|error| loader::syntax(path, &error.to_string()))
@@ -120,7 +125,8 @@ fn missing(error: &BundleError) -> Option<Vec<String>> {
     if path.strip_suffix(".rego").is_some() {
         return Some(Vec::new());
     }
-    let name = path.strip_prefix("data/")?.strip_suffix(".yaml")?;
+    let name = path.strip_prefix("data/")?;
+    let name = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".json"))?;
     Some(vec![name.to_owned()])
 }
 

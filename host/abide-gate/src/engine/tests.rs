@@ -114,7 +114,7 @@ fn the_folder_is_closed() {
         let files = BTreeMap::from([(path.to_owned(), text.as_bytes().to_vec())]);
         source::sort(&files).unwrap_err().to_string()
     };
-    insta::assert_snapshot!(refused("rules.rego.bak", ""), @"`rules.rego.bak`: only `*.rego`, `*_cases.yaml`, `data/*.yaml`, `invariants/model.yaml`, `schemas/*.json` and `*.md` belong here");
+    insta::assert_snapshot!(refused("rules.rego.bak", ""), @"`rules.rego.bak`: only `*.rego`, `*_cases.yaml`, `data/*.yaml`, `data/*.json`, `invariants/model.yaml`, `schemas/*.json` and `*.md` belong here");
     insta::assert_snapshot!(refused("data/abide.yaml", "a: 1"), @"`data/abide.yaml`: `data.abide` is where the rules live");
     insta::assert_snapshot!(refused("data/Caps.yaml", "a: 1"), @"`data/Caps.yaml`: a data file is named in lower-case letters and `_`");
     assert!(

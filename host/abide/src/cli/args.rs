@@ -62,6 +62,8 @@ pub(crate) enum Verb {
     Audit(AuditArgs),
     /// Write rules, test them, and see what they would have decided.
     Policy(super::policy::PolicyArgs),
+    /// Make and list the keys with which people sign policy.
+    Keys(super::keys::KeysArgs),
     /// Explain an error code, for example AB0304.
     Explain(ExplainArgs),
 }

@@ -8,6 +8,7 @@ use super::args::AtRepo;
 use super::printer::Tone;
 use super::run::Bench;
 use crate::embedded;
+use crate::policy::Policy;
 use crate::report::{Exit, Failure};
 
 pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
@@ -20,12 +21,17 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
     let workers: Vec<_> = embedded::WORKERS.iter().map(|(name, _)| name.trim_end_matches(".wasm")).collect();
     let size = bench.desk.ledger.size().map_err(|error| Failure::of(error.code(), error))?;
     shell.printer.line(&format!(
-        "{:<14} {} bundle {} ({} modules)",
+        "{:<14} {} bundle {} ({} modules), {}",
         "policy",
         shell.printer.paint(Tone::Good, "✓"),
         bundle.digest().short(),
-        bundle.modules().len()
+        bundle.modules().len(),
+        origin(&bench.desk.policy)
     ));
+    if let Some(why) = &bench.desk.policy.degraded {
+        let mark = shell.printer.paint(Tone::Bad, "!");
+        shell.printer.line(&format!("{:<14} {mark} {why} → ab explain AB0262", "policy"));
+    }
     shell.printer.line(&format!(
         "{:<14} {} {}",
         "workers",
@@ -63,9 +69,22 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
         .map(|wall| json!({ "wall": wall.name, "stands": wall.stands, "what": wall.what }))
         .collect();
     shell.printer.data(&json!({
-        "walls": walls, "single_user": bench.walls.single_user(), "level_max": level, "bundle": bundle.digest(), "workers": workers, "log_size": size,
+        "walls": walls, "single_user": bench.walls.single_user(), "level_max": level, "bundle": bundle.digest(),
+        "policy_version": bench.desk.policy.record.as_ref().map_or(0, |record| record.version.0),
+        "policy_degraded": bench.desk.policy.degraded, "workers": workers, "log_size": size,
     }));
     Ok(Exit::Done)
+}
+
+/// Where the policy comes from.
+fn origin(policy: &Policy) -> String {
+    policy.record.as_ref().map_or_else(
+        || "built in".to_owned(),
+        |record| {
+            let people: Vec<&str> = record.signed.iter().map(|one| one.person.as_str()).collect();
+            format!("version {} signed by {}", record.version.0, people.join(", "))
+        },
+    )
 }
 
 fn note_text(note: &Note) -> String {

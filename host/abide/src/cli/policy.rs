@@ -1,10 +1,15 @@
 //! `ab policy`: the workbench of those who write the rules.
 
+mod activate;
+mod bundle;
 mod check;
 mod explain;
 mod prove;
 mod replay;
+mod show;
+mod sign;
 mod test;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,12 +19,16 @@ use abide_core::decision::FindingLevel;
 use abide_core::safe_text;
 use abide_gate::BundleError;
 use abide_gate::source::{self, Sources};
+use abide_ledger::Ledger;
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::Shell;
-use crate::embedded;
+use crate::bundles::active::{Base, Generations};
+use crate::bundles::archive::ARCHIVE_BYTES_MAX;
+use crate::bundles::contents::Unpacked;
 use crate::report::{Exit, Failure};
 use crate::repository;
+use crate::wiring;
 
 /// `ab policy`.
 #[derive(Debug, ClapArgs)]
@@ -40,6 +49,16 @@ enum PolicyVerb {
     Replay(replay::ReplayArgs),
     /// Hold a policy against what must never happen, over every case of a finite model.
     Prove(prove::ProveArgs),
+    /// Put a whole policy in one file, in OPA's bundle format, for people to sign.
+    Bundle(bundle::BundleArgs),
+    /// Sign a bundle as a person of a role.
+    Sign(sign::SignArgs),
+    /// Say what is in a bundle, who signed it, what it would change, and what speaks against it.
+    Verify(verify::VerifyArgs),
+    /// List the bundles that were in force here, or take one out of the log again.
+    Show(show::ShowArgs),
+    /// Put a bundle in force, on record; everything that `verify` asks for must hold.
+    Activate(activate::ActivateArgs),
 }
 
 /// How a level is called in a list.
@@ -58,8 +77,8 @@ pub(crate) struct Which {
     /// The repository whose rules to take; the one around the current folder if not given.
     #[arg(long, value_name = "PATH")]
     pub(crate) repo: Option<PathBuf>,
-    /// A policy folder to take instead: a whole one (with `main.rego`), or a repository's own rules.
-    #[arg(long, value_name = "FOLDER")]
+    /// A policy folder to take instead: a whole one (with `main.rego`), or a repository's own rules; or a bundle.
+    #[arg(long, value_name = "FOLDER|BUNDLE")]
     pub(crate) dir: Option<PathBuf>,
 }
 
@@ -70,13 +89,18 @@ pub(crate) fn run(shell: &Shell, args: &PolicyArgs) -> Result<Exit, Failure> {
         PolicyVerb::Explain(args) => explain::run(shell, args),
         PolicyVerb::Replay(args) => replay::run(shell, args),
         PolicyVerb::Prove(args) => prove::run(shell, args),
+        PolicyVerb::Bundle(args) => bundle::run(shell, args),
+        PolicyVerb::Sign(args) => sign::run(shell, args),
+        PolicyVerb::Verify(args) => verify::run(shell, args),
+        PolicyVerb::Show(args) => show::run(shell, args),
+        PolicyVerb::Activate(args) => activate::run(shell, args),
     }
 }
 
 /// The files of a policy as they lie in the work tree: what ships, and what a repository adds.
 #[derive(Debug)]
 pub(crate) struct Files {
-    /// A whole policy: what ships, or the folder that was named.
+    /// A whole policy: what is in force without the repository's rules, or the folder that was named.
     pub(crate) base: BTreeMap<String, Vec<u8>>,
     /// What the repository adds. Empty for a folder that is whole.
     pub(crate) added: BTreeMap<String, Vec<u8>>,
@@ -84,7 +108,7 @@ pub(crate) struct Files {
     pub(crate) folder: PathBuf,
     /// The same for messages: from the top of the work tree, or as it was given.
     pub(crate) shown: String,
-    /// Whether `base` is what ships with the binary, which nobody edits here.
+    /// Whether `base` is what is in force, which nobody edits here.
     pub(crate) is_layer: bool,
 }
 
@@ -97,14 +121,25 @@ impl Files {
     /// Reads the policy that is meant. Work in progress counts: the folder is read, not the target branch.
     pub(crate) fn open(shell: &Shell, which: &Which) -> Result<Self, Failure> {
         let (folder, shown) = Self::folder(shell, which)?;
+        if folder.is_file() {
+            return Self::packed(&folder, shown);
+        }
         let files = read(&folder)?;
-        let shipped =
-            || embedded::POLICIES.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).collect();
         Ok(if files.contains_key("main.rego") {
             Self { base: files, added: BTreeMap::new(), folder, shown, is_layer: false }
         } else {
-            Self { base: shipped(), added: files, folder, shown, is_layer: true }
+            let base = base(shell, which.repo.as_deref())?.files;
+            Self { base, added: files, folder, shown, is_layer: true }
         })
+    }
+
+    /// The files of a bundle, whether they load or not.
+    fn packed(file: &Path, shown: String) -> Result<Self, Failure> {
+        let bytes = bundle::read(file, ARCHIVE_BYTES_MAX)?;
+        let base = Unpacked::read(&bytes).map_err(|error| bundle::refused(&error))?.files;
+        let folder = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new(".")).to_owned();
+        Ok(Self { base, added: BTreeMap::new(), folder, shown, is_layer: false })
     }
 
     /// The folder that is meant, and what to call it.
@@ -122,7 +157,7 @@ impl Files {
         Ok((top.join(config.policies.as_str()), config.policies.as_str().to_owned()))
     }
 
-    /// The path that a person edits, for a path of the bundle; `None` for what ships with the binary.
+    /// The path that a person edits, for a path of the bundle; `None` for what is in force beside the repository's rules.
     pub(crate) fn edited(&self, path: &str) -> Option<String> {
         let own = if self.is_layer { path.strip_prefix(source::LAYERS)? } else { path };
         Some(if self.shown.is_empty() { own.to_owned() } else { format!("{}/{own}", self.shown) })
@@ -166,6 +201,25 @@ impl Files {
     pub(crate) fn sources(&self) -> Result<Sources, Failure> {
         source::sort_layered(&self.base, &self.added).map_err(|error| self.refused(&error))
     }
+}
+
+/// Runs `look` on the log of the repository that is meant. `None` where none is named and there is none around the current folder.
+fn with_log<T>(
+    shell: &Shell,
+    repo: Option<&Path>,
+    look: impl FnOnce(&Ledger) -> Result<T, Failure>,
+) -> Result<Option<T>, Failure> {
+    match repository::open(shell, repo) {
+        Ok(known) => look(&*wiring::ledger(&known.state)?).map(Some),
+        Err(failure) if repo.is_none() && ["AB0300", "AB0005"].contains(&failure.code) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The policy in force without the repository's own rules; what is built in where there is no repository.
+fn base(shell: &Shell, repo: Option<&Path>) -> Result<Base, Failure> {
+    let found = with_log(shell, repo, |ledger| Generations::of(ledger)?.current())?;
+    Ok(found.unwrap_or_else(Base::built_in))
 }
 
 fn as_given(folder: &Path) -> String {

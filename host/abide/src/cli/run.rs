@@ -13,10 +13,12 @@ use abide_core::input::RunMode;
 use abide_core::plan::{Plan, TICKET_BYTES_MAX};
 use abide_core::spine::{Deployment, Run};
 use abide_effects::process::{Containment, Host};
+use abide_ledger::Blob;
 use serde_json::json;
 
 use super::Shell;
 use super::args::{Mode, ProposeArgs, RunArgs};
+use super::printer::Tone;
 use crate::config::Config;
 use crate::config::quantity::{Dollars, Quantity};
 use crate::desk::{Desk, Payload};
@@ -49,15 +51,21 @@ impl Bench {
     pub(crate) fn open(shell: &Shell, path: Option<&Path>) -> Result<Self, Failure> {
         let known = repository::open(shell, path)?;
         let config = known.config()?;
-        let policy = Policy::assemble(&known.policies(&config)?, &config)?;
+        let ledger = wiring::ledger(&known.state)?;
+        let policy = Policy::in_force(&ledger, &known.policies(&config)?, &config)?;
+        if let Some(why) = &policy.degraded {
+            let mark = shell.printer.paint(Tone::Bad, "!");
+            shell.printer.talk(&format!("{mark} an older policy is in force [AB0262]: {why}"));
+        }
         let workshop = Workshop::shipped(policy.engine.clone(), &known.state);
-        let desk = wiring::desk(wiring::ledger(&known.state)?, policy, shell.env.drill);
+        let desk = wiring::desk(ledger, policy, shell.env.drill);
         let walls = Walls::of_host(&known.state);
         Ok(Self { known, config, desk, workshop, walls })
     }
 
     /// Carries a run on, and says where it stands.
     pub(crate) fn carry_on(&self, shell: &Shell, run: &RunId) -> Result<Run, Failure> {
+        self.keep_policy()?;
         let started = wiring::monotonic();
         let monotonic_ms = move || {
             u64::try_from(wiring::monotonic().saturating_duration_since(started).as_millis())
@@ -83,6 +91,20 @@ impl Bench {
             incoming: self.known.state.incoming(run),
         };
         drive.carry_on(run)
+    }
+}
+
+impl Bench {
+    /// Keeps the bytes of the policy beside the log before anything is decided by it. A run keeps what it began with; the policy may have changed
+    /// since then.
+    fn keep_policy(&self) -> Result<(), Failure> {
+        let bundle = &self.desk.policy.bundle;
+        let store = self.desk.ledger.store();
+        let fault = |error: abide_ledger::StoreError| Failure::of(error.code(), error).exit(Exit::Gate);
+        if store.blob(bundle.digest()).map_err(fault)?.is_some() {
+            return Ok(());
+        }
+        store.put_blobs(vec![Blob::new("bundle", bundle.to_bytes().to_vec())]).map_err(fault)
     }
 }
 

@@ -365,6 +365,7 @@ fn told(event: &Event) -> Option<String> {
         | Body::BudgetSettled { .. }
         | Body::Frozen { .. }
         | Body::RefAccepted { .. }
+        | Body::PolicyActivated(_)
         | Body::Unfrozen { .. }
         | Body::Resumed { .. } => return None,
     };

@@ -60,6 +60,13 @@ impl Graph {
     /// Rules and functions that none of `roots` comes to, with the place of their first definition. Asking for a path of `loose` comes to
     /// nothing: it takes a whole package, of which the roots say what is read.
     pub(crate) fn unreached(&self, roots: &[Vec<String>], loose: &[String]) -> Vec<(String, Place)> {
+        let reached = self.reached(roots, loose);
+        let rest = self.nodes.iter().filter(|(rule, _)| !reached.contains(rule));
+        rest.map(|(rule, node)| (rule.join("."), node.place.clone())).collect()
+    }
+
+    /// Rules and functions that one of `roots` comes to, the roots included.
+    pub(crate) fn reached(&self, roots: &[Vec<String>], loose: &[String]) -> BTreeSet<&Vec<String>> {
         let mut reached: BTreeSet<&Vec<String>> =
             self.nodes.keys().filter(|rule| roots.iter().any(|root| rule.starts_with(root))).collect();
         let mut open: Vec<&Vec<String>> = reached.iter().copied().collect();
@@ -69,8 +76,17 @@ impl Graph {
                 open.extend(next.filter(|rule| reached.insert(rule)));
             }
         }
-        let rest = self.nodes.iter().filter(|(rule, _)| !reached.contains(rule));
-        rest.map(|(rule, node)| (rule.join("."), node.place.clone())).collect()
+        reached
+    }
+
+    /// Every rule and function, by path.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &Vec<String>> {
+        self.nodes.keys()
+    }
+
+    /// Paths under `data` that the definitions of `rule` name, be they rules or data.
+    pub(crate) fn named_by(&self, rule: &[String]) -> impl Iterator<Item = &Vec<String>> {
+        self.nodes.get(rule).into_iter().flat_map(|node| &node.names)
     }
 
     fn next(&self, rule: &[String]) -> Vec<&[String]> {

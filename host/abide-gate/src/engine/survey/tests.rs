@@ -34,7 +34,7 @@ fn every_fault_of_every_file() {
         ("f.rego", "package abide.f\nx if data.e.a == 1\n"),
     ]);
     insta::assert_snapshot!(told(&found).join("\n"), @r#"
-    AB0105 `d.txt`: only `*.rego`, `*_cases.yaml`, `data/*.yaml`, `invariants/model.yaml`, `schemas/*.json` and `*.md` belong here
+    AB0105 `d.txt`: only `*.rego`, `*_cases.yaml`, `data/*.yaml`, `data/*.json`, `invariants/model.yaml`, `schemas/*.json` and `*.md` belong here
     AB0105 `data/e.yaml`: error: line 2 column 1: duplicate mapping key: a, set DuplicateKeyPolicy in Options if acceptable  --> <input>:2:1   | 1 | a: 1
     AB0102 b.rego:3:1: expecting expression
     AB0103 a.rego:6:2: `http.send` is refused: a policy cannot reach the network

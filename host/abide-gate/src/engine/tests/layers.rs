@@ -79,3 +79,38 @@ fn a_layer_that_fails_denies() {
     let text = "package abide.layers.repository\nfindings contains {\"rule\": \"mine\", \"level\": \"warn\", \"msg\": \"m\"} if to_number(input.run.profile) == 1";
     assert_eq!(judged(text).0, Verdict::Deny);
 }
+
+#[test]
+fn a_repository_replaces_nothing_of_the_organisation() {
+    let mut shipped = policies();
+    shipped
+        .insert("layers/house.rego".to_owned(), finding("deny").replace("repository", "house").into_bytes());
+    let own = |name: &str| BTreeMap::from([(name.to_owned(), finding("warn").into_bytes())]);
+    assert!(assemble_layered(&shipped, &own("repository.rego")).is_ok());
+    let refused = assemble_layered(&shipped, &own("house.rego")).unwrap_err();
+    assert_eq!(refused.code(), "AB0105");
+    assert!(refused.to_string().contains("replaces nothing"), "{refused}");
+}
+
+#[test]
+fn data_is_yaml_or_json_and_never_both() {
+    let with = |files: &[(&str, &str)]| {
+        let mut all = policies();
+        all.extend(files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())));
+        crate::source::sort(&all).map(|sources| sources.data)
+    };
+    assert_eq!(with(&[("data/more.yaml", "{a: [1]}")]), with(&[("data/more.json", "{\"a\": [1]}")]));
+    for (path, text) in [
+        ("data/caps.json", "{}"),
+        ("data/more.json", "{\"a\": 1, \"a\": 2}"),
+        ("data/more.json", "{\"a\": 1.5}"),
+        ("data/more.json", "{} {}"),
+        ("data/more.yaml", "a: 1\na: 2\n"),
+    ] {
+        assert_eq!(with(&[(path, text)]).unwrap_err().code(), "AB0105", "{path} {text}");
+    }
+    // Nine aliases of nine aliases, nine levels deep: a text of some hundred bytes that would be four hundred million values.
+    let level = |n: usize| format!("l{n}: &l{n} [{}]\n", vec![format!("*l{}", n - 1); 9].join(", "));
+    let bomb = format!("l0: &l0 [lol]\n{}", (1..10).map(level).collect::<String>());
+    assert_eq!(with(&[("data/more.yaml", &bomb)]).unwrap_err().code(), "AB0105");
+}

@@ -37,8 +37,8 @@ pub(crate) struct ReplayArgs {
     /// Only these profiles; all of the policy if none is named.
     #[arg(long, value_name = "NAME")]
     profile: Vec<String>,
-    /// Compare with the policy in another folder: what it denied and this one allows comes first.
-    #[arg(long, value_name = "FOLDER")]
+    /// Compare with the policy in another folder or bundle: what it denied and this one allows comes first.
+    #[arg(long, value_name = "FOLDER|BUNDLE")]
     against: Option<PathBuf>,
     /// Show the whole decision about a commit, named by its first letters. May be given more than once.
     #[arg(long, value_name = "COMMIT")]

@@ -1,0 +1,286 @@
+//! Those who are trusted to sign policy: `signers.yaml` in the operator's state, never in a bundle.
+//!
+//! A role has a quorum and keys; a key belongs to a person and ends on a day. One person with several keys counts once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use abide_core::canonical::{self, CanonicalError};
+use abide_core::id::Timestamp;
+use abide_ledger::dsse::PublicKey;
+use serde::{Deserialize, Serialize};
+
+use super::Role;
+
+/// Name of the file.
+pub(crate) const FILE: &str = "signers.yaml";
+/// Bytes of it at most.
+const BYTES_MAX: usize = 256 << 10;
+
+/// Why the list cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SignersError {
+    /// There is none.
+    #[error("nobody is trusted to sign policy: there is no `{0}`")]
+    Missing(String),
+    /// It cannot be read or does not make sense.
+    #[error("`{file}` cannot be used: {why}")]
+    Shape {
+        /// The file.
+        file: String,
+        /// Why.
+        why: String,
+    },
+}
+
+impl SignersError {
+    /// The code for `ab explain`.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Missing(_) => "AB0257",
+            Self::Shape { .. } => "AB0258",
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSigners {
+    roles: BTreeMap<Role, RawRole>,
+    #[serde(default)]
+    opa: BTreeMap<String, RawSecret>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRole {
+    quorum: usize,
+    keys: Vec<RawKey>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawKey {
+    person: String,
+    public: String,
+    not_after: String,
+}
+
+/// The only algorithm that is verified.
+#[derive(Deserialize)]
+enum Algorithm {
+    #[serde(rename = "HS256")]
+    Hs256,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSecret {
+    #[serde(rename = "algorithm")]
+    _algorithm: Algorithm,
+    key: String,
+}
+
+/// A key that is trusted for a role.
+#[derive(Debug, Clone)]
+pub(crate) struct Trusted {
+    /// Whose.
+    pub(crate) person: String,
+    /// The key.
+    pub(crate) public: PublicKey,
+    /// Its last day, as it is written.
+    pub(crate) last_day: String,
+    ends: Timestamp,
+}
+
+impl Trusted {
+    /// Whether it ended.
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+        now >= self.ends
+    }
+}
+
+/// The keys of a role, and how many people must sign.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Bench {
+    /// Different people.
+    pub(crate) quorum: usize,
+    /// Their keys.
+    pub(crate) keys: Vec<Trusted>,
+}
+
+/// Everyone who is trusted.
+#[derive(Clone)]
+pub(crate) struct Signers {
+    /// By role.
+    pub(crate) roles: BTreeMap<Role, Bench>,
+    /// Secrets of OPA's own signatures, by the name of the key.
+    pub(crate) opa: BTreeMap<String, String>,
+}
+
+/// The list as it is kept beside the log with what was decided by it: without OPA's secrets, which are nobody's business there.
+#[derive(Serialize)]
+struct Kept {
+    schema: &'static str,
+    roles: BTreeMap<Role, KeptBench>,
+}
+
+#[derive(Serialize)]
+struct KeptBench {
+    quorum: usize,
+    keys: Vec<KeptKey>,
+}
+
+#[derive(Serialize)]
+struct KeptKey {
+    person: String,
+    public: String,
+    not_after: String,
+}
+
+impl std::fmt::Debug for Signers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Signers").field("roles", &self.roles).finish_non_exhaustive()
+    }
+}
+
+impl Signers {
+    /// Reads the file.
+    pub(crate) fn open(file: &Path) -> Result<Self, SignersError> {
+        let shown = file.display().to_string();
+        let shape = |why: String| SignersError::Shape { file: shown.clone(), why };
+        let about = fs::metadata(file).map_err(|error| {
+            if error.kind() == std::io::ErrorKind::NotFound {
+                SignersError::Missing(shown.clone())
+            } else {
+                shape(error.to_string())
+            }
+        })?;
+        let mode = about.permissions().mode();
+        if mode & 0o022 != 0 {
+            return Err(shape(format!("others may write it (mode {:o}): chmod go-w", mode & 0o777)));
+        }
+        if about.len() > u64::try_from(BYTES_MAX).unwrap_or(u64::MAX) {
+            return Err(shape(format!("it has more than {BYTES_MAX} bytes")));
+        }
+        let bytes = fs::read(file).map_err(|error| shape(error.to_string()))?;
+        Self::parse(&bytes).map_err(shape)
+    }
+
+    /// Reads its text.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
+        let options = serde_saphyr::options! {
+            budget: serde_saphyr::budget! { max_aliases: 0, max_anchors: 0, max_depth: 8 },
+        };
+        let raw: RawSigners = serde_saphyr::from_str_with_options(text, options)
+            .map_err(|error| error.without_snippet().to_string().chars().take(300).collect::<String>())?;
+        let mut roles = BTreeMap::new();
+        for (role, bench) in raw.roles {
+            roles.insert(role, bench_of(role, bench).map_err(|why| format!("role `{role}`: {why}"))?);
+        }
+        let missing = [Role::Rules, Role::Hard].into_iter().find(|role| !roles.contains_key(role));
+        if let Some(role) = missing {
+            return Err(format!("there is no role `{role}`"));
+        }
+        owners(&roles)?;
+        let opa = raw.opa.into_iter().map(|(name, secret)| (name, secret.key)).collect();
+        Ok(Self { roles, opa })
+    }
+
+    /// The list as it is kept beside the log.
+    pub(crate) fn kept(&self) -> Result<Vec<u8>, CanonicalError> {
+        let key = |key: &Trusted| KeptKey {
+            person: key.person.clone(),
+            public: key.public.to_string(),
+            not_after: key.last_day.clone(),
+        };
+        let bench =
+            |bench: &Bench| KeptBench { quorum: bench.quorum, keys: bench.keys.iter().map(key).collect() };
+        let roles = self.roles.iter().map(|(role, found)| (*role, bench(found))).collect();
+        canonical::jcs(&Kept { schema: "abide.policy-signers/1", roles })
+    }
+}
+
+fn bench_of(role: Role, raw: RawRole) -> Result<Bench, String> {
+    let least = role.quorum_min();
+    if raw.quorum < least {
+        return Err(format!("its quorum is {}, and the least is {least}", raw.quorum));
+    }
+    let keys = raw.keys.into_iter().map(key_of).collect::<Result<Vec<_>, _>>()?;
+    let people: BTreeSet<&str> = keys.iter().map(|key| key.person.as_str()).collect();
+    if people.len() < raw.quorum {
+        return Err(format!(
+            "its quorum of {} cannot be met: it has keys of {} people",
+            raw.quorum,
+            people.len()
+        ));
+    }
+    Ok(Bench { quorum: raw.quorum, keys })
+}
+
+fn key_of(raw: RawKey) -> Result<Trusted, String> {
+    let person = raw.person;
+    if !is_person(&person) {
+        return Err(
+            "a person is named in 1 to 100 lower-case letters, digits, `.`, `_`, `@` and `-`".to_owned()
+        );
+    }
+    let public = raw.public.parse().map_err(|error| format!("the public key of `{person}`: {error}"))?;
+    let ends = end_of(&raw.not_after).ok_or_else(|| {
+        format!(
+            "`not_after` of `{person}` is `{}`, and not a day such as 2027-12-31",
+            abide_core::safe_text::line(&raw.not_after)
+        )
+    })?;
+    Ok(Trusted { person, public, last_day: raw.not_after, ends })
+}
+
+/// Whether a text names a person: one spelling for each, so that nobody counts twice.
+pub(crate) fn is_person(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._@-".contains(&byte);
+    (1..=100).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with(['.', '-'])
+}
+
+/// The end of a day, UTC.
+pub(crate) fn end_of(day: &str) -> Option<Timestamp> {
+    let date: jiff::civil::Date = day.parse().ok()?;
+    // One spelling: `parse` takes a time behind the day, too.
+    if date.to_string() != day {
+        return None;
+    }
+    let next = date.tomorrow().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    u64::try_from(next.timestamp().as_millisecond()).ok().map(Timestamp)
+}
+
+/// A key is one person's; and those who sign invariants sign nothing else, so that nobody alone alters a rule and what must hold of it.
+fn owners(roles: &BTreeMap<Role, Bench>) -> Result<(), String> {
+    let mut known: BTreeMap<String, &str> = BTreeMap::new();
+    for (role, bench) in roles {
+        let mut own = BTreeSet::new();
+        for key in &bench.keys {
+            let id = key.public.id();
+            if !own.insert(id.clone()) {
+                return Err(format!("role `{role}` has a key of `{}` twice", key.person));
+            }
+            if let Some(person) = known.insert(id, &key.person).filter(|person| *person != key.person) {
+                return Err(format!("`{person}` and `{}` have the same key", key.person));
+            }
+        }
+    }
+    let people = |role: &Role| {
+        roles.get(role).into_iter().flat_map(|bench| &bench.keys).map(|key| key.person.as_str())
+    };
+    let others: BTreeSet<&str> = people(&Role::Rules).chain(people(&Role::Hard)).collect();
+    match people(&Role::Invariants).find(|person| others.contains(person)) {
+        Some(person) => {
+            Err(format!("`{person}` is trusted for invariants and for rules: that takes different people"))
+        }
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! `ab policy activate`: a bundle comes into force by one record of the log, or not at all.
+
+use abide_core::event::{Body, Count, PolicyActivated};
+use abide_ledger::{Blob, Guard};
+use clap::Args as ClapArgs;
+
+use super::Shell;
+use super::bundle::brief;
+use super::verify::{Given, Looked, data};
+use crate::policy::Policy;
+use crate::report::{Exit, Failure};
+use crate::repository;
+use crate::wiring;
+
+const AFTER: &str = "\
+There is no way back to an older version: make a newer one of what was there before.
+Back to the built-in policy: ab policy bundle --built-in --version N, have it signed, and put it in force.";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = AFTER)]
+pub(crate) struct ActivateArgs {
+    #[command(flatten)]
+    given: Given,
+    /// Why, for the record.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+}
+
+pub(crate) fn run(shell: &Shell, args: &ActivateArgs) -> Result<Exit, Failure> {
+    let known = repository::open(shell, args.given.repo.as_deref())?;
+    let looked = Looked::at(shell, &args.given)?;
+    let file = args.given.file.display();
+    if let Some(refusal) = looked.judgement.refusals.first() {
+        let more = looked.judgement.refusals.len().saturating_sub(1);
+        let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+        return Err(Failure::new(
+            refusal.code,
+            format!("{}{more}", abide_core::safe_text::line(&refusal.why)),
+        )
+        .help(format!("ab policy verify {file} shows everything that speaks against it"))
+        .exit(Exit::Evidence));
+    }
+    let contents = &looked.contents;
+    let version = contents.manifest.version();
+    if looked.in_force.archive.as_ref() == Some(&contents.archive) {
+        shell.printer.line(&format!("version {version} is in force already"));
+        shell.printer.data(&data(&looked));
+        return Ok(Exit::Done);
+    }
+    // With the rules of this repository it must load, or else it would deny everything from here on.
+    let config = known.config()?;
+    Policy::over(&contents.policy.files, &known.policies(&config)?, Some(&config)).map_err(|failure| {
+        Failure::new(failure.code, format!("with this repository's own rules it does not load: {failure}"))
+            .help("nothing was changed; mend the rules on the target branch, or the bundle")
+            .exit(Exit::Gate)
+    })?;
+    let Ok(signers) = looked.signers.as_ref() else {
+        return Err(Failure::new("AB0257", "nobody is trusted to sign policy").exit(Exit::Evidence));
+    };
+    let trusted = signers.kept().map_err(|error| Failure::of("AB0124", error))?;
+    let trusted = Blob::new("policy-signers", trusted);
+    let listed = trusted.digest().clone();
+    let blobs = vec![
+        trusted,
+        Blob::new("policy-archive", looked.packed.clone()),
+        Blob::new("policy-signatures", looked.signatures.clone()),
+        Blob::new("bundle", contents.policy.bytes.clone()),
+    ];
+    let signed = looked.judgement.record();
+    let people: Vec<String> = signed.iter().map(|one| format!("{} ({})", one.person, one.role)).collect();
+    let activated = PolicyActivated {
+        version: Count(version),
+        archive: contents.archive.clone(),
+        signatures: abide_core::id::Digest::of(&looked.signatures),
+        signers: listed,
+        bundle: contents.policy.bundle.clone(),
+        hard: contents.policy.hard.clone(),
+        invariants: contents.policy.invariants.clone(),
+        hard_changed: looked.judgement.hard_changed,
+        signed,
+        by: shell.env.actor.clone(),
+        reason: args.reason.clone(),
+    };
+    let ledger = wiring::ledger(&known.state)?;
+    let body = Body::PolicyActivated(Box::new(activated));
+    let seq = wiring::record(&ledger, None, &body, blobs, Guard::Free)?;
+    if let Err(error) = ledger.checkpoint() {
+        shell.printer.talk(&format!("the log could not be signed: {error} [{}]", error.code()));
+    }
+    shell.printer.line(&format!(
+        "version {version} ({}) is in force since log place {seq}, signed by {}",
+        brief(&contents.archive),
+        people.join(", ")
+    ));
+    shell.printer.line("next: ab doctor · ab policy replay");
+    shell.printer.data(&data(&looked));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,234 @@
+//! `ab policy verify`: what a bundle is, who stands for it, what it would change.
+
+use std::path::{Path, PathBuf};
+
+use abide_core::id::Digest;
+use abide_gate::Clock as _;
+use clap::Args as ClapArgs;
+use serde_json::{Value, json};
+
+use super::bundle::{self, brief};
+use super::{Shell, sign, with_log};
+use crate::bundles::Contents;
+use crate::bundles::active::Generations;
+use crate::bundles::judgement::{Difference, InForce, Judgement, short};
+use crate::bundles::signatures::{BYTES_MAX, Signatures, Standing};
+use crate::bundles::signers::{Signers, SignersError};
+use crate::cli::printer::Tone;
+use crate::home::Home;
+use crate::report::{Exit, Failure};
+use crate::wiring::SystemClock;
+
+const AFTER: &str = "\
+Exit code 0: it may be put in force as it is. 8: something speaks against it, and is named with its code.
+Those who are trusted stand in signers.yaml in the state folder: ab keys list.";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = AFTER)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(super) given: Given,
+}
+
+/// A bundle, its signatures, and the repository that it is for.
+#[derive(Debug, ClapArgs)]
+pub(super) struct Given {
+    /// The bundle.
+    pub(super) file: PathBuf,
+    /// Where the signatures are; FILE.sigs.json if not given.
+    #[arg(long, value_name = "FILE")]
+    signatures: Option<PathBuf>,
+    /// The digest that it must have, from a place you trust.
+    #[arg(long, value_name = "SHA256:…")]
+    digest: Option<Digest>,
+    /// The repository whose policy it would replace; the one around the current folder if not given.
+    #[arg(long, value_name = "PATH")]
+    pub(super) repo: Option<PathBuf>,
+}
+
+/// A bundle with everything that was found about it.
+pub(super) struct Looked {
+    pub(super) packed: Vec<u8>,
+    pub(super) contents: Contents,
+    pub(super) signatures: Vec<u8>,
+    pub(super) signers: Result<Signers, SignersError>,
+    pub(super) in_force: InForce,
+    pub(super) judgement: Judgement,
+}
+
+impl Looked {
+    pub(super) fn at(shell: &Shell, given: &Given) -> Result<Self, Failure> {
+        let (packed, contents) = bundle::open(&given.file)?;
+        if let Some(wanted) = given.digest.as_ref().filter(|wanted| **wanted != contents.archive) {
+            let what = format!("the bundle is {}, and not {wanted}", contents.archive);
+            return Err(Failure::new("AB0265", what)
+                .help("it is another file than the one that was meant")
+                .exit(Exit::Evidence));
+        }
+        let beside = given.signatures.clone().unwrap_or_else(|| bundle::signatures_of(&given.file));
+        let signatures = if given.signatures.is_none() && !beside.exists() {
+            Vec::new()
+        } else {
+            bundle::read(&beside, BYTES_MAX)?
+        };
+        let parsed = if signatures.is_empty() { Signatures::empty() } else { sign::parse(&signatures)? };
+        let signers = Signers::open(&Home::of(&shell.env)?.signers());
+        let in_force = in_force(shell, given.repo.as_deref())?;
+        let judgement = Judgement::of(&contents, &parsed, signers.as_ref(), &in_force, SystemClock.now());
+        Ok(Self { packed, contents, signatures, signers, in_force, judgement })
+    }
+}
+
+fn in_force(shell: &Shell, repo: Option<&Path>) -> Result<InForce, Failure> {
+    let found = with_log(shell, repo, |ledger| Ok(Generations::of(ledger)?.in_force()))?;
+    Ok(found.unwrap_or_else(InForce::built_in))
+}
+
+pub(crate) fn run(shell: &Shell, args: &VerifyArgs) -> Result<Exit, Failure> {
+    let looked = Looked::at(shell, &args.given)?;
+    tell(shell, &args.given.file, &looked);
+    shell.printer.data(&data(&looked));
+    let file = args.given.file.display();
+    if looked.judgement.refusals.is_empty() {
+        shell.printer.line(&shell.printer.paint(Tone::Good, "accepted"));
+        shell.printer.line(&format!("next: ab policy activate {file} --reason WHY"));
+        return Ok(Exit::Done);
+    }
+    for refusal in &looked.judgement.refusals {
+        let mark = shell.printer.paint(Tone::Bad, "✗");
+        shell.printer.line(&format!(
+            "{mark} {} [{}]",
+            abide_core::safe_text::line(&refusal.why),
+            refusal.code
+        ));
+    }
+    shell.printer.line(&shell.printer.paint(Tone::Bad, "REFUSED"));
+    let code = looked.judgement.refusals.first().map_or("AB0251", |refusal| refusal.code);
+    shell
+        .printer
+        .line(&format!("next: ab explain {code} · ab keys list · ab policy sign {file} --key ROLE/NAME"));
+    Ok(Exit::Evidence)
+}
+
+fn tell(shell: &Shell, file: &Path, looked: &Looked) {
+    let printer = &shell.printer;
+    let (contents, judgement) = (&looked.contents, &looked.judgement);
+    let row = |name: &str, text: &str| printer.line(&format!("{name:<10} {text}"));
+    let files = contents.policy.files.len();
+    row("bundle", &format!("{} ({} bytes, {files} files)", file.display(), looked.packed.len()));
+    row("digest", contents.archive.as_str());
+    let before = match looked.in_force.version {
+        0 => "the built-in policy".to_owned(),
+        version => format!("version {version}"),
+    };
+    row("version", &format!("{} (in force: {before})", contents.manifest.version()));
+    row("roots", &first_of(&contents.manifest.roots));
+    if let Some(opa) = &contents.opa {
+        let signed = if judgement.opa_verified { "its token verifies" } else { "its token is not verified" };
+        row("opa", &format!("{} files as .signatures.json lists them; {signed}; it never counts", opa.files));
+    }
+    for one in &judgement.counted {
+        let tone = if one.standing == Standing::Counts { Tone::Good } else { Tone::Wait };
+        let mark = printer.paint(tone, if one.standing == Standing::Counts { "✓" } else { "–" });
+        let who = one.person.as_deref().unwrap_or("somebody");
+        let code = one.standing.code().map(|code| format!(" [{code}]")).unwrap_or_default();
+        let words = one.standing.words();
+        row("signed", &format!("{mark} {:<10} {who} ({}): {words}{code}", one.role.name(), short(&one.key)));
+    }
+    for need in &judgement.needs {
+        let mark =
+            if need.is_met() { printer.paint(Tone::Good, "✓") } else { printer.paint(Tone::Bad, "✗") };
+        row("quorum", &format!("{mark} {:<10} {} of {}", need.role.name(), need.people.len(), need.quorum));
+    }
+    changes(shell, looked);
+}
+
+/// The first few of a list.
+fn first_of(list: &[String]) -> String {
+    let shown = list.iter().take(ROOTS_MAX).map(|one| abide_core::safe_text::line(one));
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match list.len().checked_sub(ROOTS_MAX).filter(|more| *more > 0) {
+        Some(more) => format!("{shown}, and {more} more"),
+        None => shown,
+    }
+}
+
+/// Roots that are listed for people.
+const ROOTS_MAX: usize = 5;
+/// Changed files that are listed for people.
+const LISTED_MAX: usize = 12;
+
+fn changes(shell: &Shell, looked: &Looked) {
+    let judgement = &looked.judgement;
+    let row = |name: &str, text: &str| shell.printer.line(&format!("{name:<10} {text}"));
+    if judgement.differences.is_empty() {
+        row("changes", "nothing but the version");
+    }
+    for (path, difference) in judgement.differences.iter().take(LISTED_MAX) {
+        let sign = match difference {
+            Difference::Added => '+',
+            Difference::Removed => '-',
+            Difference::Changed => '~',
+        };
+        let part = if is_hard(looked, path) { "  (hard)" } else { "" };
+        row("changes", &format!("{sign} {}{part}", abide_core::safe_text::line(path)));
+    }
+    if let Some(more) = judgement.differences.len().checked_sub(LISTED_MAX).filter(|more| *more > 0) {
+        row("changes", &format!("and {more} more; --json lists them"));
+    }
+    if judgement.hard_changed {
+        row("hard", "the hard rules, or what they come from, change: different people must sign for `hard`");
+    }
+    if judgement.invariants_changed {
+        row("invariants", "the invariants change: they are signed for apart from the rules");
+    }
+}
+
+fn is_hard(looked: &Looked, path: &str) -> bool {
+    let before = looked.in_force.policy.as_ref();
+    looked.contents.policy.hard_files.contains(path)
+        || before.is_some_and(|before| before.hard_files.contains(path))
+}
+
+/// Everything, for programs.
+pub(super) fn data(looked: &Looked) -> Value {
+    let (contents, judgement) = (&looked.contents, &looked.judgement);
+    let files = contents.policy.files.iter();
+    let signed = judgement.counted.iter().map(|one| {
+        json!({
+            "role": one.role, "person": one.person, "key": one.key, "counts": one.standing == Standing::Counts,
+            "code": one.standing.code(), "why": one.standing.words(),
+        })
+    });
+    let needs = judgement.needs.iter().map(|need| {
+        json!({ "role": need.role, "quorum": need.quorum, "people": need.people, "met": need.is_met() })
+    });
+    let differences = judgement.differences.iter().map(|(path, difference)| {
+        let how = match difference {
+            Difference::Added => "added",
+            Difference::Removed => "removed",
+            Difference::Changed => "changed",
+        };
+        json!({ "path": path, "how": how, "hard": is_hard(looked, path) })
+    });
+    let opa = contents.opa.as_ref().map(|opa| {
+        json!({
+            "files": opa.files, "algorithm": opa.algorithm, "key": opa.key, "verified": judgement.opa_verified,
+            "counts": false,
+        })
+    });
+    let refusals = judgement.refusals.iter().map(|one| json!({ "code": one.code, "why": one.why }));
+    json!({
+        "accepted": judgement.refusals.is_empty(),
+        "digest": contents.archive, "bytes": looked.packed.len(),
+        "version": contents.manifest.version(), "revision": contents.manifest.revision,
+        "roots": contents.manifest.roots, "bundle": contents.policy.bundle, "hard": contents.policy.hard,
+        "files": files.map(|(path, bytes)| json!({ "path": path, "digest": Digest::of(bytes) })).collect::<Vec<_>>(),
+        "in_force": { "version": looked.in_force.version, "digest": looked.in_force.archive },
+        "signatures": signed.collect::<Vec<_>>(), "quorum": needs.collect::<Vec<_>>(), "opa": opa,
+        "changes": differences.collect::<Vec<_>>(),
+        "hard_changed": judgement.hard_changed, "invariants_changed": judgement.invariants_changed,
+        "refusals": refusals.collect::<Vec<_>>(),
+        "brief": brief(&contents.archive),
+    })
+}

@@ -1,0 +1,72 @@
+//! The policy before, where the newest cannot be loaded and the operator chose in data that it keeps serving.
+//!
+//! The choice is `on_broken_policy` in `data/host.yaml` of the policy that would serve, so it was signed for with it. The default is `deny`.
+
+use std::collections::BTreeMap;
+
+use abide_core::event::{Body, Event};
+use abide_core::id::Digest;
+use abide_gate::Bundle;
+use abide_gate::source::LAYERS;
+use abide_ledger::Ledger;
+use serde_json::Value;
+
+use super::{AB_YML_LAYER, Policy};
+use crate::bundles::active::Generations;
+use crate::config::Config;
+use crate::report::Failure;
+
+/// The policy that keeps serving, if there is one and it says so.
+///
+/// Where the repository's rules are broken, the base in force serves with the rules of the last decision. Where the base itself is broken, the
+/// version before it serves with the repository's rules as they stand.
+pub(super) fn serve(
+    ledger: &Ledger,
+    generations: &Generations<'_>,
+    added: &BTreeMap<String, Vec<u8>>,
+    config: &Config,
+    fault: &Failure,
+) -> Option<Policy> {
+    // Whose fault it is: the base loads by itself, or it does not.
+    let sound = generations.current().ok().filter(|base| Policy::on(base, &BTreeMap::new(), config).is_ok());
+    let (policy, what) = if let Some(base) = sound {
+        let policy = Policy::on(&base, &last_rules(ledger)?, config).ok()?;
+        (policy, "the repository's rules of the last decision keep serving".to_owned())
+    } else {
+        let floor = generations.floor();
+        let base = generations.before(floor).ok().filter(|_| floor > 0)?;
+        let policy = Policy::on(&base, added, config).ok()?;
+        let what = match base.version() {
+            0 => "the built-in policy keeps serving".to_owned(),
+            version => format!("version {version} keeps serving"),
+        };
+        (policy, what)
+    };
+    let why = format!("{fault}; {what}");
+    keeps_serving(&policy).then(|| Policy { degraded: Some(abide_core::safe_text::line(&why)), ..policy })
+}
+
+fn keeps_serving(policy: &Policy) -> bool {
+    policy.bundle.data().pointer("/host/on_broken_policy").and_then(Value::as_str) == Some("previous")
+}
+
+/// The repository's own rules as they were when the last decision was made.
+fn last_rules(ledger: &Ledger) -> Option<BTreeMap<String, Vec<u8>>> {
+    let runs = ledger.store().runs().ok()?;
+    let digest = runs.iter().rev().find_map(|run| {
+        let events = ledger.events_of(&run.id).ok()?;
+        events.iter().rev().find_map(|record| bundle_of(record.leaf.bytes()))
+    })?;
+    let blob = ledger.store().blob(&digest).ok()??;
+    let bundle = Bundle::from_bytes(blob.bytes()).ok().filter(|bundle| *bundle.digest() == digest)?;
+    let layers = bundle.modules().iter().filter_map(|(path, text)| {
+        let own = path.strip_prefix(LAYERS).filter(|own| *own != AB_YML_LAYER)?;
+        Some((own.to_owned(), text.clone().into_bytes()))
+    });
+    Some(layers.collect())
+}
+
+fn bundle_of(bytes: &[u8]) -> Option<Digest> {
+    let event: Event = serde_json::from_slice(bytes).ok()?;
+    if let Body::DecisionRecorded(decision) = event.body { Some(decision.bundle) } else { None }
+}
