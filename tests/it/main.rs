@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod crash;
+mod eval;
 mod explain;
 mod golden;
 mod hooks;

@@ -6,8 +6,10 @@
 pub mod cli;
 mod config;
 mod desk;
+mod document;
 mod drive;
 mod embedded;
+mod example;
 mod home;
 mod measure;
 mod policy;
