@@ -86,22 +86,19 @@ pub(crate) fn faults(input: &Value) -> Vec<String> {
 
 fn told(error: &jsonschema::ValidationError<'_>) -> Vec<String> {
     let (shown, plain) = paths(error.instance_path().as_str());
-    match error.kind() {
-        ValidationErrorKind::AdditionalProperties { unexpected } => {
-            let one = |name: &String| {
-                let near = near_input_path(&format!("{plain}.{name}"));
-                let near = near.and_then(|near| Some(near.rsplit_once('.')?.1.to_owned()));
-                let near = near.map_or_else(String::new, |near| format!("; did you mean `{shown}.{near}`?"));
-                format!("`{}` is not in the input schema{near}", safe_text::line(&format!("{shown}.{name}")))
-            };
-            unexpected.iter().map(one).collect()
-        }
-        ValidationErrorKind::Required { property } => {
-            vec![format!("`{shown}.{}` is missing", property.as_str().unwrap_or_default())]
-        }
-        // The rest is told in the validator's words: there are as many kinds as the schema language has words.
-        _ => vec![format!("`{}`: {}", safe_text::line(&shown), safe_text::line(&error.to_string()))],
+    if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
+        let one = |name: &String| {
+            let near = near_input_path(&format!("{plain}.{name}"));
+            let near = near.and_then(|near| Some(near.rsplit_once('.')?.1.to_owned()));
+            let near = near.map_or_else(String::new, |near| format!("; did you mean `{shown}.{near}`?"));
+            format!("`{}` is not in the input schema{near}", safe_text::line(&format!("{shown}.{name}")))
+        };
+        return unexpected.iter().map(one).collect();
     }
+    if let ValidationErrorKind::Required { property } = error.kind() {
+        return vec![format!("`{shown}.{}` is missing", property.as_str().unwrap_or_default())];
+    }
+    vec![format!("`{}`: {}", safe_text::line(&shown), safe_text::line(&error.to_string()))]
 }
 
 /// A JSON pointer as a reader writes it (`input.facts.files[0].path`), and with `*` for each position.
@@ -109,13 +106,9 @@ fn paths(pointer: &str) -> (String, String) {
     let (mut shown, mut plain) = ("input".to_owned(), "input".to_owned());
     for part in pointer.split('/').skip(1) {
         let part = part.replace("~1", "/").replace("~0", "~");
-        if part.bytes().all(|byte| byte.is_ascii_digit()) {
-            shown.push_str(&format!("[{part}]"));
-            plain.push_str(".*");
-        } else {
-            shown.push_str(&format!(".{part}"));
-            plain.push_str(&format!(".{part}"));
-        }
+        let is_position = part.bytes().all(|byte| byte.is_ascii_digit());
+        shown.extend(if is_position { ["[", &part, "]"] } else { [".", &part, ""] });
+        plain.extend([".", if is_position { "*" } else { &part }]);
     }
     (shown, plain)
 }
