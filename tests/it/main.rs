@@ -12,4 +12,5 @@ mod reference;
 mod replay;
 mod schemas;
 mod story;
+mod support;
 mod tidy;

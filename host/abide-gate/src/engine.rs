@@ -6,6 +6,7 @@
 mod answer;
 mod builtins;
 mod bundle;
+pub mod conformance;
 mod document;
 mod floor;
 mod generations;

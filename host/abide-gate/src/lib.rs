@@ -10,6 +10,7 @@ mod ports;
 mod question;
 pub mod source;
 
+pub use engine::conformance;
 pub use engine::{
     Bundle, BundleError, Coverage, ENTRYPOINT, FileCoverage, Generations, INPUT_SCHEMA, JudgeLimits,
     LevelLabel, NativeJudge, Place, RecomputeError, RegoTest, SourceLimits, Survey, TestOutcome, TestPlan,

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::{Bundle, BundleError, TestOutcome, TestPlan, run_tests};
 use crate::source;
 
-mod answers;
+pub(in crate::engine) mod answers;
 mod hostile;
 mod joined;
 mod layers;
@@ -36,7 +36,7 @@ fn collect(root: &Path, folder: &PathBuf, files: &mut BTreeMap<String, Vec<u8>>)
 }
 
 /// Loads one module called `m.rego`, over data with a little of everything.
-pub(super) fn load(text: &str) -> Result<Bundle, BundleError> {
+pub(in crate::engine) fn load(text: &str) -> Result<Bundle, BundleError> {
     load_over(text, json!({"list": [1, 2, 3], "names": {"a": 1}}))
 }
 
