@@ -13,8 +13,8 @@ pub mod source;
 pub use engine::conformance;
 pub use engine::{
     Bundle, BundleError, Coverage, ENTRYPOINT, FileCoverage, Generations, INPUT_SCHEMA, JudgeLimits,
-    LevelLabel, NativeJudge, Place, RecomputeError, RegoTest, SourceLimits, Survey, TestOutcome, TestPlan,
-    TestRun, level_label, near_input_path, recompute, run_tests, survey,
+    LevelLabel, NativeJudge, Place, ReadError, Reader, RecomputeError, RegoTest, SourceLimits, Survey,
+    TestOutcome, TestPlan, TestRun, level_label, near_input_path, recompute, run_tests, survey,
 };
 pub use gate::{Admission, AdmitError, Ask, Gate, Judge};
 pub use permit::{Permit, Redeemed, Stale};

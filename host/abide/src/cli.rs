@@ -11,7 +11,7 @@ mod explain;
 mod hook;
 mod init;
 mod kill;
-mod policy;
+pub(crate) mod policy;
 mod queue;
 mod run;
 mod show;
@@ -27,7 +27,7 @@ use args::{Args, Verb};
 use printer::Printer;
 
 /// Everything that a verb may use.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Shell {
     /// The environment.
     pub(crate) env: Env,

@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use abide_core::input::PolicyInput;
 use abide_core::safe_text;
 use abide_gate::{INPUT_SCHEMA, near_input_path};
-use jsonschema::Validator;
 use jsonschema::error::ValidationErrorKind;
+use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
 use crate::report::{Exit, Failure};
@@ -75,16 +75,27 @@ fn inside<'a>(value: &'a Value, profile: Option<&str>) -> Result<&'a Value, Fail
 
 /// What does not fit the published schema, each with its path; empty if all does.
 pub(crate) fn faults(input: &Value) -> Vec<String> {
-    static SCHEMA: OnceLock<Option<Validator>> = OnceLock::new();
-    let schema = SCHEMA.get_or_init(|| {
-        let schema: Value = serde_json::from_str(INPUT_SCHEMA).ok()?;
-        jsonschema::draft202012::new(&schema).ok()
-    });
-    let Some(schema) = schema else { return vec!["the published schema cannot be read".to_owned()] };
+    let Some(schema) = schema() else { return vec!["the published schema cannot be read".to_owned()] };
     schema.iter_errors(input).flat_map(|error| told(&error)).collect()
 }
 
-fn told(error: &jsonschema::ValidationError<'_>) -> Vec<String> {
+/// Only what the schema does not know, for one who gives a part of an input.
+pub(crate) fn unknown(input: &Value) -> Vec<String> {
+    let Some(schema) = schema() else { return vec!["the published schema cannot be read".to_owned()] };
+    let errors = schema.iter_errors(input);
+    let is_unknown = |error: &ValidationError<'_>| {
+        matches!(error.kind(), ValidationErrorKind::AdditionalProperties { .. })
+    };
+    errors.filter(is_unknown).flat_map(|error| told(&error)).collect()
+}
+
+fn schema() -> Option<&'static Validator> {
+    static SCHEMA: OnceLock<Option<Validator>> = OnceLock::new();
+    let made = || jsonschema::draft202012::new(&serde_json::from_str(INPUT_SCHEMA).ok()?).ok();
+    SCHEMA.get_or_init(made).as_ref()
+}
+
+fn told(error: &ValidationError<'_>) -> Vec<String> {
     let (shown, plain) = paths(error.instance_path().as_str());
     if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
         let one = |name: &String| {

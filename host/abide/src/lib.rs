@@ -17,6 +17,7 @@ mod queue;
 mod replay;
 mod report;
 mod repository;
+mod serve;
 mod story;
 mod walls;
 mod why;

@@ -40,7 +40,7 @@ pub(in crate::engine) fn load(text: &str) -> Result<Bundle, BundleError> {
     load_over(text, json!({"list": [1, 2, 3], "names": {"a": 1}}))
 }
 
-pub(super) fn load_over(text: &str, data: Json) -> Result<Bundle, BundleError> {
+pub(in crate::engine) fn load_over(text: &str, data: Json) -> Result<Bundle, BundleError> {
     Bundle::load(BTreeMap::from([("m.rego".to_owned(), text.to_owned())]), data)
 }
 

@@ -5,6 +5,7 @@ mod eval;
 mod explain;
 mod reasons;
 mod replay;
+mod serve;
 mod test;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,8 @@ enum PolicyVerb {
     Explain(explain::ExplainArgs),
     /// Judge one input document; the answer is advice and permits nothing.
     Eval(eval::EvalArgs),
+    /// Give advice over HTTP to clients of OPA, on this host only.
+    Serve(serve::ServeArgs),
     /// Say what a policy would have decided about past changes.
     Replay(replay::ReplayArgs),
 }
@@ -69,6 +72,7 @@ pub(crate) fn run(shell: &Shell, args: &PolicyArgs) -> Result<Exit, Failure> {
         PolicyVerb::Check(args) => check::run(shell, args),
         PolicyVerb::Test(args) => test::run(shell, args),
         PolicyVerb::Explain(args) => explain::run(shell, args),
+        PolicyVerb::Serve(args) => serve::run(shell, args),
         PolicyVerb::Eval(args) => eval::run(shell, args),
         PolicyVerb::Replay(args) => replay::run(shell, args),
     }
