@@ -11,6 +11,7 @@ mod policy;
 mod reference;
 mod replay;
 mod schemas;
+mod serve;
 mod story;
 mod support;
 mod tidy;

@@ -18,6 +18,9 @@ pub(crate) const BYTES_MAX: u64 = 64 << 20;
 /// Faults that are told at most.
 const TOLD_MAX: usize = 10;
 
+/// How the fault of a key ends that is not there.
+const MISSING: &str = " is missing";
+
 /// Takes the one input out of `text`: an input itself, an object with `input` in it (as `--json` of `explain` and `show` print, and as OPA is asked),
 /// or what `replay --show --json` prints. Where it holds several, `profile` picks.
 pub(crate) fn input(text: &[u8], profile: Option<&str>) -> Result<PolicyInput, Failure> {
@@ -76,7 +79,10 @@ fn inside<'a>(value: &'a Value, profile: Option<&str>) -> Result<&'a Value, Fail
 /// What does not fit the published schema, each with its path; empty if all does.
 pub(crate) fn faults(input: &Value) -> Vec<String> {
     let Some(schema) = schema() else { return vec!["the published schema cannot be read".to_owned()] };
-    schema.iter_errors(input).flat_map(|error| told(&error)).collect()
+    let mut faults: Vec<String> = schema.iter_errors(input).flat_map(|error| told(&error)).collect();
+    // A mistyped name makes one that is missing: the name first.
+    faults.sort_by_key(|fault| fault.ends_with(MISSING));
+    faults
 }
 
 /// Only what the schema does not know, for one who gives a part of an input.
@@ -107,7 +113,7 @@ fn told(error: &ValidationError<'_>) -> Vec<String> {
         return unexpected.iter().map(one).collect();
     }
     if let ValidationErrorKind::Required { property } = error.kind() {
-        return vec![format!("`{shown}.{}` is missing", property.as_str().unwrap_or_default())];
+        return vec![format!("`{shown}.{}`{MISSING}", property.as_str().unwrap_or_default())];
     }
     vec![format!("`{}`: {}", safe_text::line(&shown), safe_text::line(&error.to_string()))]
 }

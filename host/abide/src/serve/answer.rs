@@ -120,7 +120,10 @@ pub(crate) fn answer(desk: &Desk, ask: &Ask<'_>) -> Reply {
     let reply = match (head.0.as_deref(), head.1.as_deref()) {
         (Some("health"), None) if !ask.is_post => health(desk),
         (Some("v1"), Some("data")) => data(desk, ask, &parts.collect::<Vec<_>>()),
-        _ => Reply::error(404, "resource_not_found", "there are /v1/data and /health here"),
+        (Some("v1"), Some("policies")) if !ask.is_post => {
+            policies(desk, &parts.collect::<Vec<_>>().join("/"))
+        }
+        _ => Reply::error(404, "resource_not_found", "there are /v1/data, /v1/policies and /health here"),
     };
     let is_pretty = fields(ask.query).any(|(name, value)| name == "pretty" && value != "false");
     Reply { is_pretty, ..reply }
@@ -157,6 +160,19 @@ fn health(desk: &Desk) -> Reply {
         ),
         Some(broken) => Reply::new(500, json!({ "error": format!("{}: {}", broken.code, broken.why) })),
     }
+}
+
+/// The modules in force, as text. Clients ask for them to see whether somebody is there.
+fn policies(desk: &Desk, id: &str) -> Reply {
+    let bundle = desk.generations.current();
+    let one = |(path, text): (&String, &String)| json!({ "id": path, "raw": text });
+    if id.is_empty() {
+        return Reply::new(200, json!({ "result": bundle.modules().iter().map(one).collect::<Vec<_>>() }));
+    }
+    bundle.modules().get_key_value(id).map_or_else(
+        || Reply::error(404, "resource_not_found", "there is no module of this id"),
+        |found| Reply::new(200, json!({ "result": one(found) })),
+    )
 }
 
 /// What a client sends.
