@@ -10,6 +10,7 @@ mod invariants;
 mod policy;
 mod reference;
 mod replay;
+mod scaffold;
 mod schemas;
 mod serve;
 mod story;

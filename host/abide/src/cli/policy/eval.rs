@@ -44,14 +44,8 @@ pub(crate) struct EvalArgs {
     trace: bool,
     /// Print an input of this class to start from, and judge nothing.
     #[arg(long, value_name = "CLASS", conflicts_with_all = ["input", "trace"], ignore_case = true,
-        value_parser = PossibleValuesParser::new(ActionClass::ALL.map(ActionClass::as_str)).map(|name| class(&name)))]
+        value_parser = PossibleValuesParser::new(ActionClass::ALL.map(ActionClass::as_str)).map(|name| super::class(&name)))]
     print_example: Option<ActionClass>,
-}
-
-/// The class of that name; what the parser let through is one.
-fn class(name: &str) -> ActionClass {
-    let found = ActionClass::ALL.into_iter().find(|class| class.as_str().eq_ignore_ascii_case(name));
-    found.unwrap_or(ActionClass::Merge)
 }
 
 pub(crate) fn run(shell: &Shell, args: &EvalArgs) -> Result<Exit, Failure> {
