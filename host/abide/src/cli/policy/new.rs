@@ -146,11 +146,11 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(|error| unwritten(path, &error))?;
     }
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => exists(&path.display().to_string()),
-            _ => unwritten(path, &error),
-        })?;
+    let fault = |error: std::io::Error| {
+        let is_there = error.kind() == std::io::ErrorKind::AlreadyExists;
+        if is_there { exists(&path.display().to_string()) } else { unwritten(path, &error) }
+    };
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(fault)?;
     file.write_all(text.as_bytes()).map_err(|error| unwritten(path, &error))
 }
 
