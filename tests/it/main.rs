@@ -3,6 +3,7 @@
 mod bad_input;
 mod bundles;
 mod crash;
+mod eval;
 mod explain;
 mod golden;
 mod hooks;
@@ -11,6 +12,9 @@ mod policy;
 mod prove;
 mod reference;
 mod replay;
+mod scaffold;
 mod schemas;
+mod serve;
 mod story;
+mod support;
 mod tidy;

@@ -180,13 +180,13 @@ fn a_model_or_invariant_that_cannot_be_used_is_refused() {
     let model = "invariants/model.yaml";
     let rego = "invariants/invariants.rego";
     let refusals: &[(&str, &str, &str, &str)] = &[
-        (model, "abide.model/1", "abide.model/2", "AB0190"),
+        (model, "abide.model/1", "abide.model/2", "AB0195"),
         (model, "{axis: safety_mode}", "{axis: weather}", "there is no axis `weather`"),
         (model, "only: [MERGE, ROLLBACK]", "only: [MERGE, SING]", "has no value `SING`"),
         (model, "host_level_max: 2", "host_level: 2", "value `A2`"),
         (model, "each: {of: zones", "each: {of: planets", "there is no data `planets`"),
         (model, "- {axis: run}\n", "- {axis: run}\n      - {axis: run}\n", "takes axis `run` twice"),
-        (model, "schema: abide.model/1", "schema: abide.model/1\nschema: abide.model/1", "AB0190"),
+        (model, "schema: abide.model/1", "schema: abide.model/1\nschema: abide.model/1", "AB0195"),
         (
             rego,
             "package abide.invariants",

@@ -7,6 +7,7 @@ mod anatomy;
 mod answer;
 mod builtins;
 mod bundle;
+pub mod conformance;
 mod document;
 mod floor;
 mod generations;
@@ -17,6 +18,7 @@ mod limits;
 mod link;
 mod loader;
 mod opinion;
+mod reader;
 mod schema;
 mod supervisor;
 mod survey;
@@ -31,7 +33,8 @@ pub use judge::{LevelLabel, NativeJudge, RecomputeError, level_label, recompute}
 pub use limits::{JudgeLimits, SourceLimits};
 pub use loader::{BundleError, LAYERS, Place};
 pub use opinion::Opinion;
-pub use schema::INPUT_SCHEMA;
+pub use reader::{ReadError, Reader};
+pub use schema::{INPUT_SCHEMA, near_input_path};
 pub use survey::{Survey, survey};
 pub use testing::{Coverage, FileCoverage, RegoTest, TestOutcome, TestPlan, TestRun, run_tests};
 

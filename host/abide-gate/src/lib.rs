@@ -10,10 +10,12 @@ mod ports;
 mod question;
 pub mod source;
 
+pub use engine::conformance;
 pub use engine::{
     Anatomy, Bundle, BundleError, Coverage, ENTRYPOINT, FileCoverage, Generations, INPUT_SCHEMA, Invariant,
-    Invariants, JudgeLimits, LevelLabel, NativeJudge, Opinion, Place, RecomputeError, RegoTest, SourceLimits,
-    Survey, TestOutcome, TestPlan, TestRun, Violation, anatomy, level_label, recompute, run_tests, survey,
+    Invariants, JudgeLimits, LevelLabel, NativeJudge, Opinion, Place, ReadError, Reader, RecomputeError,
+    RegoTest, SourceLimits, Survey, TestOutcome, TestPlan, TestRun, Violation, anatomy, level_label,
+    near_input_path, recompute, run_tests, survey,
 };
 pub use gate::{Admission, AdmitError, Ask, Gate, Judge};
 pub use permit::{Permit, Redeemed, Stale};

@@ -12,7 +12,7 @@ mod hook;
 mod init;
 mod keys;
 mod kill;
-mod policy;
+pub(crate) mod policy;
 mod queue;
 mod run;
 mod show;
@@ -28,7 +28,7 @@ use args::{Args, Verb};
 use printer::Printer;
 
 /// Everything that a verb may use.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Shell {
     /// The environment.
     pub(crate) env: Env,

@@ -43,7 +43,7 @@ impl Bundles {
     fn with(&self, layer: Option<&str>) -> Result<&Bundle, Failure> {
         self.0
             .get(&layer.map(str::to_owned))
-            .ok_or_else(|| Failure::new("AB0190", "a layer of the model was not prepared".to_owned()))
+            .ok_or_else(|| Failure::new("AB0195", "a layer of the model was not prepared".to_owned()))
     }
 }
 
@@ -175,7 +175,7 @@ fn one(model: &Model, job: &Job<'_>, bundles: &Bundles, invariants: &Invariants)
         Job::Sample(numbers) => Block::sample(model, numbers.clone(), bundles)?,
     };
     let broken = invariants.violations(block.question()).map_err(|why| {
-        Failure::new("AB0190", format!("the invariants cannot be asked: {why}")).exit(Exit::Gate)
+        Failure::new("AB0195", format!("the invariants cannot be asked: {why}")).exit(Exit::Gate)
     })?;
     let mut found = Found { cases: block.cases.len(), judged_twice: 0, violations: BTreeMap::new() };
     if let Some(case) = block.cases.first() {
@@ -212,7 +212,7 @@ fn twice(case: &Case, bundles: &Bundles) -> Result<(), Failure> {
     }
     let why =
         "a case judged in bulk was decided otherwise by the ordinary judge: nothing here can be relied upon";
-    Err(Failure::new("AB0191", why.to_owned()).exit(Exit::Gate))
+    Err(Failure::new("AB0196", why.to_owned()).exit(Exit::Gate))
 }
 
 fn gather(

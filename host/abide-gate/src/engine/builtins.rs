@@ -3,7 +3,11 @@
 //! Left out on purpose: what reads the world (`http.send`, `time.now_ns`, `opa.runtime`), what is not the same twice (`rand.intn`,
 //! `uuid.rfc4122`), what says something on the side (`print`, `trace`), and what makes much out of little and cannot be bounded here
 //! (`numbers.range`, `sprintf` with a width, `strings.count`, `json.marshal`, `walk`, …). `concat`, `sprintf`, `replace` and
-//! `array.concat` are replaced by versions of our own that stop at a size.
+//! `array.concat` are replaced by versions of our own that stop at a size; `crypto`, `io.jwt` and `net` are the host's (folder `builtins/`).
+
+mod crypto;
+mod jwt;
+mod net;
 
 use regorus::Value;
 
@@ -67,8 +71,39 @@ const ALLOWED: &[&str] = &[
     "upper",
 ];
 
-/// Allowed because the engine overrides them with the bounded functions below: name and number of arguments.
-const BOUNDED: &[(&str, u8)] = &[("array.concat", 2), ("concat", 2), ("replace", 3), ("sprintf", 2)];
+/// A function of the host, as regorus calls it.
+type Own = fn(Vec<Value>) -> anyhow::Result<Value>;
+
+/// Allowed because the host brings them: name, number of arguments, and function. The first four replace regorus' own and stop at a size;
+/// the others regorus does not have, or not as OPA has them. Each gives the same for the same arguments, whenever it is asked.
+const OWN: &[(&str, u8, Own)] = &[
+    ("array.concat", 2, array_concat),
+    ("concat", 2, concat),
+    ("replace", 3, replace),
+    ("sprintf", 2, sprintf),
+    ("crypto.hmac.equal", 2, crypto::hmac_equal),
+    ("crypto.hmac.sha1", 2, crypto::hmac_sha1),
+    ("crypto.hmac.sha256", 2, crypto::hmac_sha256),
+    ("crypto.hmac.sha512", 2, crypto::hmac_sha512),
+    ("crypto.sha256", 1, crypto::sha256),
+    ("io.jwt.decode", 1, jwt::decode),
+    ("io.jwt.decode_verify", 2, jwt::decode_verify),
+    ("io.jwt.verify_eddsa", 2, jwt::verify_eddsa),
+    ("io.jwt.verify_es256", 2, jwt::verify_es256),
+    ("io.jwt.verify_es384", 2, jwt::verify_es384),
+    ("io.jwt.verify_hs256", 2, jwt::verify_hs256),
+    ("io.jwt.verify_hs384", 2, jwt::verify_hs384),
+    ("io.jwt.verify_hs512", 2, jwt::verify_hs512),
+    ("io.jwt.verify_ps256", 2, jwt::verify_ps256),
+    ("io.jwt.verify_ps384", 2, jwt::verify_ps384),
+    ("io.jwt.verify_ps512", 2, jwt::verify_ps512),
+    ("io.jwt.verify_rs256", 2, jwt::verify_rs256),
+    ("io.jwt.verify_rs384", 2, jwt::verify_rs384),
+    ("io.jwt.verify_rs512", 2, jwt::verify_rs512),
+    ("net.cidr_contains", 2, net::cidr_contains),
+    ("net.cidr_intersects", 2, net::cidr_intersects),
+    ("net.cidr_is_valid", 1, net::cidr_is_valid),
+];
 
 /// Names that a policy author may know from elsewhere, with the reason why they are refused here.
 const REFUSED: &[(&str, &str)] = &[
@@ -86,6 +121,14 @@ const REFUSED: &[(&str, &str)] = &[
     ("json.marshal", "its result grows without bound when nested"),
     ("product", "its result grows without bound"),
     ("bits.lsh", "its result grows without bound"),
+    ("crypto.md5", "MD5 proves nothing: use `crypto.sha256`"),
+    ("crypto.hmac.md5", "MD5 proves nothing: use `crypto.hmac.sha256`"),
+    ("crypto.sha1", "SHA-1 proves nothing: use `crypto.sha256`"),
+    ("io.jwt.encode_sign", "a policy judges, it signs nothing"),
+    ("io.jwt.encode_sign_raw", "a policy judges, it signs nothing"),
+    ("io.jwt.verify_es512", "no signature over P-521 can be verified here"),
+    ("net.cidr_expand", "its result has no bound: use `net.cidr_contains`"),
+    ("net.lookup_ip_addr", "a policy cannot reach the network"),
 ];
 
 /// Text bytes that one call may produce.
@@ -95,7 +138,7 @@ const ITEMS_MAX: usize = 20_000;
 
 /// Whether a policy may call `name`.
 pub(crate) fn is_allowed(name: &str) -> bool {
-    ALLOWED.contains(&name) || BOUNDED.iter().any(|(bounded, _)| *bounded == name)
+    ALLOWED.contains(&name) || OWN.iter().any(|(own, _, _)| *own == name)
 }
 
 /// Why `name` is refused, if it is a builtin that exists elsewhere.
@@ -107,18 +150,27 @@ pub(crate) fn why_refused(name: &str) -> Option<&'static str> {
     })
 }
 
-/// Puts the bounded versions in place of regorus' own.
+/// Names of the host's functions, with the number of their arguments.
+pub(crate) fn own() -> impl Iterator<Item = (&'static str, u8)> {
+    OWN.iter().map(|(name, arity, _)| (*name, *arity))
+}
+
+/// Gives the host's functions to an engine.
 pub(crate) fn install(engine: &mut regorus::Engine) -> Result<(), String> {
-    for (name, arity) in BOUNDED {
-        let bounded: Box<dyn regorus::Extension> = match *name {
-            "array.concat" => Box::new(array_concat),
-            "concat" => Box::new(concat),
-            "replace" => Box::new(replace),
-            _ => Box::new(sprintf),
-        };
-        engine.add_extension((*name).to_owned(), *arity, bounded).map_err(|error| error.to_string())?;
+    for (name, arity, own) in OWN {
+        engine
+            .add_extension((*name).to_owned(), *arity, Box::new(*own))
+            .map_err(|error| error.to_string())?;
     }
     Ok(())
+}
+
+/// Both arguments of `name` as texts.
+fn two_texts<'a>(name: &str, arguments: &'a [Value]) -> anyhow::Result<(&'a str, &'a str)> {
+    let [Value::String(first), Value::String(second)] = arguments else {
+        anyhow::bail!("`{name}` takes two texts");
+    };
+    Ok((first, second))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that regorus calls")]
@@ -226,3 +278,6 @@ fn push(out: &mut String, piece: &str, name: &str) -> anyhow::Result<()> {
     out.push_str(piece);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

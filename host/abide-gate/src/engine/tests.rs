@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::{Bundle, BundleError, TestOutcome, TestPlan, run_tests};
 use crate::source;
 
-mod answers;
+pub(in crate::engine) mod answers;
 mod hostile;
 mod joined;
 mod layers;
@@ -36,11 +36,11 @@ fn collect(root: &Path, folder: &PathBuf, files: &mut BTreeMap<String, Vec<u8>>)
 }
 
 /// Loads one module called `m.rego`, over data with a little of everything.
-pub(super) fn load(text: &str) -> Result<Bundle, BundleError> {
+pub(in crate::engine) fn load(text: &str) -> Result<Bundle, BundleError> {
     load_over(text, json!({"list": [1, 2, 3], "names": {"a": 1}}))
 }
 
-pub(super) fn load_over(text: &str, data: Json) -> Result<Bundle, BundleError> {
+pub(in crate::engine) fn load_over(text: &str, data: Json) -> Result<Bundle, BundleError> {
     Bundle::load(BTreeMap::from([("m.rego".to_owned(), text.to_owned())]), data)
 }
 

@@ -3,9 +3,13 @@
 mod activate;
 mod bundle;
 mod check;
+mod eval;
 mod explain;
+mod new;
 mod prove;
+mod reasons;
 mod replay;
+mod serve;
 mod show;
 mod sign;
 mod test;
@@ -15,6 +19,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use abide_core::action::ActionClass;
 use abide_core::decision::FindingLevel;
 use abide_core::safe_text;
 use abide_gate::BundleError;
@@ -41,10 +46,16 @@ pub(crate) struct PolicyArgs {
 enum PolicyVerb {
     /// Find everything that is wrong or doubtful in the rules and the data.
     Check(check::CheckArgs),
+    /// Write a rule to begin with, and its test.
+    New(new::NewArgs),
     /// Run the tests that stand beside the rules.
     Test(test::TestArgs),
     /// Say why a decision came out as it did, and what would have to change for another.
     Explain(explain::ExplainArgs),
+    /// Judge one input document; the answer is advice and permits nothing.
+    Eval(eval::EvalArgs),
+    /// Give advice over HTTP to clients of OPA, on this host only.
+    Serve(serve::ServeArgs),
     /// Say what a policy would have decided about past changes.
     Replay(replay::ReplayArgs),
     /// Hold a policy against what must never happen, over every case of a finite model.
@@ -71,6 +82,12 @@ fn level(level: FindingLevel) -> &'static str {
     }
 }
 
+/// The class of that name, which the parser let through.
+fn class(name: &str) -> ActionClass {
+    let found = ActionClass::ALL.into_iter().find(|class| class.as_str().eq_ignore_ascii_case(name));
+    found.unwrap_or(ActionClass::Merge)
+}
+
 /// Which policy.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct Which {
@@ -87,6 +104,9 @@ pub(crate) fn run(shell: &Shell, args: &PolicyArgs) -> Result<Exit, Failure> {
         PolicyVerb::Check(args) => check::run(shell, args),
         PolicyVerb::Test(args) => test::run(shell, args),
         PolicyVerb::Explain(args) => explain::run(shell, args),
+        PolicyVerb::New(args) => new::run(shell, args),
+        PolicyVerb::Serve(args) => serve::run(shell, args),
+        PolicyVerb::Eval(args) => eval::run(shell, args),
         PolicyVerb::Replay(args) => replay::run(shell, args),
         PolicyVerb::Prove(args) => prove::run(shell, args),
         PolicyVerb::Bundle(args) => bundle::run(shell, args),

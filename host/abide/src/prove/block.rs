@@ -76,7 +76,7 @@ fn walk(all: &[Axis], doc: &Json, above: &Place, out: &mut Vec<Asked>) -> Result
             let place: Vec<String> =
                 above.values.iter().map(|(axis, value)| format!("{axis} {value}")).collect();
             Failure::new(
-                "AB0190",
+                "AB0195",
                 format!("the model makes a question that cannot be asked ({}): {error}", place.join(", ")),
             )
         })?;
@@ -110,7 +110,7 @@ fn at(model: &Model, point: &[usize]) -> Result<Asked, Failure> {
     let axes: Vec<Axis> = model.axes.iter().zip(point).map(one).collect();
     let mut asked = Vec::new();
     walk(&axes, &model.base, &Place::default(), &mut asked)?;
-    asked.pop().ok_or_else(|| Failure::new("AB0190", "a point of the model has no case".to_owned()))
+    asked.pop().ok_or_else(|| Failure::new("AB0195", "a point of the model has no case".to_owned()))
 }
 
 #[derive(Debug, Clone, Default)]

@@ -17,7 +17,7 @@ use crate::gate::Judge;
 use crate::question::Question;
 
 /// A small input: a plan of a person.
-pub(super) fn input() -> PolicyInput {
+pub(in crate::engine) fn input() -> PolicyInput {
     PolicyInput {
         schema: PolicyInput::SCHEMA.to_owned(),
         now: 1_800_000_000_000,

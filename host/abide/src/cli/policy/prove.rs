@@ -43,12 +43,12 @@ pub(crate) fn run(shell: &Shell, args: &ProveArgs) -> Result<Exit, Failure> {
     let policy = Policy::over(&files.base, &files.added, config.as_ref())?;
     let invariants = Invariants::load(&sources.invariants).map_err(|error| files.refused(&error))?;
     let text = sources.model.as_deref().ok_or_else(|| {
-        Failure::new("AB0190", "the policy has no `invariants/model.yaml`".to_owned())
+        Failure::new("AB0195", "the policy has no `invariants/model.yaml`".to_owned())
             .help("copy the one that ships, or leave out --dir")
             .exit(Exit::Gate)
     })?;
     let model = Model::read(text, policy.bundle.data())
-        .map_err(|error| Failure::new("AB0190", safe_text::line(&error.to_string())).exit(Exit::Gate))?;
+        .map_err(|error| Failure::new("AB0195", safe_text::line(&error.to_string())).exit(Exit::Gate))?;
     let bundles = Bundles::prepare(&policy.bundle, &model)?;
     let started = wiring::monotonic();
     let proof = {
@@ -178,7 +178,7 @@ fn data(proof: &Proof, policy: &Policy) -> Json {
 /// Writes `NAME-1.json` and, where two cases are compared, `NAME-1-before.json`.
 fn write(folder: &Path, proof: &Proof) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
-        Failure::new("AB0192", format!("`{}` cannot be written: {error}", folder.display())).exit(Exit::Fault)
+        Failure::new("AB0197", format!("`{}` cannot be written: {error}", folder.display())).exit(Exit::Fault)
     };
     fs::create_dir_all(folder).map_err(failed)?;
     for held in &proof.invariants {

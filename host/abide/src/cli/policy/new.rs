@@ -1,0 +1,165 @@
+//! `ab policy new`: a rule to begin with, with its test, in the folder of the repository's own rules.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+
+use abide_core::action::ActionClass;
+use abide_core::safe_text;
+use clap::Args as ClapArgs;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use serde_json::json;
+
+use super::{Files, Which};
+use crate::cli::Shell;
+use crate::report::{Exit, Failure};
+
+/// What the rule looks at, by what an action of its class carries.
+const FILES: [&str; 2] = [include_str!("new/files.rego"), include_str!("new/files_test.rego")];
+const REQUESTS: [&str; 2] = [include_str!("new/requests.rego"), include_str!("new/requests_test.rego")];
+const REASON: [&str; 2] = [include_str!("new/reason.rego"), include_str!("new/reason_test.rego")];
+
+/// Words of Rego that cannot name a package.
+const RESERVED: &[&str] = &[
+    "as", "contains", "data", "default", "else", "every", "false", "if", "import", "in", "input", "not",
+    "null", "package", "some", "true", "with",
+];
+
+/// Characters of a rule id at most.
+const ID_MAX: usize = 48;
+
+const AFTER: &str = "\
+The rule loads and its tests pass as they are. It concerns nothing until you put your own
+condition in the place of the example.
+
+    ab policy new migrations-need-a-dba --level review
+    ab policy new no-deploy-by-agents --class DEPLOY --level deny";
+
+/// `ab policy new`.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = AFTER)]
+pub(crate) struct NewArgs {
+    #[command(flatten)]
+    which: Which,
+    /// Id of the rule, in kebab case: what it demands or forbids.
+    #[arg(value_name = "RULE")]
+    rule: String,
+    /// What kind of action it is about.
+    #[arg(long, value_name = "CLASS", default_value = "MERGE", ignore_case = true,
+        value_parser = PossibleValuesParser::new(ActionClass::ALL.map(ActionClass::as_str)).map(|name| super::class(&name)))]
+    class: ActionClass,
+    /// How grave: hard (nobody can allow it), deny, review (waits for a person) or warn.
+    #[arg(long, value_name = "LEVEL", default_value = "review", value_parser = ["warn", "review", "deny", "hard"])]
+    level: String,
+}
+
+pub(crate) fn run(shell: &Shell, args: &NewArgs) -> Result<Exit, Failure> {
+    check_id(&args.rule)?;
+    let (folder, _) = Files::folder(shell, &args.which)?;
+    fs::create_dir_all(&folder).map_err(|error| unwritten(&folder, &error))?;
+    let files = Files::open(shell, &args.which)?;
+    is_new(&files, &args.rule)?;
+    let name = args.rule.replace('-', "_");
+    // Beside a whole policy the rule is a layer of it, too.
+    let below = if files.is_layer { "" } else { "layers/" };
+    let [rule, test] = texts(args, &name);
+    let made = [(format!("{below}{name}.rego"), rule), (format!("{below}{name}_test.rego"), test)];
+    for (path, _) in &made {
+        if folder.join(path).symlink_metadata().is_ok() {
+            return Err(exists(&shown(&files, path)));
+        }
+    }
+    for (path, text) in &made {
+        write(&folder.join(path), text)?;
+    }
+    let paths: Vec<String> = made.iter().map(|(path, _)| shown(&files, path)).collect();
+    shell.printer.line(&format!("wrote {}", paths.join(" and ")));
+    shell
+        .printer
+        .line("It passes as it is and concerns nothing yet: put your own condition, message and tests in.");
+    shell
+        .printer
+        .line(&format!("next: edit · ab policy test --run {name} · ab policy check · ab policy replay"));
+    shell.printer.data(&json!({ "rule": args.rule, "written": paths }));
+    Ok(Exit::Done)
+}
+
+fn shown(files: &Files, path: &str) -> String {
+    if files.shown.is_empty() { path.to_owned() } else { format!("{}/{path}", files.shown) }
+}
+
+fn check_id(rule: &str) -> Result<(), Failure> {
+    let is_word = |word: &str| {
+        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    let starts_well = rule.starts_with(|letter: char| letter.is_ascii_lowercase());
+    if starts_well && rule.len() <= ID_MAX && rule.split('-').all(is_word) && !RESERVED.contains(&rule) {
+        return Ok(());
+    }
+    Err(Failure::new("AB0179", format!("`{}` cannot be the id of a rule", safe_text::line(rule)))
+        .help(format!("lower-case words with `-` between them, such as `license-needs-a-person`, {ID_MAX} characters at most, no word of Rego alone"))
+        .exit(Exit::Usage))
+}
+
+/// No other rule has this id: in a decision nobody could tell them apart.
+fn is_new(files: &Files, rule: &str) -> Result<(), Failure> {
+    let wanted = format!("\"rule\": \"{rule}\"");
+    let all = files.base.iter().chain(&files.added);
+    let found = all
+        .filter(|(path, _)| path.strip_suffix(".rego").is_some_and(|stem| !stem.ends_with("_test")))
+        .find(|(_, bytes)| String::from_utf8_lossy(bytes).contains(&wanted));
+    found.map_or(Ok(()), |(path, _)| {
+        Err(Failure::new("AB0179", format!("there is a rule `{rule}` in `{}`", safe_text::line(path)))
+            .help("give yours another id")
+            .exit(Exit::Usage))
+    })
+}
+
+fn texts(args: &NewArgs, name: &str) -> [String; 2] {
+    let templates = match args.class {
+        ActionClass::Write | ActionClass::Merge | ActionClass::Deploy => FILES,
+        ActionClass::Fetch | ActionClass::Generate => REQUESTS,
+        ActionClass::Plan | ActionClass::Execute | ActionClass::Rollback => REASON,
+    };
+    // A class that the tests hold against this one.
+    let other = if args.class == ActionClass::Plan { ActionClass::Execute } else { ActionClass::Plan };
+    let words = args.rule.replace('-', " ");
+    let title: String = words
+        .char_indices()
+        .map(|(at, letter)| if at == 0 { letter.to_ascii_uppercase() } else { letter })
+        .collect();
+    templates.map(|template| {
+        let filled = [
+            ("RULE_ID", args.rule.as_str()),
+            ("RULE_NAME", name),
+            ("RULE_TITLE", &title),
+            ("RULE_LEVEL", &args.level),
+            ("RULE_CLASS", args.class.as_str()),
+            ("OTHER_CLASS", other.as_str()),
+        ];
+        filled.into_iter().fold(template.to_owned(), |text, (mark, value)| text.replace(mark, value))
+    })
+}
+
+/// Never over something that is there, not even if it came a moment ago.
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(|error| unwritten(path, &error))?;
+    }
+    let fault = |error: std::io::Error| {
+        let is_there = error.kind() == std::io::ErrorKind::AlreadyExists;
+        if is_there { exists(&path.display().to_string()) } else { unwritten(path, &error) }
+    };
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(fault)?;
+    file.write_all(text.as_bytes()).map_err(|error| unwritten(path, &error))
+}
+
+fn exists(path: &str) -> Failure {
+    Failure::new("AB0179", format!("`{path}` is there already, and nothing is overwritten"))
+        .help("give the rule another id, or edit the file")
+        .exit(Exit::Usage)
+}
+
+fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new("AB0004", format!("`{}` cannot be written: {error}", path.display())).exit(Exit::Usage)
+}
