@@ -21,7 +21,9 @@ use abide_gate::source::{self, Sources};
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::Shell;
+use crate::config::Config;
 use crate::embedded;
+use crate::policy::Policy;
 use crate::report::{Exit, Failure};
 use crate::repository;
 
@@ -169,6 +171,15 @@ impl Files {
         Failure::new(error.code(), safe_text::line(&self.words(&error.to_string())))
             .help("ab policy check shows everything that is wrong, with its place")
             .exit(Exit::Gate)
+    }
+
+    /// The policy that the files make, with what `ab.yml` tightens; a fault is told with the path that a person edits.
+    pub(crate) fn policy(&self, config: Option<&Config>) -> Result<Policy, Failure> {
+        Policy::over(&self.base, &self.added, config).map_err(|failure| {
+            Failure::new(failure.code, safe_text::line(&self.words(&failure.what)))
+                .help("ab policy check shows everything that is wrong, with its place")
+                .exit(failure.exit)
+        })
     }
 
     /// The text of a file of the bundle.
