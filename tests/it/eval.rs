@@ -73,6 +73,9 @@ fn what_other_verbs_print_is_judged_as_it_was() {
     world.write("policies/repository.rego", rule.as_bytes());
     fs::write(&file, world.ab(&["show", &item, "--json"]).out).unwrap();
     eval(&[]).exits(3).says("no-code");
+    // A rule that does not load is told with the path that a person edits.
+    world.write("policies/repository.rego", rule.replace("input.facts.", "input.fcts.").as_bytes());
+    eval(&[]).exits(6).says("AB0117").says("policies/repository.rego:5").says("ab policy check");
 }
 
 #[test]

@@ -30,7 +30,7 @@ use crate::report::{Exit, Failure};
 /// What one server takes on at most.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// Open connections; more wait to be accepted.
+    /// Open connections; more wait to be accepted. Each may hold one body.
     pub(crate) connections_max: usize,
     /// Questions that are judged at once; more wait until their time is over.
     pub(crate) at_once_max: usize,
@@ -53,7 +53,7 @@ pub(crate) struct Limits {
 impl Limits {
     /// The limits that ship. The judge takes an input of 8 MiB.
     pub(crate) const SHIPPED: Self = Self {
-        connections_max: 64,
+        connections_max: 24,
         at_once_max: 4,
         body_bytes_max: 9 << 20,
         head_bytes_max: 32 << 10,

@@ -31,6 +31,8 @@ use super::Shell;
 use crate::bundles::active::{Base, Generations};
 use crate::bundles::archive::ARCHIVE_BYTES_MAX;
 use crate::bundles::contents::Unpacked;
+use crate::config::Config;
+use crate::policy::Policy;
 use crate::report::{Exit, Failure};
 use crate::repository;
 use crate::wiring;
@@ -208,6 +210,15 @@ impl Files {
         Failure::new(error.code(), safe_text::line(&self.words(&error.to_string())))
             .help("ab policy check shows everything that is wrong, with its place")
             .exit(Exit::Gate)
+    }
+
+    /// The policy that the files make, with what `ab.yml` tightens; a fault is told with the path that a person edits.
+    pub(crate) fn policy(&self, config: Option<&Config>) -> Result<Policy, Failure> {
+        Policy::over(&self.base, &self.added, config).map_err(|failure| {
+            Failure::new(failure.code, safe_text::line(&self.words(&failure.what)))
+                .help("ab policy check shows everything that is wrong, with its place")
+                .exit(failure.exit)
+        })
     }
 
     /// The text of a file of the bundle.

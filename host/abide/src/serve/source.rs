@@ -54,7 +54,7 @@ impl Source {
             }
             Self::Folder(folder) => {
                 let files = Files::open(shell, &which(folder))?;
-                Policy::over(&files.base, &files.added, None)
+                files.policy(None)
             }
         }
     }

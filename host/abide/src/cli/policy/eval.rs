@@ -89,7 +89,7 @@ fn policy(shell: &Shell, which: &Which) -> Result<Policy, Failure> {
         Some(_) => None,
         None => Some(repository::open(shell, which.repo.as_deref())?.config()?),
     };
-    Policy::over(&files.base, &files.added, config.as_ref())
+    files.policy(config.as_ref())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

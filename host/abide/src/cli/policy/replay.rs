@@ -120,7 +120,7 @@ fn policy(shell: &Shell, args: &ReplayArgs, which: &Which) -> Result<Policy, Fai
     } else {
         repository::open(shell, which.repo.as_deref())?.config().ok()
     };
-    Policy::over(&files.base, &files.added, config.as_ref())
+    files.policy(config.as_ref())
 }
 
 fn profiles(args: &ReplayArgs, policy: &Policy) -> Result<Vec<String>, Failure> {

@@ -151,7 +151,7 @@ pub(super) fn figure(past: &Past, column: &Column) -> Markup {
         figure {
             figcaption { b { (column.profile) } span.faint { " per " (span.as_str()) ", at most " (most) } }
             (picture(&bars, most, &label))
-            div.axis aria-hidden="true" { @for bar in ends.into_iter().flatten() { span { (bar.label) } } }
+            div.axis aria-hidden="true" { @for bar in ends.into_iter().flatten() { span { (bar.label) } " " } }
             details {
                 summary { "The numbers" }
                 div.wide { table {
