@@ -540,6 +540,52 @@ fn a_run_that_waited_goes_on_under_the_new_policy() {
 }
 
 #[test]
+fn the_schema_of_signers_says_what_is_taken() {
+    let house = House::new();
+    let file = house.world.home().join("signers.yaml");
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/signers.schema.json");
+    let schema: Json = serde_json::from_str(&fs::read_to_string(schema).unwrap()).unwrap();
+    let schema = jsonschema::draft202012::new(&schema).unwrap();
+    let key = |person: &str| {
+        let line = house.key(&format!("rules/{person}"));
+        let public = line.split('"').nth(1).unwrap().to_owned();
+        serde_json::json!({ "person": person, "public": public, "not_after": "2030-12-31" })
+    };
+    let good = serde_json::json!({
+        "roles": {
+            "rules": { "quorum": 1, "keys": [key("one")] },
+            "hard": { "quorum": 2, "keys": [key("two"), key("three")] },
+            "invariants": { "quorum": 1, "keys": [key("four")] },
+        },
+        "opa": { "ours": { "algorithm": "HS256", "key": "x" } },
+    });
+    // JSON is YAML. Both take it, or both refuse it.
+    let agree = |value: &Json, taken: bool| {
+        fs::write(&file, value.to_string()).unwrap();
+        assert_eq!(schema.is_valid(value), taken, "the schema: {value}");
+        house.world.ab(&["keys", "list"]).exits(if taken { 0 } else { 8 });
+    };
+    agree(&good, true);
+    let edits: &[(&str, Json)] = &[
+        ("/roles/hard/quorum", 1.into()),
+        ("/roles/rules/quorum", 0.into()),
+        ("/roles/rules/keys", Json::Array(vec![])),
+        ("/roles/rules/keys/0/person", "Alice".into()),
+        ("/roles/rules/keys/0/public", "AAAA".into()),
+        ("/roles/rules/keys/0/not_after", "tomorrow".into()),
+        ("/roles/rules/keys/0", serde_json::json!({ "person": "one" })),
+        ("/roles", serde_json::json!({ "rules": good["roles"]["rules"] })),
+        ("/opa/ours/algorithm", "none".into()),
+        ("/opa/ours", serde_json::json!({ "algorithm": "HS256", "key": "x", "more": 1 })),
+    ];
+    for (place, value) in edits {
+        let mut edited = good.clone();
+        *edited.pointer_mut(place).unwrap() = value.clone();
+        agree(&edited, false);
+    }
+}
+
+#[test]
 fn old_versions_are_kept_for_comparing() {
     let house = House::new();
     let world = &house.world;
