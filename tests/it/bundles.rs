@@ -4,8 +4,11 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use abide_core::id::Digest;
 use abide_tests::gate::shipped_files;
 use abide_tests::world::{AB_YML, Said, World};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value as Json;
@@ -347,23 +350,77 @@ fn hostile_archives() {
     }
 }
 
+/// `.signatures.json` as `opa sign` makes it: data by its contents, everything else by its bytes.
+fn opa_signatures(files: &[(String, Vec<u8>)]) -> String {
+    let one = |(name, bytes): &(String, Vec<u8>)| {
+        let hashed = if name.ends_with("data.json") || name == ".manifest" {
+            serde_json::from_slice::<Json>(bytes).unwrap().to_string().into_bytes()
+        } else {
+            bytes.clone()
+        };
+        serde_json::json!({ "name": name, "hash": Digest::of(&hashed).hex(), "algorithm": "SHA-256" })
+    };
+    let payload = serde_json::json!({ "files": files.iter().map(one).collect::<Vec<_>>() }).to_string();
+    let coded = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let token = format!("{}.{}.AAAA", coded(r#"{"alg":"RS256","kid":"theirs"}"#), coded(&payload));
+    serde_json::json!({ "signatures": [token] }).to_string()
+}
+
 #[test]
 fn what_opa_signed_is_told_and_never_counts() {
     let house = House::new();
     let good = unpacked(&house.bundle(1, &[EXTRA]));
-    // The hashes of what is listed do not matter to how the token is read: an empty list is one that lacks every file.
-    let token = "eyJhbGciOiJIUzI1NiJ9.eyJmaWxlcyI6W119.AAAA";
     let file = house.world.beside("opa.tar.gz");
-    let bytes = packed(|builder| {
-        for (path, bytes) in &good {
-            append(builder, path, tar::EntryType::Regular, bytes);
-        }
-        let text = serde_json::json!({ "signatures": [token] }).to_string();
-        append(builder, ".signatures.json", tar::EntryType::Regular, text.as_bytes());
-    });
-    fs::write(&file, bytes).unwrap();
+    let write = |files: &[(String, Vec<u8>)], signatures: &str| {
+        let bytes = packed(|builder| {
+            for (path, bytes) in files {
+                append(builder, &format!("/{path}"), tar::EntryType::Regular, bytes);
+            }
+            append(builder, "/.signatures.json", tar::EntryType::Regular, signatures.as_bytes());
+        });
+        fs::write(&file, bytes).unwrap();
+    };
+    let signed = opa_signatures(&good);
+    write(&good, &signed);
+    house.refuses(&file, "AB0251");
+    house.verify(&file).says("53 files as .signatures.json lists them").says("never counts");
+    // A file that is not in the list, one that is listed and gone, one that was changed.
+    let mut more = good.clone();
+    more.push(("more.rego".to_owned(), b"package abide.more\n".to_vec()));
+    write(&more, &signed);
     house.refuses(&file, "AB0248");
-    house.verify(&file).says("is not among the files");
+    write(&good[..good.len() - 1], &signed);
+    house.refuses(&file, "AB0248");
+    let mut other = good.clone();
+    other.last_mut().unwrap().1 = b"{}".to_vec();
+    write(&other, &signed);
+    house.refuses(&file, "AB0248");
+    write(&good, &signed);
+    house.sign(&file, &["rules/alice"]);
+    house.activate(&file).exits(0);
+}
+
+#[test]
+fn two_that_are_put_in_force_at_once_leave_the_newer_one() {
+    let house = House::new();
+    let bundles = [2, 3, 4].map(|version| {
+        let bundle = house.bundle(version, &[("data/extra.yaml", &format!("words: [\"{version}\"]\n"))]);
+        house.sign(&bundle, &["rules/alice"]);
+        bundle
+    });
+    std::thread::scope(|scope| {
+        for bundle in bundles.iter().rev() {
+            scope.spawn(|| {
+                let said = house.activate(bundle);
+                assert!(said.code == 0 || said.err.contains("AB0259"), "{said:?}");
+            });
+        }
+    });
+    let shown = house.world.ab(&["--json", "policy", "show"]).exits(0).json();
+    assert_eq!(shown["in_force"], Json::from(4));
+    let doctor = house.world.ab(&["--json", "doctor"]).exits(0).json();
+    assert_eq!(doctor["policy_version"], Json::from(4));
+    house.activate(&bundles[0]).exits(8).says("AB0259");
 }
 
 /// Changes one byte of `bytes` wherever they lie below `folder`.
@@ -480,6 +537,52 @@ fn a_run_that_waited_goes_on_under_the_new_policy() {
         .collect();
     assert_ne!(bundles.first(), bundles.last(), "the last decision is one of the new policy");
     world.ab(&["verify"]).exits(0).says("accepted");
+}
+
+#[test]
+fn the_schema_of_signers_says_what_is_taken() {
+    let house = House::new();
+    let file = house.world.home().join("signers.yaml");
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/signers.schema.json");
+    let schema: Json = serde_json::from_str(&fs::read_to_string(schema).unwrap()).unwrap();
+    let schema = jsonschema::draft202012::new(&schema).unwrap();
+    let key = |person: &str| {
+        let line = house.key(&format!("rules/{person}"));
+        let public = line.split('"').nth(1).unwrap().to_owned();
+        serde_json::json!({ "person": person, "public": public, "not_after": "2030-12-31" })
+    };
+    let good = serde_json::json!({
+        "roles": {
+            "rules": { "quorum": 1, "keys": [key("one")] },
+            "hard": { "quorum": 2, "keys": [key("two"), key("three")] },
+            "invariants": { "quorum": 1, "keys": [key("four")] },
+        },
+        "opa": { "ours": { "algorithm": "HS256", "key": "x" } },
+    });
+    // JSON is YAML. Both take it, or both refuse it.
+    let agree = |value: &Json, taken: bool| {
+        fs::write(&file, value.to_string()).unwrap();
+        assert_eq!(schema.is_valid(value), taken, "the schema: {value}");
+        house.world.ab(&["keys", "list"]).exits(if taken { 0 } else { 8 });
+    };
+    agree(&good, true);
+    let edits: &[(&str, Json)] = &[
+        ("/roles/hard/quorum", 1.into()),
+        ("/roles/rules/quorum", 0.into()),
+        ("/roles/rules/keys", Json::Array(vec![])),
+        ("/roles/rules/keys/0/person", "Alice".into()),
+        ("/roles/rules/keys/0/public", "AAAA".into()),
+        ("/roles/rules/keys/0/not_after", "tomorrow".into()),
+        ("/roles/rules/keys/0", serde_json::json!({ "person": "one" })),
+        ("/roles", serde_json::json!({ "rules": good["roles"]["rules"] })),
+        ("/opa/ours/algorithm", "none".into()),
+        ("/opa/ours", serde_json::json!({ "algorithm": "HS256", "key": "x", "more": 1 })),
+    ];
+    for (place, value) in edits {
+        let mut edited = good.clone();
+        *edited.pointer_mut(place).unwrap() = value.clone();
+        agree(&edited, false);
+    }
 }
 
 #[test]
