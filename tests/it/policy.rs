@@ -255,3 +255,21 @@ fn examples_beside_a_rule() {
     let said = world.ab(&["policy", "test", "--run", "policies/a.rego"]).exits(1);
     said.says("by-hand (line 2)  policies/a.rego").says("expected a finding").says("1 passed, 1 failed");
 }
+
+/// Denies every merge: legal, and against much of what the shipped tests say of the shipped policy alone.
+const NO_MERGE: &str = "package abide.layers.a\nfindings contains {\"rule\": \"by-hand\", \"level\": \"deny\", \"msg\": \"no merge\"} if input.action.class == \"MERGE\"\n";
+
+#[test]
+fn a_strict_rule_fails_no_shipped_test_and_its_own_tests_see_everything() {
+    let table =
+        "fixture: data.abide.fixture.merge\ncases:\n- {name: ours, verdict: deny, rules: [by-hand]}\n";
+    let world = layer(&[("a.rego", NO_MERGE), ("a_cases.yaml", table)]);
+    let said = world.ab(&["policy", "test"]).exits(0).says(" passed, 0 failed");
+    let without = layer(&[]).ab(&["--json", "policy", "test"]).exits(0).json();
+    let with = world.ab(&["--json", "policy", "test"]).exits(0).json();
+    let count = |run: &Json| run["passed"].as_u64().unwrap();
+    assert_eq!(count(&with), count(&without) + 1, "every shipped test still runs: {}", said.out);
+    // A test of one's own is put to everything together, and one that is not true is seen.
+    world.write("policies/a_cases.yaml", table.replace("deny", "allow").as_bytes());
+    world.ab(&["policy", "test"]).exits(1).says("expected `allow`, is `deny`").says(" passed, 1 failed");
+}

@@ -26,7 +26,9 @@ pub use limits::{JudgeLimits, SourceLimits};
 pub use loader::{BundleError, LAYERS, Place};
 pub use schema::INPUT_SCHEMA;
 pub use survey::{Survey, survey};
-pub use testing::{Coverage, FileCoverage, RegoTest, TestOutcome, TestPlan, TestRun, run_tests};
+pub use testing::{
+    Coverage, FileCoverage, RegoTest, TestOutcome, TestPlan, TestRun, run_tests, run_tests_apart,
+};
 
 #[cfg(test)]
 mod tests;

@@ -67,6 +67,33 @@ pub struct TestPlan<'a> {
 
 /// Runs tests over the modules and the data.
 pub fn run_tests(sources: &Sources, plan: TestPlan<'_>) -> Result<TestRun, BundleError> {
+    run_some(sources, plan, &|_| true)
+}
+
+/// Runs the tests of `base` over `base` alone, and those that a layer adds to it over `layered`, which is both. A layer may tighten: what
+/// `base` promises about itself need not hold with it.
+pub fn run_tests_apart(
+    base: &Sources,
+    layered: &Sources,
+    plan: TestPlan<'_>,
+) -> Result<TestRun, BundleError> {
+    let of_base = |path: &str| {
+        base.tests.contains_key(path) || base.cases.contains_key(path) || base.modules.contains_key(path)
+    };
+    let own = run_some(layered, plan, &|path| !of_base(path))?;
+    let mut run = run_some(base, plan, &|_| true)?;
+    run.tests.extend(own.tests);
+    run.todo.extend(own.todo);
+    run.coverage.merge(own.coverage);
+    Ok(run)
+}
+
+/// Runs the tests in files that are `asked` for.
+fn run_some(
+    sources: &Sources,
+    plan: TestPlan<'_>,
+    asked: &dyn Fn(&str) -> bool,
+) -> Result<TestRun, BundleError> {
     let all: BTreeMap<String, String> = sources
         .modules
         .iter()
@@ -79,7 +106,8 @@ pub fn run_tests(sources: &Sources, plan: TestPlan<'_>) -> Result<TestRun, Bundl
         .map(|(path, text)| Ok((path, read_cases(path, text)?)))
         .collect::<Result<Vec<_>, BundleError>>()?;
     let mut engine = loader::prepare_tests(&all, &sources.data, SourceLimits::SHIPPED)?;
-    let is_wanted = |path: &str, name: &str| path.contains(plan.wanted) || name.contains(plan.wanted);
+    let is_wanted =
+        |path: &str, name: &str| asked(path) && (path.contains(plan.wanted) || name.contains(plan.wanted));
     let mut run = TestRun::default();
     run.coverage.begin(engine.get_modules(), &sources.modules);
     for test in rules(&mut engine, &sources.tests) {

@@ -4,7 +4,7 @@ mod covered;
 mod watch;
 
 use abide_core::safe_text;
-use abide_gate::{RegoTest, TestOutcome, TestPlan, TestRun, run_tests};
+use abide_gate::{RegoTest, TestOutcome, TestPlan, TestRun, run_tests, run_tests_apart, source};
 use clap::Args as ClapArgs;
 use serde_json::{Value as Json, json};
 
@@ -37,7 +37,13 @@ fn once(shell: &Shell, args: &TestArgs) -> Result<Exit, Failure> {
     let sources = files.sources()?;
     let wanted = files.inner(&args.run);
     let plan = TestPlan { wanted: &wanted, coverage: args.covered.is_wanted() };
-    let run = run_tests(&sources, plan).map_err(|error| files.refused(&error))?;
+    let run = if files.is_layer {
+        let shipped = source::sort(&files.base).map_err(|error| files.refused(&error))?;
+        run_tests_apart(&shipped, &sources, plan)
+    } else {
+        run_tests(&sources, plan)
+    };
+    let run = run.map_err(|error| files.refused(&error))?;
     let failed = run.tests.iter().filter(|test| test.outcome != TestOutcome::Passed).count();
     let passed = run.tests.len().saturating_sub(failed);
     if run.tests.is_empty() && !args.run.is_empty() {
