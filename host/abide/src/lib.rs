@@ -3,6 +3,7 @@
 //! [`cli`] is the face, [`drive`] performs what the spine wants, [`wiring`] alone joins ports to implementations, and [`report`] alone turns
 //! errors into what a person reads.
 
+mod approvers;
 pub mod cli;
 mod config;
 mod desk;

@@ -12,6 +12,7 @@ use abide_core::id::{Oid, RunId};
 use abide_core::input::RunMode;
 use abide_core::plan::{Plan, TICKET_BYTES_MAX};
 use abide_core::spine::{Deployment, Run};
+use abide_effects::forge::Scratch;
 use abide_effects::process::{Containment, Host};
 use serde_json::json;
 
@@ -20,7 +21,7 @@ use super::args::{Mode, ProposeArgs, RunArgs};
 use crate::config::Config;
 use crate::config::quantity::{Dollars, Quantity};
 use crate::desk::{Desk, Payload};
-use crate::drive::Drive;
+use crate::drive::{Drive, offer};
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
 use crate::repository::{self, Known};
@@ -126,6 +127,14 @@ pub(crate) fn propose(shell: &Shell, args: &ProposeArgs) -> Result<Exit, Failure
     let from = args.from.as_deref().unwrap_or_else(|| bench.known.repo.git_dir());
     let taken = abide_effects::forge::Intake::take(&bench.known.repo, from, &args.commit, &incoming);
     let commit: Oid = taken.map_err(|error| Failure::of(error.code(), error).exit(Exit::Usage))?;
+    let target = &bench.config.target;
+    let head = bench.known.head(target)?;
+    let scratch = Scratch::with_incoming(&bench.known.repo, &bench.known.state.scratch()?, &incoming)
+        .map_err(|error| Failure::of(error.code(), error))?;
+    if let Err(unfit) = offer::standing(&scratch, &head, &commit)?.fits(target, &commit, &head) {
+        drop(std::fs::remove_dir_all(&incoming));
+        return Err(Failure::new(unfit.code, unfit.what).help(unfit.next).exit(Exit::Usage));
+    }
     let title = format!("Proposed commit {} by {}", commit.short(), abide_core::safe_text::line(&by));
     let by_line = serde_json::to_string(&by).map_err(|error| Failure::of("AB0124", error))?;
     let text =
