@@ -65,6 +65,18 @@ fn the_word_of_the_one_who_asked_is_refused_with_the_reason() {
     world.ab(&["approve", &item, "--as", "alice"]).exits(4).says("approved");
 }
 
+#[test]
+fn who_acts_is_the_user_of_the_process_where_the_environment_names_nobody() {
+    let world = World::new(&[("README.md", "one\n")]);
+    let ticket = world.edit("README.md", Some("one"), "two");
+    let mut command = world.command(&abide_tests::world::ab());
+    command.current_dir(world.repo()).args(["run", "--ticket", &ticket]);
+    assert!(command.env_remove("ABIDE_ACTOR").status().unwrap().code().is_some());
+    let name = std::process::Command::new("id").arg("-un").output().unwrap().stdout;
+    let started = world.log().into_iter().find(|event| event["event"]["type"] == "RunStarted").unwrap();
+    assert_eq!(started["event"]["data"]["sponsor"], String::from_utf8(name).unwrap().trim());
+}
+
 /// A world whose branch `old` lacks the newest commit of `main`.
 fn behind() -> World {
     let world = World::new(&[("ab.yml", A1), ("README.md", "one\n")]);
