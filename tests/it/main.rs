@@ -6,6 +6,7 @@ mod crash;
 mod explain;
 mod golden;
 mod hooks;
+mod in_force;
 mod invariants;
 mod policy;
 mod reference;

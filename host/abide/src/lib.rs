@@ -10,6 +10,7 @@ mod desk;
 mod drive;
 mod embedded;
 mod home;
+mod in_force;
 mod measure;
 mod policy;
 mod queue;

@@ -129,7 +129,9 @@ impl Story<'_> {
                 finding.rule,
                 safe_text::line(&finding.msg)
             ));
-            if let Some(help) = &finding.help {
+            // Beside a denial, what a person could approve is no way on.
+            let is_the_way = decision.verdict != Verdict::Deny || finding.level > FindingLevel::Review;
+            if let Some(help) = finding.help.as_ref().filter(|_| is_the_way) {
                 self.printer.line(
                     &self.printer.paint(Tone::Faint, &format!("         help: {}", safe_text::line(help))),
                 );

@@ -49,9 +49,9 @@ pub(crate) fn run(shell: &Shell, args: &InitArgs) -> Result<Exit, Failure> {
     shell.printer.line(&format!("{tick} wrote            {files}"));
     shell.printer.line(&format!("{tick} state            {}", state.folder.display()));
     shell.printer.line(&format!("{tick} log key          {key}"));
-    shell
-        .printer
-        .line("next: commit ab.yml and policies/ · ab doctor · ab run --ticket \"Repair links in docs/\"");
+    shell.printer.line(
+        "next: git add ab.yml policies && git commit -m \"Use Abide\" · ab doctor · ab explain first-rule",
+    );
     shell.printer.data(
         &json!({ "repo": id, "target": target, "written": written, "state": state.folder, "key": key }),
     );

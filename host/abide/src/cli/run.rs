@@ -18,10 +18,12 @@ use serde_json::json;
 
 use super::Shell;
 use super::args::{Mode, ProposeArgs, RunArgs};
+use super::printer::Tone;
 use crate::config::Config;
 use crate::config::quantity::{Dollars, Quantity};
 use crate::desk::{Desk, Payload};
 use crate::drive::{Drive, offer};
+use crate::in_force;
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
 use crate::repository::{self, Known};
@@ -105,7 +107,7 @@ pub(crate) fn run(shell: &Shell, args: &RunArgs) -> Result<Exit, Failure> {
     let (ticket, text) = find_ticket(&bench, &args.ticket)?;
     // Planned once here, so that a ticket that means nothing is refused before anything is recorded.
     let plan = Plan::of_ticket(&text).map_err(|error| {
-        let help = format!("recipes: {}; docs/guides/tickets.md shows how to name one", recipes());
+        let help = format!("recipes: {}; `ab explain tickets` shows how to name one", recipes());
         Failure::of(error.code(), error).help(help).exit(Exit::Usage)
     })?;
     let terms = Terms {
@@ -180,6 +182,9 @@ fn start(
             .exit(Exit::Halted));
     }
     let config = &bench.config;
+    for gap in in_force::gaps(&bench.known, config)?.absent {
+        shell.printer.talk(&format!("{} {gap}", shell.printer.paint(Tone::Wait, "!")));
+    }
     let goal = Payload::bytes("goal", text.as_bytes().to_vec());
     let bundle = Payload::bytes("bundle", bench.desk.policy.bundle.to_bytes().to_vec());
     let reason = terms.reason.clone().unwrap_or_else(|| {

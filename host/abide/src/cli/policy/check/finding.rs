@@ -4,6 +4,7 @@ use abide_core::safe_text;
 use abide_gate::{BundleError, Place};
 
 use crate::cli::policy::Files;
+use crate::config;
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +74,21 @@ impl Finding {
         Self::at(Level::Error, fault.code(), (inner, place.as_ref(), &named), &message, files)
             .labelled(&label)
             .helped(help(fault))
+    }
+
+    /// What is wrong with `ab.yml` of the work tree, of which no part is in the bundle.
+    pub(super) fn of_settings(code: &'static str, line: usize, why: &str) -> Self {
+        let number = u32::try_from(line).unwrap_or(u32::MAX);
+        Self {
+            path: config::FILE.to_owned(),
+            span: Some(Span { line: number, column: 1, length: 1 }),
+            level: Level::Error,
+            code,
+            message: safe_text::line(&format!("line {line}: {why}")),
+            label: String::new(),
+            help: "once it is committed like this, nothing runs",
+            inner: String::new(),
+        }
     }
 
     /// A rule that nothing reads.
@@ -148,7 +164,7 @@ fn help(fault: &BundleError) -> &'static str {
             "an undefined path makes the rule silently false"
         }
         BundleError::Function { .. } => "declare loop variables with `some`, or correct the spelling",
-        BundleError::Builtin { .. } => "docs/guides/policy.md lists the functions that may be called",
+        BundleError::Builtin { .. } => "`ab explain policy` lists the functions that may be called",
         BundleError::Syntax { .. } => "a file that does not parse denies everything",
         BundleError::NoEntrypoint => "`main.rego` defines `decision`",
         BundleError::Limit { .. }
