@@ -115,3 +115,103 @@ fn the_history_of_a_repository_and_what_a_new_rule_changes() {
     world.ab(&["policy", "replay", "--git", "nothing..main"]).exits(2).says("AB0173");
     world.ab(&["policy", "replay", "--show", "ffffffff"]).exits(2).says("AB0173");
 }
+
+/// One line of a corpus.
+fn line(commit: char, date: &str, subject: &str, path: &str, reverted_by: Option<&str>) -> String {
+    serde_json::json!({
+        "repo": "a/b", "commit": commit.to_string().repeat(40), "parent": "", "date": date, "author": "<i>x</i>",
+        "subject": subject, "reverted_by": reverted_by,
+        "files": [{
+            "path": path, "status": "M", "old_mode": "100644", "new_mode": "100644", "added": 1, "removed": 0,
+            "binary": false, "bytes": 10,
+        }],
+    })
+    .to_string()
+}
+
+/// Text of a page that a browser would act on.
+fn is_inert(page: &str) {
+    for word in [
+        "<script",
+        "javascript:",
+        "http://",
+        "https://",
+        " src=",
+        " href=",
+        " style=",
+        "<img",
+        "<i>",
+        "onerror=\"",
+    ] {
+        assert!(!page.contains(word), "`{word}` stands in the page");
+    }
+    assert!(
+        page.contains("default-src &#39;none&#39;") || page.contains("default-src 'none'"),
+        "no content policy"
+    );
+}
+
+#[test]
+fn a_page_says_what_matters_first_and_lets_nothing_in() {
+    let world = World::new(&[("ab.yml", AB_YML)]);
+    let evil = "<script>alert(1)</script>\" onerror=\"x\u{202e}";
+    let lines = [
+        line('a', "2024-01-23T20:00:00Z", evil, "docs/<script>alert(2)</script>.md", Some("<script>")),
+        line('b', "2024-06-01T20:00:00Z", "code", "src/x.rs", None),
+        "{\"<script>\": 1}".to_owned(),
+    ];
+    let file = world.beside("changes <b>.jsonl");
+    fs::write(&file, lines.join("\n")).unwrap();
+    let stricter = world.beside("stricter");
+    fs::create_dir(&stricter).unwrap();
+    let rule = "package abide.layers.repository\n\nimport rego.v1\n\nfindings contains {\"rule\": \"no-docs\", \"level\": \"hard\", \"msg\": \"no documents\"} if \"docs\" in input.facts.categories\n";
+    fs::write(stricter.join("repository.rego"), rule).unwrap();
+    let replay = |page: &str| {
+        let (page, file) = (world.beside(page), file.to_str().unwrap());
+        let (against, out) = (stricter.to_str().unwrap(), page.to_str().unwrap());
+        let arguments = ["policy", "replay", "--corpus", file, "--against", against, "--html", out];
+        world.ab(&arguments).exits(1).says("wrote");
+        fs::read_to_string(page).unwrap()
+    };
+    let page = replay("one.html");
+    assert_eq!(page, replay("two.html"), "two pages of one replay are the same to the byte");
+    is_inert(&page);
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot; onerror=&quot;x\\u{202e}"));
+    assert!(page.contains("docs/&lt;script&gt;alert(2)"));
+    let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("`{text}` is missing"));
+    // What became looser stands before the sums, and with the rule that held it.
+    assert!(place("Looser than before: 1") < place("In sum"));
+    place("was: no-docs: no documents");
+    place("taken back by <code>&lt;script&gt;</code>");
+    place("docs and tests by path");
+    place("<svg class=\"chart\"");
+    place("2024-01-23");
+    place("<th scope=\"row\">2024-02</th>");
+    place("secrets</code> <b>2</b>");
+    place("changes &lt;b&gt;.jsonl:3");
+    place("ab policy replay --corpus");
+    place("sha256:");
+    let nowhere = world.beside("nowhere/page.html");
+    let nowhere = ["policy", "replay", "--html", nowhere.to_str().unwrap()];
+    world.ab(&nowhere).exits(2).says("AB0175");
+}
+
+#[test]
+fn a_page_names_the_commits_that_cannot_move() {
+    let world = World::new(&[("ab.yml", AB_YML), ("docs/a.md", "a\n")]);
+    let base = world.head("main");
+    world.write("docs/a.md", b"a better a\n");
+    let head = world.commit("<script>docs</script>");
+    let page = world.beside("page.html");
+    let out = page.to_str().unwrap();
+    let only = ["--profile", "prod-conservative", "--html", out];
+    world.ab(&[&["policy", "replay", "--history", "1"], &only[..]].concat()).exits(0);
+    let text = fs::read_to_string(&page).unwrap();
+    is_inert(&text);
+    let fixed = format!("--git {base}..{head}");
+    assert!(text.contains(&fixed));
+    // The command that the page names makes the same verdicts.
+    let range = format!("{base}..{head}");
+    let data = world.ab(&["policy", "replay", "--git", &range, "--json"]).exits(0).json();
+    assert_eq!(data["changes"], 1);
+}

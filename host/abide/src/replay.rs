@@ -5,7 +5,9 @@
 
 pub(crate) mod corpus;
 pub(crate) mod history;
+pub(crate) mod page;
 pub(crate) mod report;
+pub(crate) mod tally;
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -52,6 +54,17 @@ pub(crate) struct Past {
     pub(crate) changes: Vec<Change>,
     /// Changes that could not be read, each told.
     pub(crate) unread: Vec<String>,
+    /// The same past under a name that cannot move.
+    pub(crate) fixed: Fixed,
+}
+
+/// A past under a name that cannot move, so that a replay can be repeated.
+#[derive(Debug, Clone)]
+pub(crate) enum Fixed {
+    /// A range of commits, as `--git` takes it.
+    Range(String),
+    /// A file with this digest.
+    File(Digest),
 }
 
 /// Who decides, how.

@@ -1,14 +1,14 @@
 //! Changes from a file: one JSON object on each line, compressed or not. Contents are not in it.
 
-use std::fs::File;
+use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
 
 use abide_core::facts::{Meter, RecordedFile, WindowFacts};
-use abide_core::id::{Oid, RepoId};
+use abide_core::id::{Digest, Oid, RepoId};
 use serde::Deserialize;
 
-use super::{Change, Past};
+use super::{Change, Fixed, Past};
 use crate::report::{Exit, Failure};
 
 #[derive(Debug, Deserialize)]
@@ -33,10 +33,13 @@ pub(crate) fn read(path: &Path, meter: &Meter) -> Result<Past, Failure> {
     let fault = |error: std::io::Error| {
         Failure::new("AB0170", format!("`{}` cannot be read: {error}", path.display())).exit(Exit::Usage)
     };
-    let mut file = BufReader::new(File::open(path).map_err(fault)?);
-    let is_compressed = file.fill_buf().map_err(fault)?.starts_with(&[0x1f, 0x8b]);
-    let plain: Box<dyn Read> =
-        if is_compressed { Box::new(flate2::bufread::MultiGzDecoder::new(file)) } else { Box::new(file) };
+    // Read once, so that the digest is that of what was replayed.
+    let file = fs::read(path).map_err(fault)?;
+    let plain: Box<dyn Read> = if file.starts_with(&[0x1f, 0x8b]) {
+        Box::new(flate2::bufread::MultiGzDecoder::new(file.as_slice()))
+    } else {
+        Box::new(file.as_slice())
+    };
     let mut lines = BufReader::new(plain);
     let name = path.file_name().map_or_else(|| "corpus".into(), |name| name.to_string_lossy().into_owned());
     let (mut repo, mut changes, mut unread) = (None, Vec::new(), Vec::new());
@@ -58,7 +61,7 @@ pub(crate) fn read(path: &Path, meter: &Meter) -> Result<Past, Failure> {
     let id = repo.unwrap_or_else(|| "corpus".to_owned());
     let short = id.rsplit('/').next().unwrap_or(&id).to_owned();
     let repo: RepoId = short.parse().map_err(|error| Failure::of("AB0003", error))?;
-    Ok(Past { repo, origin: name, changes, unread })
+    Ok(Past { repo, origin: name, changes, unread, fixed: Fixed::File(Digest::of(&file)) })
 }
 
 fn change(text: &[u8], meter: &Meter) -> Result<(String, Change), String> {

@@ -8,7 +8,7 @@ use abide_core::facts::Meter;
 use abide_core::id::{Oid, RepoId};
 use abide_effects::forge::{CommitInfo, Repo, Walk};
 
-use super::{Change, Past, measured};
+use super::{Change, Fixed, Past, measured};
 use crate::report::{Exit, Failure};
 
 /// The last `count` commits that moved `head` (first parents only), back to `until` if that is given, without it.
@@ -55,7 +55,9 @@ pub(crate) fn read(
         change.reverted_by = reverted.get(change.commit.as_str()).cloned();
     }
     changes.reverse();
-    Ok(Past { repo: id.clone(), origin, changes, unread })
+    let base = commits.last().and_then(|commit| commit.parents.first());
+    let fixed = Fixed::Range(base.map_or_else(|| head.to_string(), |base| format!("{base}..{head}")));
+    Ok(Past { repo: id.clone(), origin, changes, unread, fixed })
 }
 
 fn change(repo: &Repo, meter: &Meter, commit: &CommitInfo) -> Result<Change, String> {

@@ -2,62 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use abide_core::decision::Verdict;
 use abide_core::safe_text;
 use serde_json::{Value, json};
 
-use super::{Change, Outcome, Past, naive};
-
-/// How many changes went which way.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    /// Would have merged by themselves.
-    pub(crate) auto: u64,
-    /// Would have, if what was not measured is clean. They are counted under `queue`, too.
-    pub(crate) if_clean: u64,
-    /// Would have waited for a person.
-    pub(crate) queue: u64,
-    /// Would have been denied.
-    pub(crate) deny: u64,
-}
-
-impl Counts {
-    pub(crate) fn of(outcomes: &[Outcome]) -> Self {
-        let count = |test: &dyn Fn(&Outcome) -> bool| {
-            u64::try_from(outcomes.iter().filter(|outcome| test(outcome)).count()).unwrap_or(u64::MAX)
-        };
-        Self {
-            auto: count(&|outcome| outcome.verdict == Verdict::Allow),
-            if_clean: count(&|outcome| outcome.if_clean),
-            queue: count(&|outcome| outcome.verdict == Verdict::Review),
-            deny: count(&|outcome| outcome.verdict == Verdict::Deny),
-        }
-    }
-
-    fn json(self) -> Value {
-        json!({ "auto": self.auto, "auto_if_clean": self.if_clean, "queue": self.queue, "deny": self.deny })
-    }
-}
-
-/// What one profile would have decided.
-#[derive(Debug)]
-pub(crate) struct Column {
-    /// The profile.
-    pub(crate) profile: String,
-    /// One for each change.
-    pub(crate) outcomes: Vec<Outcome>,
-    /// The same by the policy that is compared with.
-    pub(crate) before: Option<Vec<Outcome>>,
-}
-
-/// How a verdict is called in a table.
-pub(crate) fn way(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Allow => "auto",
-        Verdict::Review => "queue",
-        Verdict::Deny => "deny",
-    }
-}
+use super::tally::{Column, Counts, moved, way};
+use super::{Change, Past, naive};
 
 /// The headline, the flips, the table, and what should not have merged.
 pub(crate) fn lines(past: &Past, columns: &[Column]) -> Vec<String> {
@@ -70,9 +19,7 @@ pub(crate) fn lines(past: &Past, columns: &[Column]) -> Vec<String> {
         lines.extend(flips(past, column));
     }
     lines.extend(table(past, columns));
-    for column in columns {
-        lines.extend(leading(column));
-    }
+    lines.extend(columns.iter().map(leading));
     lines.extend(reverted(past, columns));
     lines
 }
@@ -101,34 +48,20 @@ pub(crate) fn name(change: &Change) -> String {
 }
 
 fn flips(past: &Past, column: &Column) -> Vec<String> {
-    let Some(before) = &column.before else { return Vec::new() };
-    let mut looser = Vec::new();
-    let mut moved: BTreeMap<(Verdict, Verdict), u64> = BTreeMap::new();
-    for ((change, old), new) in past.changes.iter().zip(before).zip(&column.outcomes) {
-        if old.verdict == new.verdict {
-            continue;
-        }
-        let count = moved.entry((old.verdict, new.verdict)).or_default();
-        *count = count.saturating_add(1);
-        if new.verdict < old.verdict {
-            let text = format!(
-                "  {} → {}   {}   was: {}",
-                way(old.verdict),
-                way(new.verdict),
-                name(change),
-                old.rules.join(", ")
-            );
-            looser.push((old.verdict, new.verdict, text));
-        }
+    if column.before.is_none() {
+        return Vec::new();
     }
-    // From denied to allowed first.
-    looser.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    let counts: Vec<String> =
-        moved.iter().map(|((old, new), count)| format!("{} → {} {count}", way(*old), way(*new))).collect();
+    let flips = column.flips(past);
+    let counts: Vec<String> = moved(&flips)
+        .iter()
+        .map(|((old, new), count)| format!("{} → {} {count}", way(*old), way(*new)))
+        .collect();
     let told = if counts.is_empty() { "no verdict differs".to_owned() } else { counts.join(" · ") };
-    let mut lines = vec![format!("{}: {told}", column.profile)];
-    lines.extend(looser.into_iter().map(|(_, _, text)| text));
-    lines
+    let looser = flips.iter().filter(|flip| !flip.is_stricter()).map(|flip| {
+        let (old, new) = (way(flip.old.verdict), way(flip.new.verdict));
+        format!("  {old} → {new}   {}   was: {}", name(flip.change), flip.old.rules.join(", "))
+    });
+    [format!("{}: {told}", column.profile)].into_iter().chain(looser).collect()
 }
 
 fn table(past: &Past, columns: &[Column]) -> Vec<String> {
@@ -161,19 +94,10 @@ fn table(past: &Past, columns: &[Column]) -> Vec<String> {
     lines
 }
 
-/// The rules that stood against most changes, each counted where it was the gravest.
-fn leading(column: &Column) -> Vec<String> {
-    let mut rules: BTreeMap<&str, u64> = BTreeMap::new();
-    for outcome in &column.outcomes {
-        if let Some(rule) = outcome.rules.first() {
-            let count = rules.entry(rule).or_default();
-            *count = count.saturating_add(1);
-        }
-    }
-    let mut rules: Vec<(&str, u64)> = rules.into_iter().collect();
-    rules.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+fn leading(column: &Column) -> String {
+    let rules = column.leading();
     let told: Vec<String> = rules.iter().take(6).map(|(rule, count)| format!("{rule} {count}")).collect();
-    vec![format!("{:<26}{}", format!("why: {}", column.profile), told.join(" · "))]
+    format!("{:<26}{}", format!("why: {}", column.profile), told.join(" · "))
 }
 
 /// What would have merged by itself and was taken back later.
@@ -182,11 +106,9 @@ fn reverted(past: &Past, columns: &[Column]) -> Vec<String> {
     let mut lines = vec![format!("{known} of these were taken back later; of them merged by themselves:")];
     let none = lines.len();
     for column in columns {
-        for (change, outcome) in past.changes.iter().zip(&column.outcomes) {
-            if change.reverted_by.is_some() && (outcome.verdict == Verdict::Allow || outcome.if_clean) {
-                let if_clean = if outcome.if_clean { " (if clean)" } else { "" };
-                lines.push(format!("  {:<20}{}{if_clean}", column.profile, name(change)));
-            }
+        for (change, outcome) in column.taken_back(past) {
+            let if_clean = if outcome.if_clean { " (if clean)" } else { "" };
+            lines.push(format!("  {:<20}{}{if_clean}", column.profile, name(change)));
         }
     }
     let by_path =
@@ -198,10 +120,16 @@ fn reverted(past: &Past, columns: &[Column]) -> Vec<String> {
     lines
 }
 
+fn counts(counts: Counts) -> Value {
+    json!({ "auto": counts.auto, "auto_if_clean": counts.if_clean, "queue": counts.queue, "deny": counts.deny })
+}
+
 /// Everything, for machines.
 pub(crate) fn data(past: &Past, columns: &[Column]) -> Value {
-    let profiles: BTreeMap<&str, Value> =
-        columns.iter().map(|column| (column.profile.as_str(), Counts::of(&column.outcomes).json())).collect();
+    let profiles: BTreeMap<&str, Value> = columns
+        .iter()
+        .map(|column| (column.profile.as_str(), counts(Counts::of(&column.outcomes))))
+        .collect();
     let rows: Vec<Value> = past
         .changes
         .iter()

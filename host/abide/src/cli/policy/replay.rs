@@ -1,18 +1,23 @@
 //! `ab policy replay`: what a policy would have decided about past changes.
 
+mod again;
 mod recorded;
 
+use std::fs;
 use std::path::PathBuf;
 
 use abide_core::id::Oid;
 use abide_core::input::{SafetyLevel, SafetyMode};
+use abide_core::safe_text;
 use clap::Args as ClapArgs;
 
 use super::{Files, Which, level};
 use crate::cli::Shell;
 use crate::cli::printer::Tone;
 use crate::policy::Policy;
-use crate::replay::report::{self, Column};
+use crate::replay::page::{self, Made};
+use crate::replay::report;
+use crate::replay::tally::{Column, way};
 use crate::replay::{Asked, Past, corpus, decide, history, naive};
 use crate::report::{Exit, Failure};
 use crate::{repository, wiring};
@@ -43,6 +48,9 @@ pub(crate) struct ReplayArgs {
     /// Show the whole decision about a commit, named by its first letters. May be given more than once.
     #[arg(long, value_name = "COMMIT")]
     show: Vec<String>,
+    /// Write the replay to FILE as one HTML page for a review: with a chart, without scripts, the same bytes every time.
+    #[arg(long, value_name = "FILE", conflicts_with = "ledger")]
+    html: Option<PathBuf>,
 }
 
 pub(crate) fn run(shell: &Shell, args: &ReplayArgs) -> Result<Exit, Failure> {
@@ -82,9 +90,23 @@ pub(crate) fn run(shell: &Shell, args: &ReplayArgs) -> Result<Exit, Failure> {
     for commit in &args.show {
         show(shell, &past, &columns, commit)?;
     }
+    if let Some(file) = &args.html {
+        let made = Made {
+            command: again::command(args),
+            fixed: again::fixed(args, &past),
+            policy: policy.bundle.digest().clone(),
+            against: before.as_ref().map(|before| before.bundle.digest().clone()),
+        };
+        fs::write(file, page::page(&past, &columns, &made)).map_err(|error| {
+            Failure::new("AB0175", format!("`{}` cannot be written: {error}", file.display()))
+                .help("name a file in a folder that exists")
+                .exit(Exit::Usage)
+        })?;
+        shell.printer.line(&format!("wrote     {}", safe_text::line(&file.to_string_lossy())));
+    }
     shell.printer.data(&report::data(&past, &columns));
     for unread in &past.unread {
-        shell.printer.talk(&format!("not counted: {}", abide_core::safe_text::line(unread)));
+        shell.printer.talk(&format!("not counted: {}", safe_text::line(unread)));
     }
     Ok(if past.unread.is_empty() { Exit::Done } else { Exit::Fault })
 }
@@ -160,16 +182,12 @@ fn show(shell: &Shell, past: &Past, columns: &[Column], commit: &str) -> Result<
     printer.line(&format!("  {usual} by the usual rule (documentation and tests by their paths)"));
     for column in columns {
         let Some(outcome) = column.outcomes.get(place) else { continue };
-        let tone = match report::way(outcome.verdict) {
+        let tone = match way(outcome.verdict) {
             "auto" => Tone::Good,
             "queue" => Tone::Wait,
             _ => Tone::Bad,
         };
-        printer.line(&format!(
-            "  {} by {}",
-            printer.paint(tone, report::way(outcome.verdict)),
-            column.profile
-        ));
+        printer.line(&format!("  {} by {}", printer.paint(tone, way(outcome.verdict)), column.profile));
         let mut told: Vec<(&str, String, usize)> = Vec::new();
         for finding in &outcome.decision.findings {
             if let Some(known) = told.iter_mut().find(|(rule, _, _)| *rule == finding.rule) {

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use crate::cli::Shell;
 use crate::desk::Log;
 use crate::policy::Policy;
-use crate::replay::report::{date, way};
+use crate::replay::report::date;
+use crate::replay::tally::way;
 use crate::report::{Exit, Failure};
 
 /// Decides anew about everything that was decided since `since` (`all`, or a day such as 2026-11-01, in UTC).
