@@ -5,6 +5,7 @@ mod bad_input;
 mod crash;
 mod explain;
 mod golden;
+mod guide;
 mod hooks;
 mod in_force;
 mod invariants;

@@ -184,6 +184,23 @@ fn tests_beside_the_rules() {
 }
 
 #[test]
+fn a_rule_that_no_test_comes_to_is_named() {
+    let world = layer(&[("a.rego", RULE), ("a_test.rego", TESTS)]);
+    let said = world.ab(&["policy", "test"]).exits(0).says(" passed, 0 failed, 1 to do (4 of them yours)");
+    assert!(!said.out.contains("no test of yours"), "{}", said.out);
+    // A test that only asks for what is not found tries nothing.
+    let silent = TESTS
+        .replace("change(\"CHANGELOG.md\")", "change(\"x\")")
+        .replace("count(found) == 1", "count(found) == 0");
+    world.write("policies/a_test.rego", silent.as_bytes());
+    world
+        .ab(&["policy", "test"])
+        .exits(0)
+        .says("no test of yours makes `by-hand` find something  policies/a.rego:2");
+    world.ab(&["policy", "test", "--threshold", "100"]).exits(1).says("AB0167").says("policies/a.rego");
+}
+
+#[test]
 fn tables_of_cases() {
     let table = "fixture: data.abide.fixture.merge\ncases:\n\
         - name: a change of the changelog waits\n  input: {facts: {files: [{path: CHANGELOG.md, zones: [], categories: [docs]}]}}\n  rules: [by-hand]\n\

@@ -57,15 +57,30 @@ fn once(shell: &Shell, args: &TestArgs) -> Result<Exit, Failure> {
         None => true,
     };
     let todo = if run.todo.is_empty() { String::new() } else { format!(", {} to do", run.todo.len()) };
-    shell.printer.line(&format!("{passed} passed, {failed} failed{todo}"));
+    let own = run.tests.iter().filter(|test| files.edited(&test.path).is_some()).count();
+    let own = if files.is_layer { format!(" ({own} of them yours)") } else { String::new() };
+    untried(shell, &run, &files);
+    shell.printer.line(&format!("{passed} passed, {failed} failed{todo}{own}"));
     shell.printer.data(&json!({
         "passed": passed,
         "failed": failed,
         "todo": run.todo.iter().map(|(path, rule)| json!({ "path": shown(path, &files), "name": rule })).collect::<Vec<_>>(),
         "tests": run.tests.iter().map(|test| object(test, &files)).collect::<Vec<_>>(),
+        "untried": run.untried.iter().map(|(place, rule)| json!({ "path": shown(&place.path, &files), "line": place.line, "rule": rule })).collect::<Vec<_>>(),
         "coverage": table.as_ref().map(covered::Table::object),
     }));
     Ok(if failed == 0 && enough { Exit::Done } else { Exit::Fault })
+}
+
+/// Says which rules found something in no test: whether they ever would, nobody has tried.
+fn untried(shell: &Shell, run: &TestRun, files: &Files) {
+    for (place, rule) in &run.untried {
+        let (rule, path) = (safe_text::line(rule), shown(&place.path, files));
+        let mark = shell.printer.paint(Tone::Wait, "!");
+        shell
+            .printer
+            .line(&format!("{mark} no test of yours makes `{rule}` find something  {path}:{}", place.line));
+    }
 }
 
 /// The path that a person edits, safe to print.
