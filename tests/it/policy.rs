@@ -101,6 +101,30 @@ fn what_is_doubtful_is_a_warning() {
 }
 
 #[test]
+fn what_loads_and_cannot_be_meant() {
+    let module = format!(
+        "{TITLE}package abide.layers.a\nfindings contains {{\n\t\"rule\": \"a\",\n\t\"level\": \"reveiw\",\n\t\"mesage\": \"m\",\n}} if {{\n\tinput.action.class == \"merge\"\n\tsome file in input.facts.files\n\tfile.pth == \"x\"\n}}\n"
+    );
+    let world = layer(&[("a.rego", &module)]);
+    let said = world.ab(&["--json", "policy", "check"]).exits(1);
+    assert_eq!(
+        findings(&said),
+        [
+            "policies/a.rego:5:1 AB0156",
+            "policies/a.rego:7:12 AB0156",
+            "policies/a.rego:8:3 AB0156",
+            "policies/a.rego:10:25 AB0155",
+            "policies/a.rego:12:2 AB0117",
+        ]
+    );
+    let said =
+        world.ab(&["policy", "check"]).exits(1).says("did you mean `review`?").says("did you mean `MERGE`?");
+    said.says("did you mean `file.path`?").says("the finding has no `msg`").says("a finding has no `mesage`");
+    // Of the rules that ship, nothing of the kind is said.
+    world.ab(&["policy", "check", "--dir", &format!("{}/../policies", env!("CARGO_MANIFEST_DIR"))]).exits(0);
+}
+
+#[test]
 fn zones_of_a_whole_policy() {
     let zones = "ci: {about: a, globs: [\".github/**\"]}\ninfra: {about: a, globs: [\"nowhere/**\"]}\nsecrets: {about: a, globs: []}\n\
         governance: {about: a, globs: [\"README.md\"]}\nnever-touch: {about: a, globs: []}\nexecutes-on-build: {about: a, globs: []}\n";

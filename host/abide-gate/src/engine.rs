@@ -21,6 +21,7 @@ mod testing;
 
 pub use bundle::{Bundle, ENTRYPOINT};
 pub use generations::Generations;
+pub use inspect::meaning::Doubt;
 pub use judge::{LevelLabel, NativeJudge, RecomputeError, level_label, recompute};
 pub use limits::{JudgeLimits, SourceLimits};
 pub use loader::{BundleError, LAYERS, Place};

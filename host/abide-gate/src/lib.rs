@@ -11,7 +11,7 @@ mod question;
 pub mod source;
 
 pub use engine::{
-    Bundle, BundleError, Coverage, ENTRYPOINT, FileCoverage, Generations, INPUT_SCHEMA, JudgeLimits,
+    Bundle, BundleError, Coverage, Doubt, ENTRYPOINT, FileCoverage, Generations, INPUT_SCHEMA, JudgeLimits,
     LevelLabel, NativeJudge, Place, RecomputeError, RegoTest, SourceLimits, Survey, TestOutcome, TestPlan,
     TestRun, level_label, recompute, run_tests, run_tests_apart, survey,
 };

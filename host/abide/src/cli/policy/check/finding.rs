@@ -1,7 +1,7 @@
 //! One finding: a code, where it is in the file that a person edits, what is wrong, and what to do.
 
 use abide_core::safe_text;
-use abide_gate::{BundleError, Place};
+use abide_gate::{BundleError, Doubt, Place};
 
 use crate::cli::policy::Files;
 use crate::config;
@@ -89,6 +89,19 @@ impl Finding {
             help: "once it is committed like this, nothing runs",
             inner: String::new(),
         }
+    }
+
+    /// What loads and cannot be meant, in a file that somebody edits here.
+    pub(super) fn doubt(doubt: &Doubt, files: &Files) -> Option<Self> {
+        files.edited(&doubt.place.path)?;
+        let label = doubt.meant.as_ref().map(|meant| format!("did you mean `{meant}`?")).unwrap_or_default();
+        let help = match doubt.code {
+            "AB0155" => "a comparison that never holds makes the rule silently false",
+            "AB0156" => "a finding that is not understood denies everything",
+            _ => "an undefined path makes the rule silently false",
+        };
+        let place = (doubt.place.path.as_str(), Some(&doubt.place), "");
+        Some(Self::at(Level::Error, doubt.code, place, &doubt.what, files).labelled(&label).helped(help))
     }
 
     /// A rule that nothing reads.
