@@ -3,6 +3,7 @@
 mod approvals;
 mod bad_input;
 mod crash;
+mod eval;
 mod explain;
 mod golden;
 mod guide;

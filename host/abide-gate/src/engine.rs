@@ -25,7 +25,7 @@ pub use inspect::meaning::Doubt;
 pub use judge::{LevelLabel, NativeJudge, RecomputeError, level_label, recompute};
 pub use limits::{JudgeLimits, SourceLimits};
 pub use loader::{BundleError, LAYERS, Place};
-pub use schema::INPUT_SCHEMA;
+pub use schema::{INPUT_SCHEMA, near_input_path};
 pub use survey::{Survey, survey};
 pub use testing::{
     Coverage, FileCoverage, RegoTest, TestOutcome, TestPlan, TestRun, run_tests, run_tests_apart,

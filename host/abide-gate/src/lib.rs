@@ -13,7 +13,7 @@ pub mod source;
 pub use engine::{
     Bundle, BundleError, Coverage, Doubt, ENTRYPOINT, FileCoverage, Generations, INPUT_SCHEMA, JudgeLimits,
     LevelLabel, NativeJudge, Place, RecomputeError, RegoTest, SourceLimits, Survey, TestOutcome, TestPlan,
-    TestRun, level_label, recompute, run_tests, run_tests_apart, survey,
+    TestRun, level_label, near_input_path, recompute, run_tests, run_tests_apart, survey,
 };
 pub use gate::{Admission, AdmitError, Ask, Gate, Judge};
 pub use permit::{Permit, Redeemed, Stale};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use abide_core::facts::Meter;
 use abide_core::facts::config::{ForbiddenPattern, MeasureConfig};
 use abide_core::risk::RiskConfig;
+use abide_core::safe_text;
 use abide_gate::{Bundle, source};
 use abide_sandbox::workspace::DirWorkspaceLimits;
 use abide_sandbox::{EngineLimits, Limits};
@@ -115,6 +116,23 @@ impl Policy {
             Failure::of(error.code(), error).help(help).exit(Exit::Gate)
         })?;
         Self::of(bundle, config)
+    }
+
+    /// Names of the profiles, sorted.
+    pub(crate) fn profiles(&self) -> Vec<String> {
+        let profiles = self.bundle.data().pointer("/profiles").and_then(Value::as_object);
+        profiles.map(|profiles| profiles.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Refuses a profile that is not there.
+    pub(crate) fn has_profile(&self, name: &str) -> Result<(), Failure> {
+        let known = self.profiles();
+        if known.iter().any(|profile| profile == name) {
+            return Ok(());
+        }
+        Err(Failure::new("AB0172", format!("there is no profile `{}`", safe_text::line(name)))
+            .help(format!("one of {}", known.join(", ")))
+            .exit(Exit::Usage))
     }
 
     fn of(bundle: Bundle, config: Option<&Config>) -> Result<Self, Failure> {

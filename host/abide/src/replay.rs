@@ -78,6 +78,8 @@ pub(crate) struct Asked {
     pub(crate) level: SafetyLevel,
     /// The highest autonomy level.
     pub(crate) level_max: u8,
+    /// First letters of commits whose questions are kept.
+    pub(crate) kept: Vec<String>,
 }
 
 /// What would have been decided about one change.
@@ -91,6 +93,8 @@ pub(crate) struct Outcome {
     pub(crate) if_clean: bool,
     /// The whole decision.
     pub(crate) decision: Decision,
+    /// What was asked, if it was to be kept.
+    pub(crate) input: Option<Box<PolicyInput>>,
 }
 
 /// Decides about every change, by all cores: changes of different authors do not touch each other.
@@ -141,11 +145,15 @@ fn decide_share(
             Question::new(input(&policy.risk, past, asked, change, facts)?)
                 .map_err(|error| Failure::of("AB0124", error))
         };
-        let decision = judge.decide(&put(facts.clone())?);
+        let question = put(facts.clone())?;
+        let decision = judge.decide(&question);
+        let is_kept = asked.kept.iter().any(|start| change.commit.as_str().starts_with(start));
+        let input = is_kept.then(|| Box::new(question.input().clone()));
         let in_doubt = decision.verdict == Verdict::Review && !facts.unmeasured.is_empty();
         let if_clean = in_doubt
             && judge.decide(&put(Facts { unmeasured: Vec::new(), ..facts })?).verdict == Verdict::Allow;
-        let outcome = Outcome { verdict: decision.verdict, rules: against(&decision), if_clean, decision };
+        let outcome =
+            Outcome { verdict: decision.verdict, rules: against(&decision), if_clean, decision, input };
         if outcome.verdict == Verdict::Allow || if_clean {
             own.push(change);
         }

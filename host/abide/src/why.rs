@@ -109,7 +109,8 @@ pub(crate) fn flips(bundle: &Bundle, input: &PolicyInput, decision: &Decision) -
     let judge = NativeJudge::over(bundle.clone());
     let mut found = Vec::new();
     for (what, mut other) in candidates(bundle, input, decision) {
-        if let Some(facts) = &other.facts {
+        // Risk follows from the facts; where those are as they were, so is it.
+        if let Some(facts) = other.facts.as_ref().filter(|_| other.facts != input.facts) {
             other.risk = risk.assess(facts);
         }
         let question = Question::new(other).map_err(|error| Failure::of("AB0124", error))?;

@@ -70,6 +70,14 @@ pub(crate) fn is_near(one: &str, other: &str) -> bool {
     distance(one, other) <= 2
 }
 
+/// The nearest path that `input` has, for one that it has not, such as `input.actoin`. A list position is spelled `*`. `None` if it
+/// is one, or if nothing is near.
+pub fn near_input_path(path: &str) -> Option<String> {
+    let parts: Vec<Option<&str>> =
+        path.split('.').skip(1).map(|part| (part != "*").then_some(part)).collect();
+    look_up(&parts).err()?.nearest
+}
+
 fn follow<'a>(schema: &'a Json, mut node: &'a Json) -> &'a Json {
     while let Some(target) = node.get("$ref").and_then(Json::as_str) {
         node = target.strip_prefix('#').and_then(|pointer| schema.pointer(pointer)).unwrap_or(&Json::Null);

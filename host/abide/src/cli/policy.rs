@@ -1,7 +1,9 @@
 //! `ab policy`: the workbench of those who write the rules.
 
 mod check;
+mod eval;
 mod explain;
+mod reasons;
 mod replay;
 mod test;
 
@@ -37,6 +39,8 @@ enum PolicyVerb {
     Test(test::TestArgs),
     /// Say why a decision came out as it did, and what would have to change for another.
     Explain(explain::ExplainArgs),
+    /// Judge one input document; the answer is advice and permits nothing.
+    Eval(eval::EvalArgs),
     /// Say what a policy would have decided about past changes.
     Replay(replay::ReplayArgs),
 }
@@ -67,6 +71,7 @@ pub(crate) fn run(shell: &Shell, args: &PolicyArgs) -> Result<Exit, Failure> {
         PolicyVerb::Check(args) => check::run(shell, args),
         PolicyVerb::Test(args) => test::run(shell, args),
         PolicyVerb::Explain(args) => explain::run(shell, args),
+        PolicyVerb::Eval(args) => eval::run(shell, args),
         PolicyVerb::Replay(args) => replay::run(shell, args),
     }
 }

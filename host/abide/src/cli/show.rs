@@ -259,7 +259,8 @@ fn decision(shell: &Shell, bench: &Bench, seq: Seq, args: &ShowArgs) -> Result<E
     if args.trace {
         trace(shell, bench, record)?;
     }
-    shell.printer.data(&json!({ "seq": seq.0, "decision": decision }));
+    let input: serde_json::Value = bench.desk.value(&record.input)?;
+    shell.printer.data(&json!({ "seq": seq.0, "decision": decision, "input": input }));
     Ok(Exit::Done)
 }
 

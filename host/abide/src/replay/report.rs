@@ -217,5 +217,13 @@ pub(crate) fn data(past: &Past, columns: &[Column]) -> Value {
             })
         })
         .collect();
-    json!({ "origin": past.origin, "changes": past.changes.len(), "unread": past.unread, "profiles": profiles, "rows": rows })
+    let shown: Vec<Value> = columns
+        .iter()
+        .flat_map(|column| past.changes.iter().zip(&column.outcomes).map(move |pair| (column, pair)))
+        .filter_map(|(column, (change, outcome))| {
+            let input = outcome.input.as_ref()?;
+            Some(json!({ "commit": change.commit, "profile": column.profile, "decision": outcome.decision, "input": input }))
+        })
+        .collect();
+    json!({ "shown": shown, "origin": past.origin, "changes": past.changes.len(), "unread": past.unread, "profiles": profiles, "rows": rows })
 }

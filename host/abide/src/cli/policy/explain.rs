@@ -11,11 +11,11 @@ use abide_gate::Bundle;
 use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
-use super::level;
+use super::reasons;
 use crate::cli::Shell;
 use crate::desk::Log;
 use crate::report::{Exit, Failure};
-use crate::why::{self, Fired, Flip};
+use crate::why;
 use crate::{repository, wiring};
 
 /// `ab policy explain`.
@@ -32,9 +32,6 @@ pub(crate) struct ExplainArgs {
     trace: bool,
 }
 
-/// Lines of each kind on the one screen.
-const SHOWN: usize = 8;
-
 pub(crate) fn run(shell: &Shell, args: &ExplainArgs) -> Result<Exit, Failure> {
     let known = repository::open(shell, args.repo.as_deref())?;
     let log = wiring::log(wiring::ledger(&known.state)?, shell.env.drill);
@@ -43,15 +40,18 @@ pub(crate) fn run(shell: &Shell, args: &ExplainArgs) -> Result<Exit, Failure> {
     let (decision, input, bundle) = recorded(&log, record)?;
     let fired = why::fired(&bundle, &decision);
     let flips = why::flips(&bundle, &input, &decision)?;
-    let most = if args.trace { usize::MAX } else { SHOWN };
-    for line in lines(seq, record, &decision, (&fired, &flips), most) {
+    shell.printer.line(&format!("d{seq} {} {} → {}", record.class, record.kind, decision.verdict.as_str()));
+    for line in reasons::lines(&fired, &flips, reasons::most(args.trace)) {
         shell.printer.line(&line);
     }
     if args.trace {
         let text = serde_json::to_string_pretty(&input).map_err(|error| Failure::of("AB0124", error))?;
         shell.printer.line(&safe_text::block(&text));
     }
-    shell.printer.data(&data(seq, &decision, &fired, &flips));
+    let (rules, flips) = reasons::data(&fired, &flips);
+    shell.printer.data(
+        &json!({ "seq": seq.0, "verdict": decision.verdict.as_str(), "rules": rules, "flips": flips, "input": input }),
+    );
     Ok(Exit::Done)
 }
 
@@ -102,72 +102,4 @@ fn recorded(log: &Log, record: &DecisionRecorded) -> Result<(Decision, PolicyInp
     let bundle = Bundle::from_bytes(&log.payload(&record.bundle)?)
         .map_err(|error| Failure::of(error.code(), error).exit(Exit::Evidence))?;
     Ok((log.value(&record.digest)?, log.value(&record.input)?, bundle))
-}
-
-fn lines(
-    seq: Seq,
-    record: &DecisionRecorded,
-    decision: &Decision,
-    (fired, flips): (&[Fired], &[Flip]),
-    most: usize,
-) -> Vec<String> {
-    let mut lines = vec![format!("d{seq} {} {} → {}", record.class, record.kind, decision.verdict.as_str())];
-    if fired.is_empty() {
-        lines.push("no rule found anything".to_owned());
-    }
-    for rule in fired.iter().take(most) {
-        lines.push(format!("  {:<7}{}", level(rule.level), rule.rule));
-        lines.extend(
-            rule.said.iter().take(most.min(2)).map(|said| format!("         {}", safe_text::line(said))),
-        );
-        let hidden = rule.said.len().saturating_sub(most.min(2));
-        if hidden > 0 {
-            lines.push(format!("         and {hidden} more"));
-        }
-        if let Some(place) = rule.stands.first() {
-            let more = rule.stands.len().saturating_sub(1);
-            let more = if more == 0 { String::new() } else { format!(" and {more} more places") };
-            lines.push(format!("         rule   {place}{more}"));
-        }
-        for (path, value) in rule.data.iter().take(most) {
-            lines.push(format!("         data   {path} = {}", short(value, most)));
-        }
-    }
-    lines.extend(hidden(fired.len(), most, "rules"));
-    lines.push(
-        format!(
-            "another verdict by one change: {}",
-            if flips.is_empty() { "none of those tried" } else { "" }
-        )
-        .trim_end()
-        .to_owned(),
-    );
-    for flip in flips.iter().take(most) {
-        lines.push(format!("  {:<7}{}", flip.verdict.as_str(), safe_text::line(&flip.what)));
-    }
-    lines.extend(hidden(flips.len(), most, "changes"));
-    lines
-}
-
-fn hidden(count: usize, most: usize, what: &str) -> Option<String> {
-    let left = count.saturating_sub(most);
-    (left > 0).then(|| format!("  and {left} more {what}: --trace"))
-}
-
-fn short(value: &Value, most: usize) -> String {
-    let text = value.to_string();
-    if text.chars().count() <= 72 || most == usize::MAX {
-        return text;
-    }
-    format!("{}…", text.chars().take(71).collect::<String>())
-}
-
-fn data(seq: Seq, decision: &Decision, fired: &[Fired], flips: &[Flip]) -> Value {
-    let rules: Vec<Value> = fired
-        .iter()
-        .map(|rule| json!({ "rule": rule.rule, "level": level(rule.level), "said": rule.said, "stands": rule.stands, "data": rule.data }))
-        .collect();
-    let flips: Vec<Value> =
-        flips.iter().map(|flip| json!({ "verdict": flip.verdict.as_str(), "what": flip.what })).collect();
-    json!({ "seq": seq.0, "verdict": decision.verdict.as_str(), "rules": rules, "flips": flips })
 }

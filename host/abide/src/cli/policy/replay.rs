@@ -90,6 +90,7 @@ pub(crate) fn run(shell: &Shell, args: &ReplayArgs) -> Result<Exit, Failure> {
             mode: SafetyMode::DenyByDefault,
             level: SafetyLevel::High,
             level_max: 5,
+            kept: args.show.clone(),
         };
         let outcomes = decide(&policy, &past, &asked)?;
         let before = before.as_ref().map(|before| decide(before, &past, &asked)).transpose()?;
@@ -144,19 +145,8 @@ fn own_profile(shell: &Shell, args: &ReplayArgs) -> Option<String> {
 }
 
 fn profiles(args: &ReplayArgs, policy: &Policy) -> Result<Vec<String>, Failure> {
-    let known: Vec<String> = policy
-        .bundle
-        .data()
-        .pointer("/profiles")
-        .and_then(serde_json::Value::as_object)
-        .map(|profiles| profiles.keys().cloned().collect())
-        .unwrap_or_default();
-    if let Some(odd) = args.profile.iter().find(|profile| !known.contains(profile)) {
-        return Err(Failure::new("AB0172", format!("there is no profile `{odd}`"))
-            .help(format!("one of {}", known.join(", ")))
-            .exit(Exit::Usage));
-    }
-    Ok(if args.profile.is_empty() { known } else { args.profile.clone() })
+    args.profile.iter().try_for_each(|profile| policy.has_profile(profile))?;
+    Ok(if args.profile.is_empty() { policy.profiles() } else { args.profile.clone() })
 }
 
 fn past(shell: &Shell, args: &ReplayArgs, policy: &Policy) -> Result<Past, Failure> {
