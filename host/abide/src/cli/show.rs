@@ -279,7 +279,7 @@ fn story(shell: &Shell, bench: &Bench, what: &str) -> Result<Exit, Failure> {
     let run = drive::fold(&id, &history)?;
     let started = &run.started;
     shell.printer.line(&format!(
-        "run {id}  {} → {}  {} {}",
+        "run {id}  {} → {}  {} · {}",
         started.repo,
         started.target.short(),
         started.profile,
@@ -287,7 +287,10 @@ fn story(shell: &Shell, bench: &Bench, what: &str) -> Result<Exit, Failure> {
     ));
     for (seq, event) in history.iter().filter(|(_, event)| event.run.as_ref() == Some(&id)) {
         if let Some(text) = told(event) {
-            shell.printer.line(&format!("{:>6}  {text}", format!("d{seq}")));
+            // Only what can be asked for as a decision is called one.
+            let is_decision = matches!(event.body, Body::DecisionRecorded(_));
+            let place = if is_decision { format!("d{seq}") } else { seq.to_string() };
+            shell.printer.line(&format!("{place:>6}  {text}"));
         }
     }
     shell.printer.line(&format!("next: {}", next(bench, &run)?));
