@@ -72,6 +72,33 @@ fn the_file_that_init_writes_is_not_against_its_own_rules() {
 }
 
 #[test]
+fn a_repository_that_moved_keeps_its_log() {
+    let world = World::new(&[("ab.yml", AB_YML), ("README.md", "x\n")]);
+    world.ab(&["run", "--ticket", "Repair broken links"]).exits(0);
+    let events = world.log().len();
+    let (elsewhere, other) = (world.beside("elsewhere"), world.beside("other"));
+    // While it has not moved, nobody takes its log away.
+    world.git(&["clone", "--quiet", ".", other.to_str().unwrap()]);
+    world.ab_at(&other, &["init", "--moved", "world"], &[]).exits(2).says("AB0048").says("still at");
+    std::fs::rename(world.repo(), &elsewhere).unwrap();
+    let at = |args: &[&str]| world.ab_at(&elsewhere, args, &[]);
+    at(&["doctor"]).exits(2).says("AB0005").says("ab init --moved world");
+    at(&["init"]).exits(2).says("AB0048").says("ab init --moved world");
+    // A repository that the log knows nothing of does not get it.
+    let stranger = world.beside("stranger");
+    std::fs::create_dir(&stranger).unwrap();
+    for args in [&["init", "--quiet"][..], &["commit", "--quiet", "--allow-empty", "--message", "x"]] {
+        assert_eq!(world.try_git(&stranger, args).code, 0);
+    }
+    world.ab_at(&stranger, &["init", "--moved", "world"], &[]).exits(2).says("AB0048").says("no commit");
+    at(&["init", "--moved", "world"]).exits(0);
+    let log = at(&["audit", "log"]).exits(0).out.lines().count();
+    assert_eq!(log, events, "the log goes on");
+    at(&["verify"]).exits(0);
+    at(&["run", "--ticket", "Repair broken links"]).exits(0);
+}
+
+#[test]
 fn what_messages_refer_to_is_in_the_binary() {
     let world = World::bare_of_ab(&[]);
     for (topic, text) in [

@@ -82,6 +82,9 @@ pub(crate) struct InitArgs {
     /// Name of the repository in the log; its folder's name if not given.
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
+    /// The folder was moved: take the log called NAME along, with its key.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["name", "target"])]
+    pub(crate) moved: Option<String>,
     /// The branch that changes are for; the current branch if not given.
     #[arg(long, value_name = "BRANCH")]
     pub(crate) target: Option<String>,
