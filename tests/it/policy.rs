@@ -138,11 +138,11 @@ fn zones_of_a_whole_policy() {
 #[test]
 fn programs_read_it_too() {
     let world =
-        layer(&[("a,b.rego", &format!("{TITLE}package abide.layers.a\nfindings contains 1 if input.x\n"))]);
+        layer(&[("a,b.rego", &format!("{TITLE}package abide.layers.a\nfindings contains input.x\n"))]);
     let said = world.ab(&["policy", "check", "--format", "github"]).exits(1);
     assert_eq!(
         said.out,
-        "::error file=policies/a%2Cb.rego,line=5,col=24,title=AB0117::`input.x` is not in the input schema; did you mean `input.now`?\n"
+        "::error file=policies/a%2Cb.rego,line=5,col=19,title=AB0117::`input.x` is not in the input schema; did you mean `input.now`?\n"
     );
     let sarif = world.ab(&["policy", "check", "--format", "sarif"]).exits(1).json();
     assert_eq!(sarif["version"], "2.1.0");
@@ -150,7 +150,7 @@ fn programs_read_it_too() {
     assert_eq!((&result["ruleId"], &result["level"]), (&Json::from("AB0117"), &Json::from("error")));
     let place = &result["locations"][0]["physicalLocation"];
     assert_eq!(place["artifactLocation"]["uri"], "policies/a%2Cb.rego");
-    assert_eq!(place["region"], serde_json::json!({"startLine": 5, "startColumn": 24, "endColumn": 31}));
+    assert_eq!(place["region"], serde_json::json!({"startLine": 5, "startColumn": 19, "endColumn": 26}));
 }
 
 #[test]

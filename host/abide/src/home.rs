@@ -98,7 +98,13 @@ impl Home {
             let gone: Vec<String> = self
                 .gone()
                 .iter()
-                .map(|state| format!("if it was moved from {0}: ab init --moved {1}", state.repository.git_dir.display(), state.repository.id))
+                .map(|state| {
+                    format!(
+                        "if it was moved from {0}: ab init --moved {1}",
+                        state.repository.git_dir.display(),
+                        state.repository.id
+                    )
+                })
                 .collect();
             let help = ["ab init makes it ready".to_owned()].into_iter().chain(gone.into_iter().take(3));
             Failure::new("AB0005", format!("`{}` is not known to ab", git_dir.display()))

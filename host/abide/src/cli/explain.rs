@@ -38,7 +38,7 @@ pub(crate) fn run(shell: &Shell, args: &ExplainArgs) -> Result<Exit, Failure> {
             .help("ab explain lists all of them")
             .exit(Exit::Usage));
     };
-    shell.printer.line(text.trim_end());
+    shell.printer.exact(text.trim_end());
     shell.printer.data(&json!({ "topic": path, "text": text }));
     Ok(Exit::Done)
 }

@@ -41,9 +41,12 @@ pub(crate) fn run(shell: &Shell, args: &InitArgs) -> Result<Exit, Failure> {
     let is_new = home.find(&git_dir).is_err() && args.name.is_none();
     if let Some(state) = home.left_behind(&repo).filter(|_| is_new) {
         let (name, was) = (&state.repository.id, state.repository.git_dir.display());
-        return Err(Failure::new("AB0048", format!("this repository has a log already, of when it was at {was}"))
-            .help(format!("ab init --moved {name} goes on with it; ab init --name NAME begins another one"))
-            .exit(Exit::Usage));
+        return Err(Failure::new(
+            "AB0048",
+            format!("this repository has a log already, of when it was at {was}"),
+        )
+        .help(format!("ab init --moved {name} goes on with it; ab init --name NAME begins another one"))
+        .exit(Exit::Usage));
     }
     let target = target(&repo, args)?;
     let head = repo.branch(&target).map_err(|error| Failure::of(error.code(), error).exit(Exit::Usage))?;

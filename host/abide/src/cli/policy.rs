@@ -192,7 +192,11 @@ fn as_given(folder: &Path) -> String {
 
 fn read(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
     let unreadable = |path: &Path, error: std::io::Error| {
-        Failure::new("AB0160", format!("`{}` cannot be read: {error}", path.display())).exit(Exit::Usage)
+        Failure::new("AB0160", format!("`{}` cannot be read: {error}", path.display()))
+            .help(
+                "ab init writes policies/ for a repository; --dir FOLDER names a policy that lies elsewhere",
+            )
+            .exit(Exit::Usage)
     };
     let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];

@@ -128,7 +128,10 @@ pub(crate) fn propose(shell: &Shell, args: &ProposeArgs) -> Result<Exit, Failure
     let incoming = bench.known.state.incoming(&run);
     let from = args.from.as_deref().unwrap_or_else(|| bench.known.repo.git_dir());
     let taken = abide_effects::forge::Intake::take(&bench.known.repo, from, &args.commit, &incoming);
-    let commit: Oid = taken.map_err(|error| Failure::of(error.code(), error).exit(Exit::Usage))?;
+    let commit: Oid = taken.map_err(|error| {
+        let help = format!("name a branch or a commit that git log shows in {}", from.display());
+        Failure::of(error.code(), error).help(help).exit(Exit::Usage)
+    })?;
     let target = &bench.config.target;
     let head = bench.known.head(target)?;
     let scratch = Scratch::with_incoming(&bench.known.repo, &bench.known.state.scratch()?, &incoming)
@@ -235,10 +238,12 @@ pub(crate) fn conclude(shell: &Shell, desk: &Desk, run: &Run) -> Exit {
     };
     sign(shell, desk);
     let size = desk.ledger.size().unwrap_or_default();
-    shell.printer.line(&format!(
-        "{word}: {merged} merged, {queued} queued, {denied} denied. Evidence: run {}, log size {size}",
-        run.id
-    ));
+    let tally = if run.plan_denied {
+        "the plan itself, so nothing was begun".to_owned()
+    } else {
+        format!("{merged} merged, {queued} queued, {denied} denied")
+    };
+    shell.printer.line(&format!("{word}: {tally}. Evidence: run {}, log size {size}", run.id));
     let next = items.first().map_or_else(
         || format!("ab show {} · ab packet {}", run.id, run.id),
         |item| format!("ab show {item} · ab approve {item} · ab deny {item} --reason WHY"),
@@ -330,6 +335,17 @@ fn find_ticket(bench: &Bench, word: &str) -> Result<(Option<String>, String), Fa
             .map_err(|error| Failure::of("AB0020", error).help("a ticket is UTF-8 text").exit(Exit::Usage))?;
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         return Ok((name, text));
+    }
+    // What looks like a file is meant as one: it is neither an id nor a title.
+    let looks_like_a_file =
+        !word.contains(char::is_whitespace) && (word.contains('/') || word.strip_suffix(".md").is_some());
+    if looks_like_a_file && !word.ends_with('/') {
+        return Err(Failure::new(
+            "AB0025",
+            format!("there is no file `{}`", abide_core::safe_text::line(word)),
+        )
+        .help("a ticket is a file, an id, or words: --ticket \"Repair links in docs/\"")
+        .exit(Exit::Usage));
     }
     let is_id = !word.contains(char::is_whitespace)
         && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'#'));

@@ -200,15 +200,15 @@ fn blast_radius(facts: &Facts, input: &PolicyInput) -> String {
     } else {
         format!("zones: {}", facts.zones.join(", "))
     };
-    let run = input.checks.iter().filter(|check| check.outcome == "passed").count();
+    let passed = input.checks.iter().filter(|check| check.outcome == "passed").count();
+    let checks = match input.checks.len() {
+        0 => "no checks".to_owned(),
+        all => format!("checks: {passed} of {all} passed"),
+    };
+    let files = if totals.files == 1 { "1 file".to_owned() } else { format!("{} files", totals.files) };
     format!(
-        "{} files, +{} −{}, {} binaries, {zones}, checks: {run} of {} passed, tests removed: {}",
-        totals.files,
-        totals.added,
-        totals.removed,
-        totals.binaries,
-        input.checks.len(),
-        facts.tests.removed
+        "{files}, +{} −{}, {} binaries, {zones}, {checks}, tests removed: {}",
+        totals.added, totals.removed, totals.binaries, facts.tests.removed
     )
 }
 
@@ -268,7 +268,7 @@ fn decision(shell: &Shell, bench: &Bench, seq: Seq, args: &ShowArgs) -> Result<E
 fn trace(shell: &Shell, bench: &Bench, record: &DecisionRecorded) -> Result<(), Failure> {
     let input: serde_json::Value = bench.desk.value(&record.input)?;
     let text = serde_json::to_string_pretty(&input).map_err(|error| Failure::of("AB0124", error))?;
-    shell.printer.line(&safe_text::block(&text));
+    shell.printer.exact(&safe_text::block(&text));
     Ok(())
 }
 
@@ -334,6 +334,7 @@ fn told(event: &Event) -> Option<String> {
         Body::PatchCommitted { unit, commit, branch, .. } => {
             format!("{unit} committed {} on {}", commit.short(), branch.short())
         }
+        Body::ChecksFinished { unit, results, .. } if results.is_empty() => format!("{unit} has no checks"),
         Body::ChecksFinished { unit, passed, results, .. } => {
             format!("{unit} checks {} of {}", if *passed { "passed" } else { "failed" }, results.len())
         }

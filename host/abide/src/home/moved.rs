@@ -50,7 +50,7 @@ impl Home {
         }
         let registered = Registered { git_dir: git_dir.to_owned(), ..state.repository };
         let text = serde_json::to_vec_pretty(&registered).map_err(|error| Failure::of("AB0004", error))?;
-        let fault = |error| Failure::of("AB0004", error).help(format!("{} could not be written", FILE));
+        let fault = |error| Failure::of("AB0004", error).help(format!("{FILE} could not be written"));
         let mode = fs::Permissions::from_mode(0o600);
         let mut file =
             tempfile::Builder::new().permissions(mode).tempfile_in(&state.folder).map_err(fault)?;
@@ -65,9 +65,9 @@ impl State {
     fn knows(&self, repo: &Repo) -> Result<bool, Failure> {
         let log = wiring::log(wiring::ledger(self)?, None);
         let started = log.of_kinds(&["RunStarted"])?;
-        let bases = started.iter().rev().filter_map(|(_, event)| match &event.body {
-            Body::RunStarted(started) => Some(&started.base),
-            _ => None,
+        let bases = started.iter().rev().filter_map(|(_, event)| {
+            let Body::RunStarted(started) = &event.body else { return None };
+            Some(&started.base)
         });
         let has = |base: &Oid| repo.commit(base).is_ok();
         Ok(bases.take(16).any(has))

@@ -42,7 +42,7 @@ pub(crate) fn run(shell: &Shell, args: &CheckArgs) -> Result<Exit, Failure> {
     let printer = &shell.printer;
     match args.format {
         Format::Text => {
-            printer.line(&text::all(&findings, &files, printer.colour(), printer.width()));
+            printer.exact(&text::all(&findings, &files, printer.colour(), printer.width()));
             printer.data(&machine::object(&findings));
         }
         Format::Sarif => printer.raw(&format!("{}\n", machine::sarif(&findings))),

@@ -49,7 +49,7 @@ pub(crate) fn run(shell: &Shell, args: &ExplainArgs) -> Result<Exit, Failure> {
     }
     if args.trace {
         let text = serde_json::to_string_pretty(&input).map_err(|error| Failure::of("AB0124", error))?;
-        shell.printer.line(&safe_text::block(&text));
+        shell.printer.exact(&safe_text::block(&text));
     }
     let (rules, flips) = reasons::data(&fired, &flips);
     shell.printer.data(

@@ -70,7 +70,7 @@ pub(super) fn show(shell: &Shell, bench: &Bench, record: &DecisionRecorded) -> R
             Some('-') => Tone::Bad,
             _ => Tone::Faint,
         };
-        shell.printer.line(&shell.printer.paint(tone, &safe_text::block(&line)));
+        shell.printer.exact(&shell.printer.paint(tone, &safe_text::block(&line)));
     }
     Ok(())
 }
