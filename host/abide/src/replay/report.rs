@@ -41,7 +41,9 @@ pub(crate) fn lines(past: &Past, columns: &[Column], own: Option<&str>) -> Vec<S
         let names: Vec<&str> = idle.iter().map(|column| column.profile.as_str()).collect();
         lines.push(format!("deny everything here: {}", names.join(", ")));
     }
-    for column in &telling {
+    // Whoever has a profile wants its reasons; who has none is told all.
+    let has_own = telling.iter().any(|column| Some(column.profile.as_str()) == own);
+    for column in telling.iter().filter(|column| !has_own || Some(column.profile.as_str()) == own) {
         lines.extend(leading(column));
     }
     lines.extend(telling.first().into_iter().flat_map(|column| denied(past, column)));
