@@ -77,16 +77,25 @@ found contains finding if {
 # A level that means nothing must not make a finding vanish.
 findings contains strict(finding) if {
 	some finding in layered
-	not object.get(finding, "level", "") in {"warn", "review", "deny"}
+	not finding.level in {"warn", "review", "deny"}
 }
 
 strict(finding) := finding if finding.level == "hard"
 
-else := {
+else := invalid(sprintf("finding `%v` of a layer has level `%v`", [finding.rule, finding.level])) if {
+	finding.rule
+	finding.level
+}
+
+else := invalid(sprintf("finding `%v` of a layer has no level", [finding.rule])) if finding.rule
+
+else := invalid("a finding of a layer has no rule and no level")
+
+invalid(what) := {
 	"rule": "layer-invalid",
 	"level": "hard",
-	"msg": "a finding of a layer has no level out of `warn`, `review`, `deny` and `hard`",
-	"help": "mend the policy on the target branch",
+	"msg": sprintf("%s; `warn`, `review`, `deny` and `hard` are the levels", [what]),
+	"help": "mend the policy on the target branch: `ab policy check` shows the place",
 }
 
 # Hard findings as they are.

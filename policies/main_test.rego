@@ -77,4 +77,14 @@ test_deny_a_layer_that_means_nothing if {
 	layers := {"acme": {"findings": [{"rule": "mine", "level": "allow", "msg": "m"}]}}
 	decision := data.abide.decision with input as fixture.merge with data.abide.layers as layers
 	"layer-invalid" in fixture.rules(decision, "hard")
+	messages := {finding.msg | some finding in decision.findings}
+	"finding `mine` of a layer has level `allow`; `warn`, `review`, `deny` and `hard` are the levels" in messages
+}
+
+test_deny_a_layer_that_says_little if {
+	every odd in [{"rule": "mine"}, {"level": false}, "mine", 3, {}] {
+		layers := {"acme": {"findings": [odd]}}
+		decision := data.abide.decision with input as fixture.merge with data.abide.layers as layers
+		"layer-invalid" in fixture.rules(decision, "hard")
+	}
 }

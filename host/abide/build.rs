@@ -25,6 +25,16 @@ fn main() {
         !name.ends_with(".md") && !name.contains("/schemas/")
     });
     table(&mut code, "CODES", &root.join("docs/codes"), &|path| path.extension().is_some_and(|e| e == "md"));
+    table(&mut code, "SCHEMAS", &root.join("policies/schemas"), &|path| {
+        path.extension().is_some_and(|e| e == "json")
+    });
+    // What messages refer to, for those who have the binary and nothing else.
+    table(&mut code, "GUIDES", &root.join("docs"), &|path| {
+        let inner = path.strip_prefix(root.join("docs")).unwrap_or(path);
+        let is_guide =
+            inner.components().count() == 1 || inner.starts_with("guides") || inner.starts_with("reference");
+        is_guide && path.extension().is_some_and(|e| e == "md")
+    });
     let shipped = |path: &Path| {
         path.extension().is_some_and(|e| e == "wasm") && !path.to_string_lossy().contains("hostile")
     };

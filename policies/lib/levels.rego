@@ -40,7 +40,7 @@ findings contains {
 	"rule": "profile-unknown",
 	"level": "deny",
 	"msg": sprintf("there is no profile `%s`", [input.run.profile]),
-	"help": "name one of `policies/data/profiles.yaml`",
+	"help": sprintf("name one of %s", [concat(", ", sort(object.keys(data.profiles)))]),
 } if {
 	not profile
 }

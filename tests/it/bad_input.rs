@@ -44,6 +44,23 @@ fn a_policy_that_does_not_load_denies_everything() {
 }
 
 #[test]
+fn a_ticket_file_that_is_not_there() {
+    let world = World::new(PLAIN);
+    for name in ["nofile.md", "tickets/nofile", "./nofile"] {
+        let said = world
+            .ab(&["run", "--ticket", name])
+            .exits(2)
+            .says("AB0025")
+            .says(&format!("there is no file `{name}`"));
+        assert!(!said.err.contains(".md.md"), "{}", said.err);
+    }
+    world.ab(&["run", "--ticket", "ABC-1"]).exits(2).says("AB0025").says("there is no ticket `ABC-1`");
+    world.ab(&["propose", "nowhere"]).exits(2).says("AB0333").says("name a branch or a commit");
+    std::fs::remove_dir_all(world.repo().join("policies")).unwrap();
+    world.ab(&["policy", "check"]).exits(2).says("AB0160").says("ab init");
+}
+
+#[test]
 fn a_policy_that_never_ends_is_a_denial() {
     let rego = "package abide.layers.repository\nimport rego.v1\nfindings contains {\"rule\": \"slow\", \"level\": \"warn\", \"msg\": \"x\"} if {\n\tsome a in input.facts.files\n\tcount([1 | some i in numbers.range(1, 3000); some j in numbers.range(1, 3000); some k in numbers.range(1, 3000); i * j * k < 0]) > 0\n\ta.path == \"\"\n}\n";
     let world = World::new(&[

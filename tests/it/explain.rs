@@ -45,6 +45,42 @@ fn a_rule_is_shown_with_its_place_and_its_data() {
 }
 
 #[test]
+fn the_lowest_level_is_named_and_places_are_those_that_a_person_edits() {
+    let world = World::new(&[
+        ("ab.yml", "autonomy_profile: prod-conservative\nautonomy_max: A1\n"),
+        ("README.md", "one\n"),
+    ]);
+    let rule = "package abide.layers.repository\n\nimport rego.v1\n\nfindings contains {\"rule\": \"mine\", \"level\": \"warn\", \"msg\": \"m\"} if input.action.class == \"WRITE\"\n";
+    world.write("policies/repository.rego", rule.as_bytes());
+    let tip = world.commit("rules");
+    let ticket = world.edit("README.md", Some("one"), "two");
+    world.ab(&["run", "--ticket", &ticket]).exits(4);
+    let data = world.ab(&["policy", "explain", "--json"]).exits(0).json();
+    let levels: Vec<String> =
+        flips(&data, "allow").into_iter().filter(|what| what.contains("autonomy_max")).collect();
+    assert_eq!(levels, ["if `autonomy_max` and the walls of the host allowed A2"]);
+    let said = world.ab(&["policy", "explain"]).exits(0).says("policies/repository.rego:5");
+    assert!(!said.out.contains("layers/repository"), "{}", said.out);
+    let all = world.ab(&["policy", "explain", "--trace"]).exits(0);
+    assert!(!all.out.contains("more places"), "{}", all.out);
+    // Nothing was decided about the commit on which the change rests.
+    for what in [&tip[..8], "main", "HEAD"] {
+        world.ab(&["policy", "explain", what]).exits(2).says("AB0044");
+    }
+    // What a run lists as a decision is one.
+    let listed = world.ab(&["show"]).exits(0).out;
+    let decisions: Vec<&str> = listed
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|word| word.starts_with('d') && word[1..].parse::<u64>().is_ok())
+        .collect();
+    assert!(!decisions.is_empty(), "{listed}");
+    for decision in decisions {
+        world.ab(&["policy", "explain", decision]).exits(0);
+    }
+}
+
+#[test]
 fn what_the_log_decided_is_decided_anew() {
     let world = World::new(FILES);
     let ticket = world.edit("src/lib.rs", Some("area"), "surface");

@@ -1,12 +1,15 @@
 //! One binary for every suite that crosses crates.
 
+mod approvals;
 mod bad_input;
 mod bundles;
 mod crash;
 mod eval;
 mod explain;
 mod golden;
+mod guide;
 mod hooks;
+mod in_force;
 mod invariants;
 mod policy;
 mod prove;

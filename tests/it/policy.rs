@@ -101,6 +101,30 @@ fn what_is_doubtful_is_a_warning() {
 }
 
 #[test]
+fn what_loads_and_cannot_be_meant() {
+    let module = format!(
+        "{TITLE}package abide.layers.a\nfindings contains {{\n\t\"rule\": \"a\",\n\t\"level\": \"reveiw\",\n\t\"mesage\": \"m\",\n}} if {{\n\tinput.action.class == \"merge\"\n\tsome file in input.facts.files\n\tfile.pth == \"x\"\n}}\n"
+    );
+    let world = layer(&[("a.rego", &module)]);
+    let said = world.ab(&["--json", "policy", "check"]).exits(1);
+    assert_eq!(
+        findings(&said),
+        [
+            "policies/a.rego:5:1 AB0156",
+            "policies/a.rego:7:12 AB0156",
+            "policies/a.rego:8:3 AB0156",
+            "policies/a.rego:10:25 AB0155",
+            "policies/a.rego:12:2 AB0117",
+        ]
+    );
+    let said =
+        world.ab(&["policy", "check"]).exits(1).says("did you mean `review`?").says("did you mean `MERGE`?");
+    said.says("did you mean `file.path`?").says("the finding has no `msg`").says("a finding has no `mesage`");
+    // Of the rules that ship, nothing of the kind is said.
+    world.ab(&["policy", "check", "--dir", &format!("{}/../policies", env!("CARGO_MANIFEST_DIR"))]).exits(0);
+}
+
+#[test]
 fn zones_of_a_whole_policy() {
     let zones = "ci: {about: a, globs: [\".github/**\"]}\ninfra: {about: a, globs: [\"nowhere/**\"]}\nsecrets: {about: a, globs: []}\n\
         governance: {about: a, globs: [\"README.md\"]}\nnever-touch: {about: a, globs: []}\nexecutes-on-build: {about: a, globs: []}\n";
@@ -114,11 +138,11 @@ fn zones_of_a_whole_policy() {
 #[test]
 fn programs_read_it_too() {
     let world =
-        layer(&[("a,b.rego", &format!("{TITLE}package abide.layers.a\nfindings contains 1 if input.x\n"))]);
+        layer(&[("a,b.rego", &format!("{TITLE}package abide.layers.a\nfindings contains input.x\n"))]);
     let said = world.ab(&["policy", "check", "--format", "github"]).exits(1);
     assert_eq!(
         said.out,
-        "::error file=policies/a%2Cb.rego,line=5,col=24,title=AB0117::`input.x` is not in the input schema; did you mean `input.now`?\n"
+        "::error file=policies/a%2Cb.rego,line=5,col=19,title=AB0117::`input.x` is not in the input schema; did you mean `input.now`?\n"
     );
     let sarif = world.ab(&["policy", "check", "--format", "sarif"]).exits(1).json();
     assert_eq!(sarif["version"], "2.1.0");
@@ -126,7 +150,7 @@ fn programs_read_it_too() {
     assert_eq!((&result["ruleId"], &result["level"]), (&Json::from("AB0117"), &Json::from("error")));
     let place = &result["locations"][0]["physicalLocation"];
     assert_eq!(place["artifactLocation"]["uri"], "policies/a%2Cb.rego");
-    assert_eq!(place["region"], serde_json::json!({"startLine": 5, "startColumn": 24, "endColumn": 31}));
+    assert_eq!(place["region"], serde_json::json!({"startLine": 5, "startColumn": 19, "endColumn": 26}));
 }
 
 #[test]
@@ -181,6 +205,23 @@ fn tests_beside_the_rules() {
     world.write("policies/a.rego", b"package abide.layers.a\nfindings contains {");
     let said = world.ab(&["policy", "test"]).exits(6).says("policies/a.rego:2:");
     assert!(!said.err.contains("layers/a.rego"), "{}", said.err);
+}
+
+#[test]
+fn a_rule_that_no_test_comes_to_is_named() {
+    let world = layer(&[("a.rego", RULE), ("a_test.rego", TESTS)]);
+    let said = world.ab(&["policy", "test"]).exits(0).says(" passed, 0 failed, 1 to do (4 of them yours)");
+    assert!(!said.out.contains("no test of yours"), "{}", said.out);
+    // A test that only asks for what is not found tries nothing.
+    let silent = TESTS
+        .replace("change(\"CHANGELOG.md\")", "change(\"x\")")
+        .replace("count(found) == 1", "count(found) == 0");
+    world.write("policies/a_test.rego", silent.as_bytes());
+    world
+        .ab(&["policy", "test"])
+        .exits(0)
+        .says("no test of yours makes `by-hand` find something  policies/a.rego:2");
+    world.ab(&["policy", "test", "--threshold", "100"]).exits(1).says("AB0167").says("policies/a.rego");
 }
 
 #[test]
@@ -274,4 +315,22 @@ fn a_waiver_that_has_ended_is_told() {
     let world = whole(&[("data/waivers.yaml", &waiver("2999-01-31T00:00:00Z"))]);
     let said = world.ab(&["policy", "check", "--dir", "rules"]).exits(0);
     assert!(!said.out.contains("AB0163"), "{}", said.out);
+}
+
+/// Denies every merge: legal, and against much of what the shipped tests say of the shipped policy alone.
+const NO_MERGE: &str = "package abide.layers.a\nfindings contains {\"rule\": \"by-hand\", \"level\": \"deny\", \"msg\": \"no merge\"} if input.action.class == \"MERGE\"\n";
+
+#[test]
+fn a_strict_rule_fails_no_shipped_test_and_its_own_tests_see_everything() {
+    let table =
+        "fixture: data.abide.fixture.merge\ncases:\n- {name: ours, verdict: deny, rules: [by-hand]}\n";
+    let world = layer(&[("a.rego", NO_MERGE), ("a_cases.yaml", table)]);
+    let said = world.ab(&["policy", "test"]).exits(0).says(" passed, 0 failed");
+    let without = layer(&[]).ab(&["--json", "policy", "test"]).exits(0).json();
+    let with = world.ab(&["--json", "policy", "test"]).exits(0).json();
+    let count = |run: &Json| run["passed"].as_u64().unwrap();
+    assert_eq!(count(&with), count(&without) + 1, "every shipped test still runs: {}", said.out);
+    // A test of one's own is put to everything together, and one that is not true is seen.
+    world.write("policies/a_cases.yaml", table.replace("deny", "allow").as_bytes());
+    world.ab(&["policy", "test"]).exits(1).says("expected `allow`, is `deny`").says(" passed, 1 failed");
 }

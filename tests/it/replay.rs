@@ -112,7 +112,25 @@ fn the_history_of_a_repository_and_what_a_new_rule_changes() {
     fs::write(stricter.join("repository.rego"), rule).unwrap();
     let said = world.ab(&[&replay[..], &["--against", stricter.to_str().unwrap()]].concat()).exits(0);
     said.says("deny → auto").says("was: no-docs");
+    // The same rule as one's own, against what ships: each change that it would have stopped is named, and it alone is the difference.
+    world.write("policies/docs.rego", rule.replace("layers.repository", "layers.docs").as_bytes());
+    let said = world.ab(&[&replay[..], &["--against", "shipped"]].concat()).exits(0);
+    let said = said.says("auto → deny").says("by: no-docs").says("denied by prod-conservative:");
+    assert!(said.out.contains(&docs[..12]), "{}", said.out);
+    std::fs::remove_file(world.repo().join("policies/docs.rego")).unwrap();
+    // All profiles: the one of ab.yml is marked and first, those that deny everything are named in one line.
+    let said = world.ab(&["policy", "replay"]).exits(0).says("← ab.yml");
+    let lines: Vec<&str> = said.out.lines().collect();
+    let head = lines.iter().position(|line| line.trim_start().starts_with("auto")).unwrap();
+    assert!(lines[head + 1].starts_with("prod-conservative"), "{}", said.out);
+    assert!(said.out.contains("deny everything here: exploration, manual"), "{}", said.out);
+    // What cannot be shown is said before anything else; what git names is found.
+    world.ab(&[&replay[..], &["--show", "HEAD"]].concat()).exits(0).says("by the rule of thumb");
+    let said = world.ab(&[&replay[..], &["--show", "nowhere"]].concat()).exits(2).says("AB0173");
+    assert_eq!(said.out, "");
+    world.ab(&["policy", "replay", "--history", "0"]).exits(2);
     world.ab(&["policy", "replay", "--git", "nothing..main"]).exits(2).says("AB0173");
+    world.ab(&["policy", "replay", "--git", "main..main"]).exits(0).says("no change of");
     world.ab(&["policy", "replay", "--show", "ffffffff"]).exits(2).says("AB0173");
 }
 

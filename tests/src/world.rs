@@ -41,7 +41,7 @@ impl Said {
     #[track_caller]
     pub fn says(self, text: &str) -> Self {
         assert!(
-            self.out.contains(text) || self.err.contains(text),
+            self.out.contains(text) || self.err.contains(text) || unwrapped(&self.err).contains(text),
             "`{text}` is not said\n-- stdout\n{}\n-- stderr\n{}",
             self.out,
             self.err
@@ -208,6 +208,14 @@ impl World {
             .map(|item| item["item"].as_str().unwrap().to_owned())
             .collect()
     }
+}
+
+/// What stands in a frame, without the line breaks that the frame makes.
+fn unwrapped(text: &str) -> String {
+    text.split(|c: char| c.is_whitespace() || c == '│')
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn said(output: Output) -> Said {

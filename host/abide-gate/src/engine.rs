@@ -28,6 +28,7 @@ pub use anatomy::{Anatomy, anatomy};
 pub use bundle::{Bundle, ENTRYPOINT};
 pub(crate) use document::read_plain as read_json;
 pub use generations::Generations;
+pub use inspect::meaning::Doubt;
 pub use invariants::{Invariant, Invariants, Violation};
 pub use judge::{LevelLabel, NativeJudge, RecomputeError, level_label, recompute};
 pub use limits::{JudgeLimits, SourceLimits};
@@ -36,7 +37,9 @@ pub use opinion::Opinion;
 pub use reader::{ReadError, Reader};
 pub use schema::{INPUT_SCHEMA, near_input_path};
 pub use survey::{Survey, survey};
-pub use testing::{Coverage, FileCoverage, RegoTest, TestOutcome, TestPlan, TestRun, run_tests};
+pub use testing::{
+    Coverage, FileCoverage, RegoTest, TestOutcome, TestPlan, TestRun, run_tests, run_tests_apart,
+};
 
 #[cfg(test)]
 mod tests;

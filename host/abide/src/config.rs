@@ -320,7 +320,7 @@ impl Config {
         }
         let raw: RawConfig = serde_saphyr::from_str(text).map_err(|error| ConfigError::Shape {
             offset: error.location().map(|at| offset(text, at.line(), at.column())),
-            why: error.without_snippet().to_string(),
+            why: words(&error.without_snippet().to_string()),
             text: text.to_owned(),
         })?;
         Self::check(raw, target)
@@ -450,6 +450,18 @@ fn probe(raw: RawProbe) -> Result<HealthProbe, ConfigError> {
 }
 
 /// Byte offset of a line and column, both counted from 1.
+/// The parser's words without its place, which the frame shows, and without its advice to the programmer who calls it.
+fn words(why: &str) -> String {
+    let why = why.strip_prefix("error: ").unwrap_or(why);
+    let why = match why.split_once(": ") {
+        Some((place, rest)) if place.starts_with("line ") && place.contains(" column ") => rest,
+        _ => why,
+    };
+    let why = why.split('\n').next().unwrap_or(why);
+    let why = why.split(", set ").next().unwrap_or(why);
+    why.rsplit_once(" at line ").map_or(why, |(sentence, _)| sentence).trim().to_owned()
+}
+
 fn offset(text: &str, line: u64, column: u64) -> usize {
     let before: usize = text
         .split_inclusive('\n')

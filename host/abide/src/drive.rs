@@ -4,6 +4,7 @@
 
 mod deploy;
 mod land;
+pub(crate) mod offer;
 mod work;
 
 use std::cell::Cell;
@@ -30,7 +31,7 @@ use crate::workshop::Workshop;
 /// The ledger's code for a run that another process carried on.
 const OVERTAKEN: &str = "AB0411";
 /// Hours that a person has to decide.
-const REVIEW_HOURS: u64 = 24;
+pub(crate) const REVIEW_HOURS: u64 = 24;
 
 /// Everything that carrying a run on takes.
 #[derive(Debug)]

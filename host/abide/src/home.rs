@@ -3,6 +3,8 @@
 //! `$ABIDE_HOME/<name>/` holds one repository's log, key and scratch space; `repository.json` in it says which repository that is. Beside them lie
 //! `signers.yaml`, the list of those who may sign policy, and `keys/`, the keys of this user.
 
+mod moved;
+
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -110,8 +112,20 @@ impl Home {
         let mut found: Vec<State> = states.filter(|state| state.repository.git_dir == git_dir).collect();
         found.sort_by(|a, b| a.folder.cmp(&b.folder));
         found.into_iter().next().ok_or_else(|| {
+            let gone: Vec<String> = self
+                .gone()
+                .iter()
+                .map(|state| {
+                    format!(
+                        "if it was moved from {0}: ab init --moved {1}",
+                        state.repository.git_dir.display(),
+                        state.repository.id
+                    )
+                })
+                .collect();
+            let help = ["ab init makes it ready".to_owned()].into_iter().chain(gone.into_iter().take(3));
             Failure::new("AB0005", format!("`{}` is not known to ab", git_dir.display()))
-                .help("ab init makes it ready")
+                .help(help.collect::<Vec<_>>().join("; "))
                 .exit(Exit::Usage)
         })
     }

@@ -3,6 +3,7 @@
 //! [`cli`] is the face, [`drive`] performs what the spine wants, [`wiring`] alone joins ports to implementations, and [`report`] alone turns
 //! errors into what a person reads.
 
+mod approvers;
 mod bundles;
 pub mod cli;
 mod config;
@@ -12,6 +13,7 @@ mod drive;
 mod embedded;
 mod example;
 mod home;
+mod in_force;
 mod keys;
 mod measure;
 mod policy;

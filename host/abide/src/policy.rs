@@ -188,7 +188,7 @@ fn read<T: DeserializeOwned>(data: &Value, pointer: &str) -> Result<T, Failure> 
     let value = data.pointer(pointer).cloned().unwrap_or(Value::Null);
     serde_json::from_value(value).map_err(|error| {
         Failure::new("AB0150", format!("policy data `{pointer}`: {error}"))
-            .help("policies/data lists what the host reads")
+            .help("`ab explain host.yaml` and `ab explain grants.yaml` show what the host reads")
             .exit(Exit::Gate)
     })
 }

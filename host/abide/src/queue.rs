@@ -7,7 +7,9 @@
 
 use abide_core::action::ActionClass;
 use abide_core::event::{Body, DecisionRecorded, Event};
-use abide_core::id::{Digest, RunId, Seq};
+use abide_core::id::{Digest, Oid, RunId, Seq};
+use abide_core::plan::{PROPOSAL, Plan};
+use abide_core::safe_text;
 use abide_core::spine::{Run, Waiting};
 
 use crate::desk::Log;
@@ -39,10 +41,86 @@ pub(crate) struct Item {
     pub(crate) record: DecisionRecorded,
 }
 
+impl Item {
+    /// The commit on which the action rests: where the target stood when it was asked.
+    pub(crate) fn base(&self) -> Option<Oid> {
+        let field = |name: &str| self.record.action.pointer(&format!("/action/{name}"))?.as_str();
+        let name = match self.class {
+            ActionClass::Generate | ActionClass::Write => "base",
+            ActionClass::Merge => "expected",
+            ActionClass::Plan
+            | ActionClass::Fetch
+            | ActionClass::Execute
+            | ActionClass::Deploy
+            | ActionClass::Rollback => return None,
+        };
+        field(name)?.parse().ok()
+    }
+
+    /// Where the target went, if the item is about a unit and the target does not stand any more where it stood when it was asked.
+    pub(crate) fn moved(&self, head: &Oid) -> Option<Oid> {
+        let base = self.base().filter(|_| self.unit.is_some())?;
+        (base != *head).then(|| head.clone())
+    }
+
+    /// How long a person may still decide.
+    pub(crate) fn left(&self, now: u64) -> String {
+        if self.is_expired(now) {
+            format!("expired {} ago", ago(now.saturating_sub(self.expires)))
+        } else {
+            format!("expires in {}", ago(self.expires.saturating_sub(now)))
+        }
+    }
+
+    /// Whether it is too late to decide.
+    pub(crate) fn is_expired(&self, now: u64) -> bool {
+        now >= self.expires
+    }
+}
+
+/// The command that starts `run` anew.
+pub(crate) fn again(log: &Log, run: &Run) -> Result<String, Failure> {
+    if let Some(ticket) = &run.started.ticket {
+        return Ok(format!("ab run --ticket {}", quoted(ticket)));
+    }
+    let goal = log.payload(&run.started.goal)?;
+    let Ok(plan) = Plan::of_ticket(&String::from_utf8_lossy(&goal)) else {
+        return Ok("ab run --ticket …".to_owned());
+    };
+    let commit =
+        plan.units.iter().find(|unit| unit.recipe == PROPOSAL).and_then(|unit| unit.params.get("commit"));
+    Ok(match commit {
+        Some(commit) => format!("ab propose {}", quoted(commit)),
+        None => format!("ab run --ticket {}", quoted(&plan.title)),
+    })
+}
+
+/// As a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    let text = safe_text::line(text);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/');
+    if text.bytes().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+/// A length of time in the largest unit that fits.
+pub(crate) fn ago(ms: u64) -> String {
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")];
+    let fit = units.iter().find_map(|(unit, name)| {
+        ms.checked_div(*unit).filter(|count| *count > 0).map(|count| format!("{count} {name}"))
+    });
+    fit.unwrap_or_else(|| "0 s".to_owned())
+}
+
 /// Every item, oldest first.
 pub(crate) fn items(log: &Log) -> Result<Vec<Item>, Failure> {
+    items_before(log, None)
+}
+
+/// The same, as it was before the event at `end`.
+pub(crate) fn items_before(log: &Log, end: Option<Seq>) -> Result<Vec<Item>, Failure> {
     let mut runs: Vec<RunId> = Vec::new();
-    let events = log.all()?;
+    let mut events = log.all()?;
+    events.retain(|(seq, _)| end.is_none_or(|end| *seq < end));
     for (_, event) in &events {
         if let (Some(run), Body::ReviewRequested { .. }) = (&event.run, &event.body)
             && !runs.contains(run)

@@ -180,8 +180,7 @@ impl From<ConfigError> for Failure {
                 code: "AB0010",
                 what,
                 help: Some(
-                    "`ab.yml` is read from the target branch; docs/reference/config.md lists its keys"
-                        .to_owned(),
+                    "`ab.yml` is read from the target branch; `ab explain config` lists its keys".to_owned(),
                 ),
                 exit: Exit::Usage,
                 cause: None,

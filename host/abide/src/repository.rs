@@ -31,7 +31,7 @@ pub(crate) fn git_dir(path: Option<&Path>) -> Result<PathBuf, Failure> {
     })?;
     let found = Repo::discover(&here).ok_or_else(|| {
         Failure::new("AB0300", format!("`{}` is not inside a git repository", here.display()))
-            .help("give one with --repo PATH")
+            .help("git init makes one here; --repo PATH names one elsewhere")
             .exit(Exit::Usage)
     })?;
     std::fs::canonicalize(found).map_err(|error| Failure::of("AB0300", error))

@@ -4,8 +4,10 @@ use abide_core::action::ActionClass;
 use abide_core::decision::{Decision, FindingLevel, Verdict};
 use abide_core::event::PlannedUnit;
 use abide_core::facts::Facts;
+use abide_core::id::Oid;
 use abide_core::plan::Plan;
 use abide_core::safe_text;
+use abide_core::spine::{ATTEMPTS_MAX, Run, Unit};
 
 use crate::cli::printer::{Printer, Tone};
 use crate::drive::lead_rule;
@@ -86,6 +88,18 @@ impl Story<'_> {
         }
     }
 
+    /// The target went away from under a unit.
+    pub(crate) fn moved(self, run: &Run, unit: &Unit, from: &Oid, to: &Oid) {
+        let what = format!("{} went from {} to {}", run.started.target.short(), from.short(), to.short());
+        if unit.attempt < ATTEMPTS_MAX {
+            self.beat("target", Tone::Wait, "moved", &format!("{what}: {} starts again", unit.plan.id));
+        } else {
+            let times =
+                format!("{what}: {} gives up after {ATTEMPTS_MAX} times; start the run anew", unit.plan.id);
+            self.beat("target", Tone::Bad, "moved", &times);
+        }
+    }
+
     /// Why: the rules that decided, the most severe first, each with its first finding.
     pub(crate) fn reasons(self, decision: &Decision, most: usize) {
         if decision.findings.is_empty() {
@@ -115,7 +129,9 @@ impl Story<'_> {
                 finding.rule,
                 safe_text::line(&finding.msg)
             ));
-            if let Some(help) = &finding.help {
+            // Beside a denial, what a person could approve is no way on.
+            let is_the_way = decision.verdict != Verdict::Deny || finding.level > FindingLevel::Review;
+            if let Some(help) = finding.help.as_ref().filter(|_| is_the_way) {
                 self.printer.line(
                     &self.printer.paint(Tone::Faint, &format!("         help: {}", safe_text::line(help))),
                 );
@@ -148,6 +164,9 @@ fn verb(class: ActionClass, kind: &str) -> &'static str {
 
 /// What changes, in few words: the first files and the sums.
 pub(crate) fn summary(facts: &Facts) -> String {
+    if facts.files.is_empty() {
+        return "no file (+0 −0)".to_owned();
+    }
     let names: Vec<_> = facts.files.iter().take(2).map(|file| safe_text::line(&file.path)).collect();
     let more = facts.files.len().saturating_sub(names.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };

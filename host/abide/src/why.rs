@@ -37,6 +37,10 @@ pub(crate) struct Flip {
     pub(crate) verdict: Verdict,
 }
 
+/// The highest level of the autonomy scale.
+const LEVEL_MAX: u8 = 5;
+/// What a suggestion of a level says before its number.
+const AT_LEVEL: &str = "if `autonomy_max` and the walls of the host allowed A";
 /// Files of a change that are left out one by one, at most.
 const FILES_MAX: usize = 60;
 
@@ -119,9 +123,22 @@ pub(crate) fn flips(bundle: &Bundle, input: &PolicyInput, decision: &Decision) -
             found.push(Flip { what, verdict });
         }
     }
+    lowest_level(&mut found);
     found.extend(by_data(bundle, input, decision)?);
     found.sort_by_key(|flip| flip.verdict);
     Ok(found)
+}
+
+/// Of the levels that make the same verdict, the lowest is enough.
+fn lowest_level(found: &mut Vec<Flip>) {
+    let mut told: Vec<Verdict> = Vec::new();
+    found.retain(|flip| {
+        let again = flip.what.starts_with(AT_LEVEL) && told.contains(&flip.verdict);
+        if flip.what.starts_with(AT_LEVEL) {
+            told.push(flip.verdict);
+        }
+        !again
+    });
 }
 
 /// The question with one thing changed, and what that is.
@@ -170,9 +187,9 @@ fn of_run(bundle: &Bundle, input: &PolicyInput) -> Vec<(String, PolicyInput)> {
     add("with budget left".to_owned(), &|input| input.budget.exhausted = false);
     add("without a rehearsed way back".to_owned(), &|input| input.rollback.rehearsed = false);
     add("if the way back had been rehearsed".to_owned(), &|input| input.rollback.rehearsed = true);
-    add("if `autonomy_max` and the walls of the host allowed A5".to_owned(), &|input| {
-        input.run.host_level_max = 5;
-    });
+    for level in input.run.host_level_max.saturating_add(1)..=LEVEL_MAX {
+        add(format!("{AT_LEVEL}{level}"), &|input| input.run.host_level_max = level);
+    }
     for mode in [SafetyMode::DenyByDefault, SafetyMode::Warn, SafetyMode::Allow] {
         add(format!("in safety mode `{}`", mode.as_str()), &|input| input.run.safety_mode = mode);
     }

@@ -104,9 +104,6 @@ impl<'r> Adopt<'r> {
         let redeemed = permit.redeem()?;
         let action = &redeemed.action;
         commit::check_place(self.repo, &action.repo, &action.run, &action.unit, &action.branch)?;
-        if let Some(outcome) = self.probe(action)? {
-            return Ok(Receipt::of(&redeemed, Landing::Already, outcome));
-        }
         let offered = scratch.commit(&action.commit)?;
         if offered.tree != action.tree {
             let (commit, judged, found) = (action.commit.clone(), action.tree.clone(), offered.tree);
@@ -117,6 +114,10 @@ impl<'r> Adopt<'r> {
                 commit: action.commit.clone(),
                 base: action.base.clone(),
             });
+        }
+        // Only now: a work branch that stands at the commit from an earlier attempt says nothing about this base.
+        if let Some(outcome) = self.probe(action)? {
+            return Ok(Receipt::of(&redeemed, Landing::Already, outcome));
         }
         let git = &self.repo.git;
         transfer::copy_commits(&scratch.git, git, &action.commit, std::slice::from_ref(&action.base))?;

@@ -14,7 +14,7 @@ use abide_core::patch::{Before, FileChange, FileMode, PatchDoc, PatchError, Patc
 
 use super::fault::{GitFault, ours, theirs};
 use super::names::shown;
-use super::read::{self, CommitInfo, ReadError, find_commit, info};
+use super::read::{self, Ancestry, CommitInfo, ReadError, find_commit, info};
 use super::repo::Repo;
 use super::tree::{self, EMPTY_TREE, Leaf};
 
@@ -129,6 +129,11 @@ impl Scratch {
     /// One commit, of the repository or handed in.
     pub fn commit(&self, oid: &Oid) -> Result<CommitInfo, ReadError> {
         Ok(info(&find_commit(&self.git, oid)?))
+    }
+
+    /// Whether `ancestor` can be fast-forwarded to `descendant`.
+    pub fn ancestry(&self, ancestor: &Oid, descendant: &Oid) -> Result<Ancestry, ReadError> {
+        read::ancestry(&self.git, ancestor, descendant)
     }
 
     /// The tree that `doc` makes of the tree of commit `base`. All of it fits, or nothing is made.

@@ -190,7 +190,7 @@ fn notes(repo: &Repo, hooks: &Path) -> Vec<String> {
     let owner = std::fs::metadata(repo.common_dir()).map(|meta| std::os::unix::fs::MetadataExt::uid(&meta));
     if owner.is_ok_and(|uid| uid == rustix::process::geteuid().as_raw()) {
         notes.push(
-            "the repository belongs to you: hooks stop clients, not you (docs/enforcement.md)".to_owned(),
+            "the repository belongs to you: hooks stop clients, not you (ab explain enforcement)".to_owned(),
         );
     }
     notes

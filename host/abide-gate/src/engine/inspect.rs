@@ -14,6 +14,7 @@ use crate::engine::{builtins, schema};
 
 mod circle;
 mod links;
+pub(crate) mod meaning;
 mod names;
 mod scan;
 

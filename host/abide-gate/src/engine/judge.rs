@@ -180,7 +180,10 @@ fn denial(fault: &Fault) -> Answer {
         level: FindingLevel::Hard,
         msg: answer::tidy(&fault.told()),
         path: None,
-        help: Some(format!("`ab explain {}` says what to do", fault.code())),
+        help: Some(format!(
+            "`ab explain {}` says what to do; `ab policy check` finds most such faults, with their place",
+            fault.code()
+        )),
     };
     Answer {
         verdict: Verdict::Deny,

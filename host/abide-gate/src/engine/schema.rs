@@ -18,10 +18,28 @@ pub(crate) struct Missing {
 
 /// Looks up `input` followed by `parts`. A part that is not known before evaluation is `None`.
 pub(crate) fn look_up(parts: &[Option<&str>]) -> Result<(), Missing> {
+    node(parts).map(|_| ())
+}
+
+/// The part of the schema for `input` followed by `parts`; null where the schema says nothing.
+pub(crate) fn node(parts: &[Option<&str>]) -> Result<&'static Json, Missing> {
+    below(schema(), "input", parts)
+}
+
+fn schema() -> &'static Json {
     static SCHEMA: OnceLock<Json> = OnceLock::new();
-    let schema = SCHEMA.get_or_init(|| serde_json::from_str(INPUT_SCHEMA).unwrap_or(Json::Null));
-    let mut path = "input".to_owned();
-    let mut node = schema;
+    SCHEMA.get_or_init(|| serde_json::from_str(INPUT_SCHEMA).unwrap_or(Json::Null))
+}
+
+/// The same from another part on, which is called `name`.
+pub(crate) fn below(
+    start: &'static Json,
+    name: &str,
+    parts: &[Option<&str>],
+) -> Result<&'static Json, Missing> {
+    let schema = schema();
+    let mut path = name.to_owned();
+    let mut node = start;
     for part in parts {
         node = follow(schema, node);
         let Some(name) = part else {
@@ -38,7 +56,18 @@ pub(crate) fn look_up(parts: &[Option<&str>]) -> Result<(), Missing> {
         path.push_str(name);
         node = found;
     }
-    Ok(())
+    Ok(follow(schema, node))
+}
+
+/// The texts that a part of the schema may be, if it lists them; `null` is left out.
+pub(crate) fn values(node: &Json) -> Option<Vec<&str>> {
+    let listed = node.get("enum")?.as_array()?;
+    listed.iter().filter(|value| !value.is_null()).map(Json::as_str).collect()
+}
+
+/// Whether one may be a slip for the other.
+pub(crate) fn is_near(one: &str, other: &str) -> bool {
+    distance(one, other) <= 2
 }
 
 /// The nearest path that `input` has, for one that it has not, such as `input.actoin`. A list position is spelled `*`. `None` if it
@@ -57,9 +86,9 @@ fn follow<'a>(schema: &'a Json, mut node: &'a Json) -> &'a Json {
 }
 
 /// What an index leads to: the items of a list or the values of a map.
-fn inside(node: &Json) -> &Json {
+pub(crate) fn inside(node: &'static Json) -> &'static Json {
     let items = node.get("items");
-    items.or_else(|| node.get("additionalProperties")).unwrap_or(&Json::Null)
+    follow(schema(), items.or_else(|| node.get("additionalProperties")).unwrap_or(&Json::Null))
 }
 
 fn nearest<'a>(node: &'a Json, name: &str) -> Option<&'a str> {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::Engine;
 
+use crate::engine::inspect::meaning::{self, Doubt};
 use crate::engine::inspect::{self, Audience};
 use crate::engine::limits::SourceLimits;
 use crate::engine::loader::{self, BundleError, Place};
@@ -25,6 +26,8 @@ pub struct Survey {
     pub faults: Vec<BundleError>,
     /// Rules and functions that no decision comes to, with their names. Empty where a file could not be read.
     pub unreached: Vec<(Place, String)>,
+    /// What loads and cannot be meant.
+    pub doubts: Vec<Doubt>,
     /// What keeps modules from being joined, and why.
     pub unjoined: Vec<(Place, &'static str)>,
 }
@@ -79,6 +82,7 @@ fn look(sources: &Sources, broken: Vec<BundleError>, limits: SourceLimits) -> Re
     let seen = inspect::survey(live.get_modules(), &sources.data, depth_max, Audience::Live, &unknown);
     found.faults.extend(seen.faults);
     found.unjoined = seen.links.into_iter().flat_map(|links| links.obstacles).collect();
+    found.doubts = meaning::doubts(live.get_modules());
     if unknown.is_empty() {
         let corner = CORNER.map(str::to_owned);
         let unreached = seen.graph.unreached(&roots(live.get_modules()), &corner);

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{Module, Rule};
+use regorus::unstable::{Module, Ref, Rule};
 use regorus::{Engine, Value};
 
 use crate::engine::inspect;
 use crate::engine::limits::SourceLimits;
-use crate::engine::loader::{self, BundleError};
+use crate::engine::loader::{self, BundleError, Place};
 use crate::source::Sources;
 
 mod cases;
@@ -54,6 +54,8 @@ pub struct TestRun {
     pub todo: Vec<(String, String)>,
     /// Which lines of the modules were evaluated.
     pub coverage: Coverage,
+    /// Rules with a name that found something in no test, with their places. Empty unless all tests ran and coverage was noted.
+    pub untried: Vec<(Place, String)>,
 }
 
 /// Which tests to run, and what to note.
@@ -67,6 +69,35 @@ pub struct TestPlan<'a> {
 
 /// Runs tests over the modules and the data.
 pub fn run_tests(sources: &Sources, plan: TestPlan<'_>) -> Result<TestRun, BundleError> {
+    run_some(sources, plan, &|_| true)
+}
+
+/// Runs the tests of `base` over `base` alone, and those that a layer adds to it over `layered`, which is both. A layer may tighten: what
+/// `base` promises about itself need not hold with it.
+pub fn run_tests_apart(
+    base: &Sources,
+    layered: &Sources,
+    plan: TestPlan<'_>,
+) -> Result<TestRun, BundleError> {
+    let of_base = |path: &str| {
+        base.tests.contains_key(path) || base.cases.contains_key(path) || base.modules.contains_key(path)
+    };
+    // A layer has few tests, and whether each of its rules has one is worth knowing.
+    let own = run_some(layered, TestPlan { coverage: true, ..plan }, &|path| !of_base(path))?;
+    let mut run = run_some(base, plan, &|_| true)?;
+    run.tests.extend(own.tests);
+    run.todo.extend(own.todo);
+    run.coverage.merge(own.coverage);
+    run.untried = own.untried;
+    Ok(run)
+}
+
+/// Runs the tests in files that are `asked` for.
+fn run_some(
+    sources: &Sources,
+    plan: TestPlan<'_>,
+    asked: &dyn Fn(&str) -> bool,
+) -> Result<TestRun, BundleError> {
     let all: BTreeMap<String, String> = sources
         .modules
         .iter()
@@ -79,7 +110,8 @@ pub fn run_tests(sources: &Sources, plan: TestPlan<'_>) -> Result<TestRun, Bundl
         .map(|(path, text)| Ok((path, read_cases(path, text)?)))
         .collect::<Result<Vec<_>, BundleError>>()?;
     let mut engine = loader::prepare_tests(&all, &sources.data, SourceLimits::SHIPPED)?;
-    let is_wanted = |path: &str, name: &str| path.contains(plan.wanted) || name.contains(plan.wanted);
+    let is_wanted =
+        |path: &str, name: &str| asked(path) && (path.contains(plan.wanted) || name.contains(plan.wanted));
     let mut run = TestRun::default();
     run.coverage.begin(engine.get_modules(), &sources.modules);
     for test in rules(&mut engine, &sources.tests) {
@@ -115,7 +147,32 @@ pub fn run_tests(sources: &Sources, plan: TestPlan<'_>) -> Result<TestRun, Bundl
         }
         run.tests.push(RegoTest { path: example.path, rule: example.name, outcome });
     }
+    if plan.coverage && plan.wanted.is_empty() {
+        run.untried = untried(engine.get_modules(), &run.coverage, asked);
+    }
     Ok(run)
+}
+
+/// Rules that add a finding with a name, and whose head no test made true.
+fn untried(
+    modules: &[Ref<Module>],
+    coverage: &Coverage,
+    asked: &dyn Fn(&str) -> bool,
+) -> Vec<(Place, String)> {
+    let mut found = Vec::new();
+    for module in modules {
+        let source = &module.package.span.source;
+        let path = source.get_path();
+        let Some(file) = coverage.0.get(path).filter(|_| asked(path)) else { continue };
+        for rule in &module.policy {
+            let start = rule.span().start;
+            let (line, _) = coverage::lines(source.get_contents(), start, start);
+            if let Some(id) = examples::id_of(rule).filter(|_| !file.covered.contains(&line)) {
+                found.push((Place { path: path.clone(), line, column: 1 }, id));
+            }
+        }
+    }
+    found
 }
 
 /// A copy that notes what it evaluates.

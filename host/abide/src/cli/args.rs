@@ -10,12 +10,13 @@ const AFTER: &str = "\
 Exit codes: 0 done, 1 fault, 2 usage, 3 denied, 4 waiting for a person, 5 budget,
 6 gate error (nothing happened), 7 halted, 8 evidence refused.
 
-First steps: ab init, commit ab.yml, ab doctor, ab run --ticket \"Repair links in docs/\".
+First steps: ab init, commit ab.yml and policies/, ab doctor, ab run --ticket \"Repair links in docs/\".
+A first rule, step by step: ab explain first-rule.
 Try it on a scratch copy first: ab demo.";
 
 /// An autonomous build operator under law: workers propose, policy decides, a log proves.
 #[derive(Debug, Parser)]
-#[command(name = "ab", version, after_help = AFTER, disable_help_subcommand = true, max_term_width = 100)]
+#[command(name = "ab", version, after_help = AFTER, max_term_width = 100)]
 pub(crate) struct Args {
     /// Print one JSON object on stdout instead of text.
     #[arg(long, global = true)]
@@ -64,7 +65,7 @@ pub(crate) enum Verb {
     Policy(super::policy::PolicyArgs),
     /// Make and list the keys with which people sign policy.
     Keys(super::keys::KeysArgs),
-    /// Explain an error code, for example AB0304.
+    /// Explain an error code (AB0304), or print a guide (first-rule) or a file of the shipped policy (levels.yaml).
     Explain(ExplainArgs),
 }
 
@@ -83,6 +84,9 @@ pub(crate) struct InitArgs {
     /// Name of the repository in the log; its folder's name if not given.
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
+    /// The folder was moved: take the log called NAME along, with its key.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["name", "target"])]
+    pub(crate) moved: Option<String>,
     /// The branch that changes are for; the current branch if not given.
     #[arg(long, value_name = "BRANCH")]
     pub(crate) target: Option<String>,
@@ -333,6 +337,6 @@ pub(crate) enum AuditVerb {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ExplainArgs {
-    /// The code; all codes if not given.
-    pub(crate) code: Option<String>,
+    /// A code (AB0304), a guide (first-rule, policy, config), or a file of the shipped policy (levels.yaml); a list of all if not given.
+    pub(crate) topic: Option<String>,
 }

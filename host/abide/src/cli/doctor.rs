@@ -8,6 +8,7 @@ use super::args::AtRepo;
 use super::printer::Tone;
 use super::run::Bench;
 use crate::embedded;
+use crate::in_force;
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
 
@@ -52,6 +53,11 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
             note_text(note)
         ));
     }
+    let gaps = in_force::gaps(&bench.known, &bench.config)?;
+    for gap in gaps.absent.iter().chain(&gaps.differs) {
+        let mark = shell.printer.paint(Tone::Wait, "!");
+        shell.printer.line(&format!("{:<14} {mark} {gap}", "in force"));
+    }
     let level = bench.config.level_max.number().min(bench.walls.level_max());
     let reason = if bench.config.level_max.number() <= bench.walls.level_max() {
         "autonomy_max in ab.yml"
@@ -62,6 +68,7 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
         "{:<14} A{level} at most under {} ({reason}) → ab explain AB0210",
         "level", bench.config.profile
     ));
+    let not_in_force = [gaps.absent, gaps.differs].concat();
     let walls: Vec<_> = bench
         .walls
         .all
@@ -72,6 +79,7 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
         "walls": walls, "single_user": bench.walls.single_user(), "level_max": level, "bundle": bundle.digest(),
         "policy_version": bench.desk.policy.record.as_ref().map_or(0, |record| record.version.0),
         "policy_degraded": bench.desk.policy.degraded, "workers": workers, "log_size": size,
+        "not_in_force": not_in_force,
     }));
     Ok(Exit::Done)
 }

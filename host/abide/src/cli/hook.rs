@@ -49,7 +49,7 @@ fn install(shell: &Shell, bare: &Path, name: Option<&str>) -> Result<Exit, Failu
     for note in &done.notes {
         shell.printer.line(&format!("! {note}"));
     }
-    shell.printer.line("next: docs/enforcement.md says what hooks cannot stop · ab audit reconcile");
+    shell.printer.line("next: ab explain enforcement says what hooks cannot stop · ab audit reconcile");
     shell.printer.data(&json!({ "guarded": git_dir, "state": state.folder, "notes": done.notes }));
     Ok(Exit::Done)
 }

@@ -29,11 +29,30 @@ pub(crate) fn run(shell: &Shell, args: &InitArgs) -> Result<Exit, Failure> {
     let probe: RepoId = "probe".parse().map_err(|error| Failure::of("AB0003", error))?;
     let repo =
         Repo::open(&git_dir, probe).map_err(|error| Failure::of(error.code(), error).exit(Exit::Usage))?;
+    let home = Home::of(&shell.env)?;
+    if let Some(name) = &args.moved {
+        let name: RepoId = name.parse().map_err(|error| Failure::of("AB0003", error).exit(Exit::Usage))?;
+        let state = home.move_to(&name, &repo, &git_dir)?;
+        shell.printer.line(&format!("the log of {name} goes on here; its key stays as it was"));
+        shell.printer.line("next: ab doctor · ab verify · ab audit reconcile");
+        shell.printer.data(&json!({ "repo": name, "moved": true, "state": state.folder }));
+        return Ok(Exit::Done);
+    }
+    let is_new = home.find(&git_dir).is_err() && args.name.is_none();
+    if let Some(state) = home.left_behind(&repo).filter(|_| is_new) {
+        let (name, was) = (&state.repository.id, state.repository.git_dir.display());
+        return Err(Failure::new(
+            "AB0048",
+            format!("this repository has a log already, of when it was at {was}"),
+        )
+        .help(format!("ab init --moved {name} goes on with it; ab init --name NAME begins another one"))
+        .exit(Exit::Usage));
+    }
     let target = target(&repo, args)?;
     let head = repo.branch(&target).map_err(|error| Failure::of(error.code(), error).exit(Exit::Usage))?;
     let id = name(&git_dir, args)?;
     let registered = Registered { id: id.clone(), git_dir: git_dir.clone(), target: target.clone() };
-    let state = Home::of(&shell.env)?.register(&registered)?;
+    let state = home.register(&registered)?;
     let key = open_or_create(&state)?;
     let written = match repo.work_dir() {
         Some(folder) => write_files(folder)?,
@@ -42,16 +61,19 @@ pub(crate) fn run(shell: &Shell, args: &InitArgs) -> Result<Exit, Failure> {
     let tick = shell.printer.paint(Tone::Good, "✓");
     shell.printer.line(&format!("{tick} git repository   {id} ({}, at {})", target.short(), head.short()));
     let files = if written.is_empty() {
-        "nothing; ab.yml and policies/ are there, or the repository is bare".to_owned()
+        match repo.work_dir() {
+            Some(_) => "nothing: ab.yml and policies/ are there already".to_owned(),
+            None => "nothing: the repository is bare, so commit ab.yml and policies/ from a clone".to_owned(),
+        }
     } else {
         written.join(", ")
     };
     shell.printer.line(&format!("{tick} wrote            {files}"));
     shell.printer.line(&format!("{tick} state            {}", state.folder.display()));
     shell.printer.line(&format!("{tick} log key          {key}"));
-    shell
-        .printer
-        .line("next: commit ab.yml and policies/ · ab doctor · ab run --ticket \"Repair links in docs/\"");
+    shell.printer.line(
+        "next: git add ab.yml policies && git commit -m \"Use Abide\" · ab doctor · ab explain first-rule",
+    );
     shell.printer.data(
         &json!({ "repo": id, "target": target, "written": written, "state": state.folder, "key": key }),
     );

@@ -1,15 +1,18 @@
 //! `ab kill` and `ab resume`: the kill switch, and the way on after it or after an interruption.
 
+use std::sync::Arc;
+
 use abide_core::event::Body;
-use abide_core::id::RunId;
+use abide_core::id::{RunId, Seq};
 use abide_core::spine::Deployment;
-use abide_ledger::Guard;
+use abide_ledger::{Guard, Ledger};
 use serde_json::json;
 
 use super::Shell;
 use super::args::{KillArgs, ResumeArgs};
 use super::run::{Bench, conclude};
 use crate::drive;
+use crate::queue;
 use crate::report::{Exit, Failure};
 use crate::repository;
 use crate::wiring;
@@ -23,10 +26,24 @@ pub(crate) fn kill(shell: &Shell, args: &KillArgs) -> Result<Exit, Failure> {
     let seq = wiring::record(&ledger, run.as_ref(), &body, vec![], Guard::Free)?;
     let what = run.as_ref().map_or_else(|| "everything".to_owned(), |run| format!("run {run}"));
     shell.printer.line(&format!("halted {what} at log place {seq}; only the way back stays open"));
+    let names = emptied(&ledger, shell, run.as_ref(), seq);
+    if !names.is_empty() {
+        let count = names.len();
+        let items = if count == 1 { "1 item is".to_owned() } else { format!("{count} items are") };
+        shell.printer.line(&format!("{items} gone from the queue for good: {}", names.join(", ")));
+    }
     let back = take_ways_back(shell, args)?;
     shell.printer.line("next: ab show · ab resume --reason WHY");
     shell.printer.data(&json!({ "halted": run, "seq": seq.0, "rolled_back": back }));
     Ok(Exit::Done)
+}
+
+/// What left the queue by the kill at `seq`. Told for comfort: where it cannot be read, nothing is told.
+fn emptied(ledger: &Arc<Ledger>, shell: &Shell, run: Option<&RunId>, seq: Seq) -> Vec<String> {
+    let log = wiring::log(Arc::clone(ledger), shell.env.drill);
+    let items = queue::items_before(&log, Some(seq)).unwrap_or_default();
+    let gone = items.into_iter().filter(|item| run.is_none_or(|run| item.run.id == *run));
+    gone.map(|item| item.name).collect()
 }
 
 /// Canaries of halted runs go back now; a run that is still in its process does so by itself and finds it done.

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use abide_core::action::ActionClass;
 use abide_core::decision::FindingLevel;
+use abide_core::id::RepoPath;
 use abide_core::safe_text;
 use abide_gate::BundleError;
 use abide_gate::source::{self, Sources};
@@ -31,10 +32,10 @@ use super::Shell;
 use crate::bundles::active::{Base, Generations};
 use crate::bundles::archive::ARCHIVE_BYTES_MAX;
 use crate::bundles::contents::Unpacked;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
-use crate::repository;
+use crate::repository::{self, Known};
 use crate::wiring;
 
 /// `ab policy`.
@@ -170,13 +171,25 @@ impl Files {
             return Ok((folder.clone(), as_given(folder)));
         }
         let known = repository::open(shell, which.repo.as_deref())?;
-        let config = known.config()?;
         let top = known.repo.work_dir().ok_or_else(|| {
             Failure::new("AB0160", "a bare repository has no work tree".to_owned())
                 .help("name a policy folder with --dir")
                 .exit(Exit::Usage)
         })?;
-        Ok((top.join(config.policies.as_str()), config.policies.as_str().to_owned()))
+        let folder = Self::own(&known, top)?;
+        Ok((top.join(folder.as_str()), folder.as_str().to_owned()))
+    }
+
+    /// The folder of the repository's own rules. Work in progress counts here, too: `ab.yml` of the work tree, or of the target branch where there
+    /// is none that can be read.
+    fn own(known: &Known, top: &Path) -> Result<RepoPath, Failure> {
+        let target = &known.state.repository.target;
+        let text = fs::read_to_string(top.join(config::FILE)).unwrap_or_default();
+        let config = match Config::parse(&text, target) {
+            Ok(config) => config,
+            Err(_) => known.config().or_else(|_| Config::absent(target.clone()))?,
+        };
+        Ok(config.policies)
     }
 
     /// The path that a person edits, for a path of the bundle; `None` for what is in force beside the repository's rules.
@@ -262,7 +275,11 @@ fn as_given(folder: &Path) -> String {
 
 fn read(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
     let unreadable = |path: &Path, error: std::io::Error| {
-        Failure::new("AB0160", format!("`{}` cannot be read: {error}", path.display())).exit(Exit::Usage)
+        Failure::new("AB0160", format!("`{}` cannot be read: {error}", path.display()))
+            .help(
+                "ab init writes policies/ for a repository; --dir FOLDER names a policy that lies elsewhere",
+            )
+            .exit(Exit::Usage)
     };
     let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];

@@ -61,8 +61,17 @@ impl Printer {
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
     }
 
-    /// One line of data for a person; nothing when a program reads.
+    /// One line of data for a person, broken between words on a terminal; nothing when a program reads.
     pub(crate) fn line(&self, text: &str) {
+        if self.terminal {
+            self.exact(&wrapped(text, self.width));
+        } else {
+            self.exact(text);
+        }
+    }
+
+    /// The same as it is, however long: what is drawn, or a line of a file.
+    pub(crate) fn exact(&self, text: &str) {
         if !self.json {
             write_out(&format!("{text}\n"));
         }
@@ -152,8 +161,69 @@ impl Drop for Busy {
     }
 }
 
+/// Columns of a heading at most, below whose text the next line begins.
+const HEADING_MAX: usize = 28;
+
+/// Each line of `text` in lines of at most `width` columns. What is carried over stands below the text that it belongs to.
+fn wrapped(text: &str, width: usize) -> String {
+    let lines = text.lines().map(|line| {
+        if textwrap::core::display_width(line) <= width {
+            return line.to_owned();
+        }
+        let hanging = hanging(line);
+        // A heading with one long word (a key, a digest) stays on one line: broken, it could not be told from two.
+        if !line.chars().skip(hanging).collect::<String>().trim().contains(' ') {
+            return line.to_owned();
+        }
+        let indent = " ".repeat(hanging);
+        // What a person copies (a path, an address) is not broken inside.
+        let options = textwrap::Options::new(width)
+            .subsequent_indent(&indent)
+            .break_words(false)
+            .word_separator(textwrap::WordSeparator::AsciiSpace)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation);
+        textwrap::fill(line, options)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Where the text of a line begins: behind its heading, or two columns further in than the line.
+fn hanging(line: &str) -> usize {
+    let lead = line.len().saturating_sub(line.trim_start_matches(' ').len());
+    let behind = line.get(lead..).and_then(|rest| {
+        let gap = rest.find("  ")?;
+        let spaces = rest.get(gap..)?;
+        let text = spaces.trim_start_matches(' ');
+        let column = textwrap::core::display_width(rest.get(..rest.len().checked_sub(text.len())?)?);
+        Some(lead.saturating_add(column)).filter(|column| *column <= HEADING_MAX)
+    });
+    behind.unwrap_or_else(|| lead.saturating_add(2))
+}
+
 fn write_out(text: &str) {
     let mut stdout = std::io::stdout().lock();
     // A closed pipe (`ab queue | head`) is the reader's choice, not a fault.
     drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_between_words_below_their_text() {
+        let card =
+            "why it stopped   needs-human: WRITE at A1 waits for a person who has the time to look at it";
+        assert_eq!(
+            wrapped(card, 60),
+            "why it stopped   needs-human: WRITE at A1 waits for a person\n                 who has the time to look at it"
+        );
+        assert_eq!(wrapped("         a b c d e f", 16), "         a b c d\n           e f");
+        assert_eq!(wrapped("short\n\nlines", 60), "short\n\nlines");
+        let key = format!("log key          {}", "x".repeat(80));
+        assert_eq!(wrapped(&key, 60), key);
+        // Colour has no width.
+        let painted = format!("\u{1b}[32m{}\u{1b}[0m", "a".repeat(58));
+        assert_eq!(wrapped(&painted, 60), painted);
+    }
 }

@@ -5,8 +5,8 @@ use serde_json::json;
 use super::Shell;
 use super::args::AtRepo;
 use super::printer::Tone;
-use super::show::{ago, object};
-use crate::queue;
+use super::show::object;
+use crate::queue::{self, ago};
 use crate::report::{Exit, Failure};
 use crate::repository;
 use crate::wiring;
@@ -21,15 +21,12 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
         shell.printer.line("nothing waits");
     }
     for item in &items {
-        let left = if now >= item.expires {
-            "expired".to_owned()
-        } else {
-            format!("expires in {}", ago(item.expires.saturating_sub(now)))
-        };
+        let left = item.left(now);
         let what = object(&log, item)?;
         shell.printer.line(&format!(
-            "{:<6} {:<8} {what}",
-            shell.printer.paint(Tone::Wait, &item.name),
+            "{} {:<8} {what}",
+            // Padded before it is painted: escapes have no width.
+            shell.printer.paint(Tone::Wait, &format!("{:<6}", item.name)),
             item.class.as_str()
         ));
         shell.printer.line(&format!(
@@ -38,10 +35,14 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
             ago(now.saturating_sub(item.since))
         ));
     }
-    if let Some(first) = items.first() {
+    if let Some(first) = items.iter().find(|item| !item.is_expired(now)) {
         shell
             .printer
             .line(&format!("next: ab show {0} · ab approve {0} · ab deny {0} --reason WHY", first.name));
+    }
+    if let Some(expired) = items.iter().find(|item| item.is_expired(now)) {
+        let again = queue::again(&log, &expired.run)?;
+        shell.printer.line(&format!("{0} expired: {again} · ab deny {0} --reason expired", expired.name));
     }
     let rows: Vec<_> = items
         .iter()

@@ -12,6 +12,7 @@ use abide_core::id::{Oid, RunId};
 use abide_core::input::RunMode;
 use abide_core::plan::{Plan, TICKET_BYTES_MAX};
 use abide_core::spine::{Deployment, Run};
+use abide_effects::forge::Scratch;
 use abide_effects::process::{Containment, Host};
 use abide_ledger::Blob;
 use serde_json::json;
@@ -22,7 +23,8 @@ use super::printer::Tone;
 use crate::config::Config;
 use crate::config::quantity::{Dollars, Quantity};
 use crate::desk::{Desk, Payload};
-use crate::drive::Drive;
+use crate::drive::{Drive, offer};
+use crate::in_force;
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
 use crate::repository::{self, Known};
@@ -119,7 +121,7 @@ pub(crate) fn run(shell: &Shell, args: &RunArgs) -> Result<Exit, Failure> {
     let (ticket, text) = find_ticket(&bench, &args.ticket)?;
     // Planned once here, so that a ticket that means nothing is refused before anything is recorded.
     let plan = Plan::of_ticket(&text).map_err(|error| {
-        let help = format!("recipes: {}; docs/guides/tickets.md shows how to name one", recipes());
+        let help = format!("recipes: {}; `ab explain tickets` shows how to name one", recipes());
         Failure::of(error.code(), error).help(help).exit(Exit::Usage)
     })?;
     let terms = Terms {
@@ -140,7 +142,18 @@ pub(crate) fn propose(shell: &Shell, args: &ProposeArgs) -> Result<Exit, Failure
     let incoming = bench.known.state.incoming(&run);
     let from = args.from.as_deref().unwrap_or_else(|| bench.known.repo.git_dir());
     let taken = abide_effects::forge::Intake::take(&bench.known.repo, from, &args.commit, &incoming);
-    let commit: Oid = taken.map_err(|error| Failure::of(error.code(), error).exit(Exit::Usage))?;
+    let commit: Oid = taken.map_err(|error| {
+        let help = format!("name a branch or a commit that git log shows in {}", from.display());
+        Failure::of(error.code(), error).help(help).exit(Exit::Usage)
+    })?;
+    let target = &bench.config.target;
+    let head = bench.known.head(target)?;
+    let scratch = Scratch::with_incoming(&bench.known.repo, &bench.known.state.scratch()?, &incoming)
+        .map_err(|error| Failure::of(error.code(), error))?;
+    if let Err(unfit) = offer::standing(&scratch, &head, &commit)?.fits(target, &commit, &head) {
+        drop(std::fs::remove_dir_all(&incoming));
+        return Err(Failure::new(unfit.code, unfit.what).help(unfit.next).exit(Exit::Usage));
+    }
     let title = format!("Proposed commit {} by {}", commit.short(), abide_core::safe_text::line(&by));
     let by_line = serde_json::to_string(&by).map_err(|error| Failure::of("AB0124", error))?;
     let text =
@@ -186,6 +199,9 @@ fn start(
             .exit(Exit::Halted));
     }
     let config = &bench.config;
+    for gap in in_force::gaps(&bench.known, config)?.absent {
+        shell.printer.talk(&format!("{} {gap}", shell.printer.paint(Tone::Wait, "!")));
+    }
     let goal = Payload::bytes("goal", text.as_bytes().to_vec());
     let bundle = Payload::bytes("bundle", bench.desk.policy.bundle.to_bytes().to_vec());
     let reason = terms.reason.clone().unwrap_or_else(|| {
@@ -236,10 +252,12 @@ pub(crate) fn conclude(shell: &Shell, desk: &Desk, run: &Run) -> Exit {
     };
     sign(shell, desk);
     let size = desk.ledger.size().unwrap_or_default();
-    shell.printer.line(&format!(
-        "{word}: {merged} merged, {queued} queued, {denied} denied. Evidence: run {}, log size {size}",
-        run.id
-    ));
+    let tally = if run.plan_denied {
+        "the plan itself, so nothing was begun".to_owned()
+    } else {
+        format!("{merged} merged, {queued} queued, {denied} denied")
+    };
+    shell.printer.line(&format!("{word}: {tally}. Evidence: run {}, log size {size}", run.id));
     let next = items.first().map_or_else(
         || format!("ab show {} · ab packet {}", run.id, run.id),
         |item| format!("ab show {item} · ab approve {item} · ab deny {item} --reason WHY"),
@@ -331,6 +349,17 @@ fn find_ticket(bench: &Bench, word: &str) -> Result<(Option<String>, String), Fa
             .map_err(|error| Failure::of("AB0020", error).help("a ticket is UTF-8 text").exit(Exit::Usage))?;
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         return Ok((name, text));
+    }
+    // What looks like a file is meant as one: it is neither an id nor a title.
+    let looks_like_a_file =
+        !word.contains(char::is_whitespace) && (word.contains('/') || word.strip_suffix(".md").is_some());
+    if looks_like_a_file && !word.ends_with('/') {
+        return Err(Failure::new(
+            "AB0025",
+            format!("there is no file `{}`", abide_core::safe_text::line(word)),
+        )
+        .help("a ticket is a file, an id, or words: --ticket \"Repair links in docs/\"")
+        .exit(Exit::Usage));
     }
     let is_id = !word.contains(char::is_whitespace)
         && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'#'));

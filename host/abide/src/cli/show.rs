@@ -5,14 +5,15 @@
     reason = "picks a few events out of many; the spine matches all of them"
 )]
 
-use abide_core::decision::{Decision, Obligation};
+mod diff;
+
+use abide_core::decision::Decision;
 use abide_core::event::{Body, DecisionRecorded, Event};
 use abide_core::facts::Facts;
-use abide_core::id::{Digest, Oid, Seq};
+use abide_core::id::{Digest, Seq};
 use abide_core::input::PolicyInput;
 use abide_core::safe_text;
 use abide_core::spine::Run;
-use abide_effects::forge::Scratch;
 use abide_sandbox::RunOutcome;
 use serde_json::json;
 
@@ -21,16 +22,15 @@ use super::args::ShowArgs;
 use super::kill::{parse, runs};
 use super::printer::Tone;
 use super::run::Bench;
+use crate::approvers;
 use crate::desk::Log;
 use crate::drive;
-use crate::queue::{self, Item};
+use crate::queue::{self, Item, ago};
 use crate::report::{Exit, Failure};
 use crate::story::{Story, summary};
 
 /// With how many approved changes a new one is compared.
 const COMPARED: usize = 20;
-/// Lines of a change that are shown.
-const DIFF_LINES_MAX: usize = 2000;
 
 pub(crate) fn run(shell: &Shell, args: &ShowArgs) -> Result<Exit, Failure> {
     let bench = Bench::open(shell, args.at.repo.as_deref())?;
@@ -46,6 +46,9 @@ pub(crate) fn run(shell: &Shell, args: &ShowArgs) -> Result<Exit, Failure> {
     match (place('q'), place('d')) {
         (Some(_), _) => card(shell, &bench, &queue::find(&bench.desk, &what)?, args),
         (None, Some(seq)) => decision(shell, &bench, Seq(seq), args),
+        (None, None) if args.diff => Err(Failure::new("AB0046", "which change? a run may make several")
+            .help("ab show q… --diff, or ab show d… --diff; ab show lists them")
+            .exit(Exit::Usage)),
         (None, None) => story(shell, &bench, &what),
     }
 }
@@ -58,14 +61,19 @@ fn card(shell: &Shell, bench: &Bench, item: &Item, args: &ShowArgs) -> Result<Ex
     let now = desk.now().0;
     let row = |name: &str, text: &str| printer.line(&format!("{name:<16} {text}"));
     printer.line(&format!("{} {}", item.class.as_str(), object(&bench.desk, item)?));
-    row(
-        "waits",
-        &format!(
-            "{}, expires in {}",
-            ago(now.saturating_sub(item.since)),
-            ago(item.expires.saturating_sub(now))
-        ),
-    );
+    row("waits", &format!("{}, {}", ago(now.saturating_sub(item.since)), item.left(now)));
+    let moved = item.moved(&bench.known.head(&item.run.started.target)?);
+    if let (Some(from), Some(to)) = (item.base(), &moved) {
+        let target = item.run.started.target.short();
+        row(
+            "target",
+            &format!(
+                "{target} went from {} to {} since: approving starts the unit again",
+                from.short(),
+                to.short()
+            ),
+        );
+    }
     for (number, finding) in decision.findings.iter().enumerate() {
         let place =
             finding.path.as_ref().map(|path| format!(" ({})", safe_text::line(path))).unwrap_or_default();
@@ -83,7 +91,7 @@ fn card(shell: &Shell, bench: &Bench, item: &Item, args: &ShowArgs) -> Result<Ex
     row("by", &by(bench, item, &input)?);
     row("cost", &format!("0 tokens · risk {} ({})", input.risk.score, input.risk.band));
     row("digest", item.action.as_str());
-    row("who may decide", &deciders(&decision, &input));
+    row("who may decide", &approvers::told(&decision, &input));
     if bench.walls.single_user() {
         row(
             "",
@@ -91,12 +99,20 @@ fn card(shell: &Shell, bench: &Bench, item: &Item, args: &ShowArgs) -> Result<Ex
         );
     }
     if args.diff {
-        diff(shell, bench, item)?;
+        diff::show(shell, bench, &item.record)?;
     }
     if args.trace {
         trace(shell, bench, &item.record)?;
     }
-    printer.line(&format!("next: ab approve {0} · ab deny {0} --reason WHY · ab show {0} --diff", item.name));
+    if item.is_expired(now) {
+        let again = queue::again(&bench.desk, &item.run)?;
+        printer.line(&format!("next: {again} · ab deny {} --reason expired", item.name));
+    } else {
+        printer.line(&format!(
+            "next: ab approve {0} · ab deny {0} --reason WHY · ab show {0} --diff",
+            item.name
+        ));
+    }
     printer.data(&json!({ "item": item.name, "run": item.run.id, "class": item.class, "action": item.action, "decision": decision, "input": input }));
     Ok(Exit::Done)
 }
@@ -184,15 +200,15 @@ fn blast_radius(facts: &Facts, input: &PolicyInput) -> String {
     } else {
         format!("zones: {}", facts.zones.join(", "))
     };
-    let run = input.checks.iter().filter(|check| check.outcome == "passed").count();
+    let passed = input.checks.iter().filter(|check| check.outcome == "passed").count();
+    let checks = match input.checks.len() {
+        0 => "no checks".to_owned(),
+        all => format!("checks: {passed} of {all} passed"),
+    };
+    let files = if totals.files == 1 { "1 file".to_owned() } else { format!("{} files", totals.files) };
     format!(
-        "{} files, +{} −{}, {} binaries, {zones}, checks: {run} of {} passed, tests removed: {}",
-        totals.files,
-        totals.added,
-        totals.removed,
-        totals.binaries,
-        input.checks.len(),
-        facts.tests.removed
+        "{files}, +{} −{}, {} binaries, {zones}, {checks}, tests removed: {}",
+        totals.added, totals.removed, totals.binaries, facts.tests.removed
     )
 }
 
@@ -220,23 +236,6 @@ fn by(bench: &Bench, item: &Item, input: &PolicyInput) -> Result<String, Failure
     Ok(format!("{who} used: {}", if used.is_empty() { "nothing".to_owned() } else { used.join(", ") }))
 }
 
-fn deciders(decision: &Decision, input: &PolicyInput) -> String {
-    let sponsor = input.subject.on_behalf_of.clone().unwrap_or_default();
-    let terms = decision.obligations.iter().find_map(|obligation| match obligation {
-        Obligation::Approvals { count, roles, separation } => Some((*count, roles.clone(), *separation)),
-        Obligation::Canary { .. }
-        | Obligation::Flag { .. }
-        | Obligation::Redact { .. }
-        | Obligation::Expire { .. } => None,
-    });
-    let Some((count, roles, separation)) = terms else {
-        return "nobody: this policy names no approval that would change its answer".to_owned();
-    };
-    let roles = if roles.is_empty() { "anyone".to_owned() } else { roles.join(", ") };
-    let not = if separation { format!(", not {}", safe_text::line(&sponsor)) } else { String::new() };
-    format!("{count} of: {roles}{not}")
-}
-
 fn decision(shell: &Shell, bench: &Bench, seq: Seq, args: &ShowArgs) -> Result<Exit, Failure> {
     let events = bench.desk.all()?;
     let record = events.iter().find_map(|(at, event)| match &event.body {
@@ -254,6 +253,9 @@ fn decision(shell: &Shell, bench: &Bench, seq: Seq, args: &ShowArgs) -> Result<E
     shell
         .printer
         .line(&format!("action {}\ninput  {}\nbundle {}", decision.action, decision.input, decision.bundle));
+    if args.diff {
+        diff::show(shell, bench, record)?;
+    }
     if args.trace {
         trace(shell, bench, record)?;
     }
@@ -266,7 +268,7 @@ fn decision(shell: &Shell, bench: &Bench, seq: Seq, args: &ShowArgs) -> Result<E
 fn trace(shell: &Shell, bench: &Bench, record: &DecisionRecorded) -> Result<(), Failure> {
     let input: serde_json::Value = bench.desk.value(&record.input)?;
     let text = serde_json::to_string_pretty(&input).map_err(|error| Failure::of("AB0124", error))?;
-    shell.printer.line(&safe_text::block(&text));
+    shell.printer.exact(&safe_text::block(&text));
     Ok(())
 }
 
@@ -277,7 +279,7 @@ fn story(shell: &Shell, bench: &Bench, what: &str) -> Result<Exit, Failure> {
     let run = drive::fold(&id, &history)?;
     let started = &run.started;
     shell.printer.line(&format!(
-        "run {id}  {} → {}  {} {}",
+        "run {id}  {} → {}  {} · {}",
         started.repo,
         started.target.short(),
         started.profile,
@@ -285,20 +287,29 @@ fn story(shell: &Shell, bench: &Bench, what: &str) -> Result<Exit, Failure> {
     ));
     for (seq, event) in history.iter().filter(|(_, event)| event.run.as_ref() == Some(&id)) {
         if let Some(text) = told(event) {
-            shell.printer.line(&format!("{:>6}  {text}", format!("d{seq}")));
+            // Only what can be asked for as a decision is called one.
+            let is_decision = matches!(event.body, Body::DecisionRecorded(_));
+            let place = if is_decision { format!("d{seq}") } else { seq.to_string() };
+            shell.printer.line(&format!("{place:>6}  {text}"));
         }
     }
-    shell.printer.line(&format!("next: {}", next(&run)));
+    shell.printer.line(&format!("next: {}", next(bench, &run)?));
     let events: Vec<_> = history.iter().map(|(seq, event)| json!({ "seq": seq.0, "event": event })).collect();
     shell.printer.data(&json!({ "run": id, "events": events }));
     Ok(Exit::Done)
 }
 
-fn next(run: &Run) -> String {
-    match run.waiting.values().next() {
+fn next(bench: &Bench, run: &Run) -> Result<String, Failure> {
+    if run.halted {
+        // Nothing of a halted run can be approved any more.
+        let again = queue::again(&bench.desk, run)?;
+        let open = if bench.desk.halt(&run.id)?.halted { "ab resume --reason WHY · then " } else { "" };
+        return Ok(format!("the run was halted for good: {open}{again}"));
+    }
+    Ok(match run.waiting.values().next() {
         Some(waiting) => format!("ab show {0} · ab approve {0}", waiting.item),
         None => format!("ab packet {} · ab verify", run.id),
-    }
+    })
 }
 
 /// One event in few words; `None` for those that a reader need not see.
@@ -323,6 +334,7 @@ fn told(event: &Event) -> Option<String> {
         Body::PatchCommitted { unit, commit, branch, .. } => {
             format!("{unit} committed {} on {}", commit.short(), branch.short())
         }
+        Body::ChecksFinished { unit, results, .. } if results.is_empty() => format!("{unit} has no checks"),
         Body::ChecksFinished { unit, passed, results, .. } => {
             format!("{unit} checks {} of {}", if *passed { "passed" } else { "failed" }, results.len())
         }
@@ -371,66 +383,4 @@ fn told(event: &Event) -> Option<String> {
         | Body::Resumed { .. } => return None,
     };
     Some(text)
-}
-
-/// The change itself, from git trees, never from what somebody sent.
-fn diff(shell: &Shell, bench: &Bench, item: &Item) -> Result<(), Failure> {
-    let Some((base, tree)) = trees(&item.record) else { return Ok(()) };
-    let scratch = Scratch::new(&bench.known.repo, &bench.known.state.scratch()?)
-        .map_err(|error| Failure::of(error.code(), error))?;
-    let base_tree = scratch.commit(&base).map_err(|error| Failure::of(error.code(), error))?.tree;
-    let delta = scratch
-        .delta(&base_tree, &tree, bench.desk.policy.meter.limits())
-        .map_err(|error| Failure::of(error.code(), error))?;
-    let mut lines = 0_usize;
-    for entry in delta.entries() {
-        let path = safe_text::line(&String::from_utf8_lossy(entry.path()));
-        let side = |side: Option<&abide_core::facts::delta::Side>| {
-            side.and_then(|side| side.bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
-                .unwrap_or_default()
-        };
-        let (old, new) = (side(entry.old()), side(entry.new_side()));
-        let text = similar::TextDiff::from_lines(&old, &new)
-            .unified_diff()
-            .header(&format!("a/{path}"), &format!("b/{path}"))
-            .to_string();
-        for line in text.lines() {
-            lines = lines.saturating_add(1);
-            if lines > DIFF_LINES_MAX {
-                shell.printer.line(&format!(
-                    "… more than {DIFF_LINES_MAX} lines: git diff {} {}",
-                    base.short(),
-                    tree.short()
-                ));
-                return Ok(());
-            }
-            let tone = match line.chars().next() {
-                Some('+') => Tone::Good,
-                Some('-') => Tone::Bad,
-                _ => Tone::Faint,
-            };
-            shell.printer.line(&shell.printer.paint(tone, &safe_text::block(line)));
-        }
-    }
-    Ok(())
-}
-
-fn trees(record: &DecisionRecorded) -> Option<(Oid, Oid)> {
-    let field = |name: &str| {
-        record
-            .action
-            .pointer(&format!("/action/{name}"))
-            .and_then(|value| value.as_str())
-            .and_then(|text| text.parse::<Oid>().ok())
-    };
-    Some((field("expected").filter(|oid| !oid.is_zero()).or_else(|| field("base"))?, field("tree")?))
-}
-
-/// A length of time in the largest unit that fits.
-pub(crate) fn ago(ms: u64) -> String {
-    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")];
-    let fit = units.iter().find_map(|(unit, name)| {
-        ms.checked_div(*unit).filter(|count| *count > 0).map(|count| format!("{count} {name}"))
-    });
-    fit.unwrap_or_else(|| "0 s".to_owned())
 }

@@ -48,7 +48,7 @@ impl Drill {
 pub(crate) struct Env {
     /// [`HOME`], or the XDG state folder.
     pub(crate) home: Option<PathBuf>,
-    /// [`ACTOR`], or the login name.
+    /// [`ACTOR`], or the login name: of the environment, else of the system's user database.
     pub(crate) actor: String,
     /// [`LOG`].
     pub(crate) log: Option<String>,
@@ -71,6 +71,7 @@ impl Env {
             actor: var(ACTOR)
                 .or_else(|| var("USER"))
                 .or_else(|| var("LOGNAME"))
+                .or_else(login)
                 .unwrap_or_else(|| "unknown".to_owned()),
             log: var(LOG),
             drill: var(DRILL).filter(|_| cfg!(debug_assertions)).and_then(|text| Drill::parse(&text)),
@@ -85,6 +86,12 @@ impl Env {
     pub(crate) fn picked<'n>(&self, names: impl IntoIterator<Item = &'n String>) -> BTreeMap<String, String> {
         names.into_iter().filter_map(|name| Some((name.clone(), var(name)?))).collect()
     }
+}
+
+/// The name of the user that runs this process, as the system's user database has it.
+fn login() -> Option<String> {
+    let user = nix::unistd::User::from_uid(nix::unistd::Uid::current()).ok()??;
+    Some(user.name).filter(|name| !name.is_empty())
 }
 
 fn var(name: &str) -> Option<String> {

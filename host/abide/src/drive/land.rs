@@ -7,7 +7,7 @@
 
 use abide_core::action::{Merge, RunChecks};
 use abide_core::event::{Body, CheckResult, Count, Event};
-use abide_core::id::Seq;
+use abide_core::id::{Oid, Seq};
 use abide_core::input::{CheckInput, RollbackInput};
 use abide_core::spine::{Progress, Run, Unit, Work};
 use abide_effects::checks::{self, CheckHand, CheckLimits, CheckOutcome, CheckSpec};
@@ -122,7 +122,7 @@ impl Drive<'_> {
         let work = work(state)?;
         let head = self.head(run)?;
         if head != work.base && head != work.commit {
-            return self.target_moved(run, unit, work, head);
+            return self.target_moved(run, state, &work.base, head);
         }
         let action = Merge {
             repo: run.started.repo.clone(),
@@ -178,7 +178,12 @@ impl Drive<'_> {
                 self.deed(run, &body, vec![])?;
                 Ok(())
             }
-            Err(MergeError::TargetMoved { found, .. }) => self.target_moved(run, unit, work, found),
+            Err(MergeError::TargetMoved { found, .. }) => self.target_moved(run, state, &work.base, found),
+            // Asked again it would come out the same, so the unit is over.
+            Err(error @ MergeError::NotFastForward { .. }) => {
+                let why = format!("{error}; git rebase it onto {}", run.started.target.short());
+                self.refuse_patch(run, unit, error.code(), &why)
+            }
             Err(error @ MergeError::Locked(_)) => Err(self.locked(run, error)),
             Err(error) => Err(Failure::of(error.code(), error)),
         }
@@ -195,21 +200,10 @@ impl Drive<'_> {
         Failure::of(error.code(), error).help(help)
     }
 
-    fn target_moved(
-        &self,
-        run: &Run,
-        unit: &str,
-        work: &Work,
-        found: abide_core::id::Oid,
-    ) -> Result<(), Failure> {
-        let (from, to) = (work.base.short(), found.short());
-        self.story.beat(
-            "merge",
-            Tone::Wait,
-            "moved",
-            &format!("{} went from {from} to {to}: the unit starts again", run.started.target.short()),
-        );
-        let body = Body::TargetMoved { unit: unit.to_owned(), expected: work.base.clone(), found };
+    /// Writes down that the target went away from `base`, on which the unit was made.
+    pub(super) fn target_moved(&self, run: &Run, unit: &Unit, base: &Oid, found: Oid) -> Result<(), Failure> {
+        self.story.moved(run, unit, base, &found);
+        let body = Body::TargetMoved { unit: unit.plan.id.clone(), expected: base.clone(), found };
         self.note(run, &body, vec![])?;
         Ok(())
     }

@@ -21,7 +21,7 @@ use abide_effects::forge::{Adopt, Commit, CommitText, Links, Scratch, Workspace,
 use abide_gate::Ask;
 use abide_sandbox::{Capability, DirWorkspace, RunOutcome, RunRequest, RunResult, Task};
 
-use super::{Answer, Drive};
+use super::{Answer, Drive, offer};
 use crate::cli::printer::Tone;
 use crate::desk::Payload;
 use crate::measure::{self, Measured};
@@ -136,6 +136,12 @@ impl Drive<'_> {
     /// Makes the candidate tree, measures it, asks, and commits it to the unit's work branch.
     pub(super) fn write(&self, run: &Run, unit: &str) -> Result<(), Failure> {
         let state = unit_of(run, unit)?;
+        if let Progress::Proposed { base, .. } | Progress::Offered { base, .. } = &state.progress {
+            let head = self.head(run)?;
+            if head != *base {
+                return self.target_moved(run, state, base, head);
+            }
+        }
         match &state.progress {
             Progress::Proposed { patch, base } => self.write_patch(run, state, patch, base),
             Progress::Offered { commit, base } => self.write_offer(run, state, commit, base),
@@ -242,6 +248,11 @@ impl Drive<'_> {
     fn take_offer(&self, run: &Run, spec: &UnitSpec, base: Oid) -> Result<(), Failure> {
         let param = |name: &str| spec.params.get(name).cloned().unwrap_or_default();
         let commit: Oid = param("commit").parse().map_err(|error| Failure::of("AB0023", error))?;
+        // The target may have moved since the commit was handed in. Judged against it, the commit would seem to undo what it lacks.
+        let standing = offer::standing(&self.scratch_store()?, &base, &commit)?;
+        if let Err(unfit) = standing.fits(&run.started.target, &commit, &base) {
+            return self.refuse_patch(run, &spec.id, unfit.code, &format!("{}; {}", unfit.what, unfit.next));
+        }
         let body = Body::CommitProposed { unit: spec.id.clone(), base, commit, by: param("by") };
         self.note(run, &body, vec![])?;
         Ok(())
@@ -271,7 +282,7 @@ impl Drive<'_> {
         Ok(())
     }
 
-    fn refuse_patch(&self, run: &Run, unit: &str, code: &str, why: &str) -> Result<(), Failure> {
+    pub(super) fn refuse_patch(&self, run: &Run, unit: &str, code: &str, why: &str) -> Result<(), Failure> {
         self.story.beat(
             "write",
             Tone::Bad,

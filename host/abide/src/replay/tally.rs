@@ -84,14 +84,13 @@ impl Column {
 
     /// The rules that stood against most changes, each counted where it was the gravest.
     pub(crate) fn leading(&self) -> Vec<(&str, u64)> {
-        let mut rules: BTreeMap<&str, u64> = BTreeMap::new();
-        for rule in self.outcomes.iter().filter_map(|outcome| outcome.rules.first()) {
-            let count = rules.entry(rule).or_default();
-            *count = count.saturating_add(1);
-        }
-        let mut rules: Vec<(&str, u64)> = rules.into_iter().collect();
-        rules.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
-        rules
+        counted(self.outcomes.iter().filter_map(|outcome| outcome.rules.first()))
+    }
+
+    /// The same of the changes with this verdict alone.
+    pub(crate) fn leading_of(&self, verdict: Verdict) -> Vec<(&str, u64)> {
+        let outcomes = self.outcomes.iter().filter(|outcome| outcome.verdict == verdict);
+        counted(outcomes.filter_map(|outcome| outcome.rules.first()))
     }
 
     /// What would have merged by itself (or would if it were clean) and was taken back later.
@@ -103,6 +102,18 @@ impl Column {
             change.reverted_by.is_some() && (outcome.verdict == Verdict::Allow || outcome.if_clean)
         })
     }
+}
+
+/// How often each stands there, most often first.
+fn counted<'a>(names: impl Iterator<Item = &'a String>) -> Vec<(&'a str, u64)> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for name in names {
+        let count = counts.entry(name).or_default();
+        *count = count.saturating_add(1);
+    }
+    let mut counts: Vec<(&str, u64)> = counts.into_iter().collect();
+    counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+    counts
 }
 
 impl Flip<'_> {

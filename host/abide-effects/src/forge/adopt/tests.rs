@@ -79,6 +79,18 @@ fn only_a_change_to_the_target_with_the_judged_tree_is_adopted() {
 }
 
 #[test]
+fn a_work_branch_from_an_earlier_attempt_excuses_nothing() {
+    let bench = Bench::new();
+    let commit = bench.take("HEAD").unwrap();
+    let first = bench.apply(bench.action(commit.clone())).unwrap();
+    assert_eq!(first.landing, Landing::Fresh);
+    bench.pit.write("README.md", "moved on");
+    bench.pit.commit("the target moved on");
+    let again = AdoptCommit { expected: commit.clone(), ..bench.action(commit) };
+    assert_eq!(bench.apply(again).unwrap_err().code(), "AB0334");
+}
+
+#[test]
 fn what_is_not_a_commit_is_not_taken() {
     let bench = Bench::new();
     for revision in ["gone", "HEAD:docs/a.md", "", "--all", "HEAD^{tree}"] {

@@ -32,6 +32,16 @@ impl Coverage {
         }
     }
 
+    /// Adds what another run over some of the same modules covered.
+    pub(super) fn merge(&mut self, other: Self) {
+        for (path, file) in other.0 {
+            let known = self.0.entry(path).or_default();
+            known.covered.extend(file.covered);
+            known.missed.extend(file.missed);
+            known.missed.retain(|line| !known.covered.contains(line));
+        }
+    }
+
     /// Adds what `engine` evaluated.
     pub(super) fn add(&mut self, engine: &Engine) {
         let Ok(report) = engine.get_coverage_report() else { return };

@@ -77,7 +77,7 @@ fn rule_below(module: &Module, lines: &[&str], index: usize) -> Result<(String, 
 
 /// `"rule": "…"` in the head of a rule.
 #[expect(clippy::wildcard_enum_match_arm, reason = "only texts are names")]
-fn id_of(rule: &Rule) -> Option<String> {
+pub(super) fn id_of(rule: &Rule) -> Option<String> {
     let Rule::Spec { head: RuleHead::Set { key: Some(key), .. }, .. } = rule else { return None };
     let Expr::Object { fields, .. } = &**key else { return None };
     let text = |expr: &Expr| match expr {

@@ -42,7 +42,7 @@ pub(crate) fn run(shell: &Shell, args: &CheckArgs) -> Result<Exit, Failure> {
     let printer = &shell.printer;
     match args.format {
         Format::Text => {
-            printer.line(&text::all(&findings, &files, printer.colour(), printer.width()));
+            printer.exact(&text::all(&findings, &files, printer.colour(), printer.width()));
             printer.data(&machine::object(&findings));
         }
         Format::Sarif => printer.raw(&format!("{}\n", machine::sarif(&findings))),
@@ -61,8 +61,10 @@ fn look(shell: &Shell, args: &CheckArgs, files: &Files) -> Result<Vec<Finding>, 
     findings
         .extend(found.unreached.iter().filter_map(|(place, name)| Finding::unreached(place, name, files)));
     findings.extend(found.unjoined.iter().filter_map(|(place, why)| Finding::unjoined(place, why, files)));
+    findings.extend(found.doubts.iter().filter_map(|doubt| Finding::doubt(doubt, files)));
     findings.extend(beside::untitled(&sources, files));
     findings.extend(beside::ended_waivers(&sources, files, wiring::now()));
+    findings.extend(beside::settings(shell, &args.which)?);
     if !files.is_layer {
         findings.extend(beside::idle_zones(shell, &args.which, &sources, files)?);
     }

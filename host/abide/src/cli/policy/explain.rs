@@ -15,8 +15,9 @@ use super::reasons;
 use crate::cli::Shell;
 use crate::desk::Log;
 use crate::report::{Exit, Failure};
+use crate::repository::{self, Known};
 use crate::why;
-use crate::{repository, wiring};
+use crate::wiring;
 
 /// `ab policy explain`.
 #[derive(Debug, ClapArgs)]
@@ -36,9 +37,11 @@ pub(crate) fn run(shell: &Shell, args: &ExplainArgs) -> Result<Exit, Failure> {
     let known = repository::open(shell, args.repo.as_deref())?;
     let log = wiring::log(wiring::ledger(&known.state)?, shell.env.drill);
     let decisions = log.of_kinds(&["DecisionRecorded"])?;
-    let (seq, record) = find(&decisions, args.what.as_deref())?;
+    let (seq, record) = find(&known, &decisions, args.what.as_deref())?;
     let (decision, input, bundle) = recorded(&log, record)?;
-    let fired = why::fired(&bundle, &decision);
+    let mut fired = why::fired(&bundle, &decision);
+    let folder = known.config().map_or_else(|_| "policies".to_owned(), |config| config.policies.to_string());
+    reasons::edited(&mut fired, &folder);
     let flips = why::flips(&bundle, &input, &decision)?;
     shell.printer.line(&format!("d{seq} {} {} → {}", record.class, record.kind, decision.verdict.as_str()));
     for line in reasons::lines(&fired, &flips, reasons::most(args.trace)) {
@@ -46,7 +49,7 @@ pub(crate) fn run(shell: &Shell, args: &ExplainArgs) -> Result<Exit, Failure> {
     }
     if args.trace {
         let text = serde_json::to_string_pretty(&input).map_err(|error| Failure::of("AB0124", error))?;
-        shell.printer.line(&safe_text::block(&text));
+        shell.printer.exact(&safe_text::block(&text));
     }
     let (rules, flips) = reasons::data(&fired, &flips);
     shell.printer.data(
@@ -57,6 +60,7 @@ pub(crate) fn run(shell: &Shell, args: &ExplainArgs) -> Result<Exit, Failure> {
 
 /// The decision that is meant: of a run the last that did not allow, else the last.
 fn find<'a>(
+    known: &Known,
     decisions: &'a [(Seq, Event)],
     what: Option<&str>,
 ) -> Result<(Seq, &'a DecisionRecorded), Failure> {
@@ -75,10 +79,14 @@ fn find<'a>(
                 || all().filter(|(_, event, _)| event.run.as_ref().is_some_and(|run| run.as_str() == what));
             let stopped =
                 of_run().find(|(_, _, record)| record.verdict != abide_core::decision::Verdict::Allow);
-            stopped.or_else(|| of_run().next()).or_else(|| {
-                all()
-                    .find(|(_, _, record)| names(record.action.get("action").unwrap_or(&record.action), what))
-            })
+            let of_commit = |start: &str| {
+                all().find(|(_, _, record)| {
+                    names(record.action.get("action").unwrap_or(&record.action), start)
+                })
+            };
+            // `main` or `HEAD~1`, as git would name it; nothing else is guessed.
+            let by_git = || of_commit(known.repo.revision(what)?.as_str());
+            stopped.or_else(|| of_run().next()).or_else(|| of_commit(what)).or_else(by_git)
         }
     };
     found.map(|(seq, _, record)| (seq, record)).ok_or_else(|| {
@@ -86,15 +94,15 @@ fn find<'a>(
             "AB0044",
             format!("there is no decision about `{}`", safe_text::line(what.unwrap_or("anything"))),
         )
-        .help("ab show RUN lists a run's decisions; a commit is named by at least four of its letters")
+        .help("ab show RUN lists a run's decisions; a commit that ab never judged has none")
         .exit(Exit::Usage)
     })
 }
 
-/// Whether an action names an object whose id begins so.
+/// Whether an action is about the commit, or the tree, whose id begins so. On which commit it rests does not count: that is another one.
 fn names(action: &Value, start: &str) -> bool {
     let begins = |value: &Value| value.as_str().is_some_and(|text| text.starts_with(start));
-    start.len() >= 4 && action.as_object().is_some_and(|fields| fields.values().any(begins))
+    start.len() >= 4 && ["commit", "tree"].iter().filter_map(|field| action.get(field)).any(begins)
 }
 
 /// The decision, what was asked, and the policy that answered, as they lie in the log.

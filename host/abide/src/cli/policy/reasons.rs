@@ -1,6 +1,7 @@
 //! The reasons of a decision in words and for programs: rules that fired, data they read, and what would make another verdict.
 
 use abide_core::safe_text;
+use abide_gate::source;
 use serde_json::{Value, json};
 
 use super::level;
@@ -12,6 +13,15 @@ const SHOWN: usize = 8;
 /// How many lines of each kind to show.
 pub(super) fn most(trace: bool) -> usize {
     if trace { usize::MAX } else { SHOWN }
+}
+
+/// Names the files of the repository's own rules as a person edits them, in `folder`.
+pub(super) fn edited(fired: &mut [Fired], folder: &str) {
+    for place in fired.iter_mut().flat_map(|rule| &mut rule.stands) {
+        if let Some(own) = place.strip_prefix(source::LAYERS) {
+            *place = format!("{folder}/{own}");
+        }
+    }
 }
 
 /// Lines below the headline.
@@ -29,9 +39,14 @@ pub(super) fn lines(fired: &[Fired], flips: &[Flip], most: usize) -> Vec<String>
         if hidden > 0 {
             lines.push(format!("         and {hidden} more"));
         }
-        if let Some(place) = rule.stands.first() {
-            let more = rule.stands.len().saturating_sub(1);
-            let more = if more == 0 { String::new() } else { format!(" and {more} more places") };
+        let places = if most == usize::MAX { rule.stands.len() } else { 1 };
+        for (number, place) in rule.stands.iter().take(places).enumerate() {
+            let left = rule.stands.len().saturating_sub(number).saturating_sub(1);
+            let more = if number.saturating_add(1) == places && left > 0 {
+                format!(" and {left} more places: --trace")
+            } else {
+                String::new()
+            };
             lines.push(format!("         rule   {place}{more}"));
         }
         for (path, value) in rule.data.iter().take(most) {

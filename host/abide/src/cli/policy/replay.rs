@@ -3,6 +3,7 @@
 mod again;
 mod recorded;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -22,13 +23,16 @@ use crate::replay::{Asked, Past, corpus, decide, history, naive};
 use crate::report::{Exit, Failure};
 use crate::{repository, wiring};
 
+/// What `--against` takes for the policy without the repository's own rules.
+const SHIPPED: &str = "shipped";
+
 /// `ab policy replay`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ReplayArgs {
     #[command(flatten)]
     which: Which,
     /// How many commits of the target branch to go back (first parents).
-    #[arg(long, value_name = "N", default_value_t = 500, conflicts_with_all = ["git", "corpus"])]
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..), conflicts_with_all = ["git", "corpus"])]
     history: usize,
     /// Commits of a range such as `v1.0..main` (first parents) instead.
     #[arg(long, value_name = "RANGE", conflicts_with = "corpus")]
@@ -42,10 +46,11 @@ pub(crate) struct ReplayArgs {
     /// Only these profiles; all of the policy if none is named.
     #[arg(long, value_name = "NAME")]
     profile: Vec<String>,
-    /// Compare with the policy in another folder or bundle: what it denied and this one allows comes first.
+    /// Compare with the policy in another folder or bundle, or with `shipped`, which is without the repository's own rules: what it denied and
+    /// this one allows comes first.
     #[arg(long, value_name = "FOLDER|BUNDLE")]
     against: Option<PathBuf>,
-    /// Show the whole decision about a commit, named by its first letters. May be given more than once.
+    /// Show the whole decision about a commit, as git would name it or by its first letters. May be given more than once.
     #[arg(long, value_name = "COMMIT")]
     show: Vec<String>,
     /// Write the replay to FILE as one HTML page for a review: with a chart, without scripts, the same bytes every time.
@@ -61,6 +66,10 @@ pub(crate) fn run(shell: &Shell, args: &ReplayArgs) -> Result<Exit, Failure> {
         return recorded::run(shell, &log, &policy, since);
     }
     let before = match &args.against {
+        Some(word) if word.as_os_str() == SHIPPED => {
+            let files = Files { added: BTreeMap::new(), ..Files::open(shell, &args.which)? };
+            Some(self::over(shell, args, &args.which, &files)?)
+        }
         Some(folder) => {
             let which = Which { repo: args.which.repo.clone(), dir: Some(folder.clone()) };
             Some(self::policy(shell, args, &which)?)
@@ -71,6 +80,9 @@ pub(crate) fn run(shell: &Shell, args: &ReplayArgs) -> Result<Exit, Failure> {
         let _busy = shell.printer.busy("measuring");
         past(shell, args, &policy)?
     };
+    // Before anything is decided or printed: a commit that is not there is an error at once.
+    let shown =
+        args.show.iter().map(|name| place(shell, args, &past, name)).collect::<Result<Vec<_>, _>>()?;
     let mut columns = Vec::new();
     for profile in profiles(args, &policy)? {
         let _busy = shell.printer.busy(&format!("deciding as {profile}"));
@@ -85,11 +97,12 @@ pub(crate) fn run(shell: &Shell, args: &ReplayArgs) -> Result<Exit, Failure> {
         let before = before.as_ref().map(|before| decide(before, &past, &asked)).transpose()?;
         columns.push(Column { profile, outcomes, before });
     }
-    for line in report::lines(&past, &columns) {
+    let own = own_profile(shell, args);
+    for line in report::lines(&past, &columns, own.as_deref()) {
         shell.printer.line(&line);
     }
-    for commit in &args.show {
-        show(shell, &past, &columns, commit)?;
+    for place in shown {
+        show(shell, &past, &columns, place);
     }
     if let Some(file) = &args.html {
         let made = Made {
@@ -114,13 +127,22 @@ pub(crate) fn run(shell: &Shell, args: &ReplayArgs) -> Result<Exit, Failure> {
 
 /// The policy, with what `ab.yml` tightens where there is one.
 fn policy(shell: &Shell, args: &ReplayArgs, which: &Which) -> Result<Policy, Failure> {
-    let files = Files::open(shell, which)?;
+    over(shell, args, which, &Files::open(shell, which)?)
+}
+
+fn over(shell: &Shell, args: &ReplayArgs, which: &Which, files: &Files) -> Result<Policy, Failure> {
     let config = if args.corpus.is_some() && which.dir.is_some() {
         None
     } else {
         repository::open(shell, which.repo.as_deref())?.config().ok()
     };
     files.policy(config.as_ref())
+}
+
+/// The profile of `ab.yml`, where the replay is of a repository.
+fn own_profile(shell: &Shell, args: &ReplayArgs) -> Option<String> {
+    let known = repository::open(shell, args.which.repo.as_deref()).ok().filter(|_| args.corpus.is_none())?;
+    known.config().ok().map(|config| config.profile)
 }
 
 fn profiles(args: &ReplayArgs, policy: &Policy) -> Result<Vec<String>, Failure> {
@@ -158,18 +180,29 @@ fn resolve(repo: &abide_effects::forge::Repo, name: &str) -> Result<Oid, Failure
     })
 }
 
-fn show(shell: &Shell, past: &Past, columns: &[Column], commit: &str) -> Result<(), Failure> {
-    let printer = &shell.printer;
-    let place = past.changes.iter().position(|change| change.commit.as_str().starts_with(commit));
-    let Some((place, change)) = place.and_then(|place| Some((place, past.changes.get(place)?))) else {
-        return Err(Failure::new("AB0173", format!("no commit of this replay begins with `{commit}`"))
-            .help("widen it with --history, or check the spelling")
-            .exit(Exit::Usage));
+/// The place of the commit called `name` in the replay.
+fn place(shell: &Shell, args: &ReplayArgs, past: &Past, name: &str) -> Result<usize, Failure> {
+    let find = |start: &str| past.changes.iter().position(|change| change.commit.as_str().starts_with(start));
+    let by_git = || {
+        let known =
+            repository::open(shell, args.which.repo.as_deref()).ok().filter(|_| args.corpus.is_none())?;
+        find(known.repo.revision(name)?.as_str())
     };
+    find(name).or_else(by_git).ok_or_else(|| {
+        let what = format!("`{}` is no commit of this replay", safe_text::line(name));
+        Failure::new("AB0173", what)
+            .help("it goes back over first parents only: widen it with --history, or check the spelling")
+            .exit(Exit::Usage)
+    })
+}
+
+fn show(shell: &Shell, past: &Past, columns: &[Column], place: usize) {
+    let printer = &shell.printer;
+    let Some(change) = past.changes.get(place) else { return };
     printer.line("");
     printer.line(&report::name(change));
     let usual = if naive(&change.facts) { "auto" } else { "not auto" };
-    printer.line(&format!("  {usual} by the usual rule (documentation and tests by their paths)"));
+    printer.line(&format!("  {usual} by the rule of thumb (what only touches docs and tests merges)"));
     for column in columns {
         let Some(outcome) = column.outcomes.get(place) else { continue };
         let tone = match way(outcome.verdict) {
@@ -179,7 +212,9 @@ fn show(shell: &Shell, past: &Past, columns: &[Column], commit: &str) -> Result<
         };
         printer.line(&format!("  {} by {}", printer.paint(tone, way(outcome.verdict)), column.profile));
         let mut told: Vec<(&str, String, usize)> = Vec::new();
-        for finding in &outcome.decision.findings {
+        let mut findings: Vec<_> = outcome.decision.findings.iter().collect();
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+        for finding in findings {
             if let Some(known) = told.iter_mut().find(|(rule, _, _)| *rule == finding.rule) {
                 known.2 = known.2.saturating_add(1);
                 continue;
@@ -193,5 +228,4 @@ fn show(shell: &Shell, past: &Past, columns: &[Column], commit: &str) -> Result<
             printer.line(&format!("{line}{more}"));
         }
     }
-    Ok(())
 }

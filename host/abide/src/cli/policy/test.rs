@@ -4,7 +4,7 @@ mod covered;
 mod watch;
 
 use abide_core::safe_text;
-use abide_gate::{RegoTest, TestOutcome, TestPlan, TestRun, run_tests};
+use abide_gate::{RegoTest, TestOutcome, TestPlan, TestRun, run_tests, run_tests_apart, source};
 use clap::Args as ClapArgs;
 use serde_json::{Value as Json, json};
 
@@ -37,7 +37,13 @@ fn once(shell: &Shell, args: &TestArgs) -> Result<Exit, Failure> {
     let sources = files.sources()?;
     let wanted = files.inner(&args.run);
     let plan = TestPlan { wanted: &wanted, coverage: args.covered.is_wanted() };
-    let run = run_tests(&sources, plan).map_err(|error| files.refused(&error))?;
+    let run = if files.is_layer {
+        let shipped = source::sort(&files.base).map_err(|error| files.refused(&error))?;
+        run_tests_apart(&shipped, &sources, plan)
+    } else {
+        run_tests(&sources, plan)
+    };
+    let run = run.map_err(|error| files.refused(&error))?;
     let failed = run.tests.iter().filter(|test| test.outcome != TestOutcome::Passed).count();
     let passed = run.tests.len().saturating_sub(failed);
     if run.tests.is_empty() && !args.run.is_empty() {
@@ -51,15 +57,30 @@ fn once(shell: &Shell, args: &TestArgs) -> Result<Exit, Failure> {
         None => true,
     };
     let todo = if run.todo.is_empty() { String::new() } else { format!(", {} to do", run.todo.len()) };
-    shell.printer.line(&format!("{passed} passed, {failed} failed{todo}"));
+    let own = run.tests.iter().filter(|test| files.edited(&test.path).is_some()).count();
+    let own = if files.is_layer { format!(" ({own} of them yours)") } else { String::new() };
+    untried(shell, &run, &files);
+    shell.printer.line(&format!("{passed} passed, {failed} failed{todo}{own}"));
     shell.printer.data(&json!({
         "passed": passed,
         "failed": failed,
         "todo": run.todo.iter().map(|(path, rule)| json!({ "path": shown(path, &files), "name": rule })).collect::<Vec<_>>(),
         "tests": run.tests.iter().map(|test| object(test, &files)).collect::<Vec<_>>(),
+        "untried": run.untried.iter().map(|(place, rule)| json!({ "path": shown(&place.path, &files), "line": place.line, "rule": rule })).collect::<Vec<_>>(),
         "coverage": table.as_ref().map(covered::Table::object),
     }));
     Ok(if failed == 0 && enough { Exit::Done } else { Exit::Fault })
+}
+
+/// Says which rules found something in no test: whether they ever would, nobody has tried.
+fn untried(shell: &Shell, run: &TestRun, files: &Files) {
+    for (place, rule) in &run.untried {
+        let (rule, path) = (safe_text::line(rule), shown(&place.path, files));
+        let mark = shell.printer.paint(Tone::Wait, "!");
+        shell
+            .printer
+            .line(&format!("{mark} no test of yours makes `{rule}` find something  {path}:{}", place.line));
+    }
 }
 
 /// The path that a person edits, safe to print.

@@ -1,6 +1,7 @@
 //! What is doubtful beside the rules themselves: no title, zones that are nowhere, waivers that have ended.
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use abide_core::facts::config::GlobsConfig;
 use abide_core::facts::idle;
@@ -12,6 +13,7 @@ use serde_json::{Map, Value as Json};
 use super::finding::Finding;
 use crate::cli::Shell;
 use crate::cli::policy::{Files, Which};
+use crate::config::{self, Config, ConfigError};
 use crate::report::Failure;
 use crate::repository;
 
@@ -45,6 +47,26 @@ fn lacks(text: &str) -> Option<&'static str> {
         (false, _) => Some("the `# METADATA` block has no `title`"),
         (true, false) => Some("the `# METADATA` block has no `description`"),
     }
+}
+
+/// What is wrong with `ab.yml` in the work tree, for a repository's own rules: with it, nothing runs once it is committed.
+pub(super) fn settings(shell: &Shell, which: &Which) -> Result<Option<Finding>, Failure> {
+    if which.dir.is_some() {
+        return Ok(None);
+    }
+    let known = repository::open(shell, which.repo.as_deref())?;
+    let Some(file) = known.repo.work_dir().map(|folder| folder.join(config::FILE)) else { return Ok(None) };
+    let Ok(bytes) = fs::read(&file) else { return Ok(None) };
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(match Config::parse(&text, &known.state.repository.target) {
+        Ok(_) => None,
+        Err(ConfigError::Shape { why, offset, .. }) => {
+            let before = text.get(..offset.unwrap_or(0)).unwrap_or_default();
+            let line = before.matches('\n').count().saturating_add(1);
+            Some(Finding::of_settings("AB0010", line, &why))
+        }
+        Err(error @ ConfigError::Value { .. }) => Some(Finding::of_settings("AB0011", 1, &error.to_string())),
+    })
 }
 
 /// Zones whose globs match no file of the repository: a rule about them looks on and is off.

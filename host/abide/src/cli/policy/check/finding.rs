@@ -1,9 +1,10 @@
 //! One finding: a code, where it is in the file that a person edits, what is wrong, and what to do.
 
 use abide_core::safe_text;
-use abide_gate::{BundleError, Place};
+use abide_gate::{BundleError, Doubt, Place};
 
 use crate::cli::policy::Files;
+use crate::config;
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +74,34 @@ impl Finding {
         Self::at(Level::Error, fault.code(), (inner, place.as_ref(), &named), &message, files)
             .labelled(&label)
             .helped(help(fault))
+    }
+
+    /// What is wrong with `ab.yml` of the work tree, of which no part is in the bundle.
+    pub(super) fn of_settings(code: &'static str, line: usize, why: &str) -> Self {
+        let number = u32::try_from(line).unwrap_or(u32::MAX);
+        Self {
+            path: config::FILE.to_owned(),
+            span: Some(Span { line: number, column: 1, length: 1 }),
+            level: Level::Error,
+            code,
+            message: safe_text::line(&format!("line {line}: {why}")),
+            label: String::new(),
+            help: "once it is committed like this, nothing runs",
+            inner: String::new(),
+        }
+    }
+
+    /// What loads and cannot be meant, in a file that somebody edits here.
+    pub(super) fn doubt(doubt: &Doubt, files: &Files) -> Option<Self> {
+        files.edited(&doubt.place.path)?;
+        let label = doubt.meant.as_ref().map(|meant| format!("did you mean `{meant}`?")).unwrap_or_default();
+        let help = match doubt.code {
+            "AB0155" => "a comparison that never holds makes the rule silently false",
+            "AB0156" => "a finding that is not understood denies everything",
+            _ => "an undefined path makes the rule silently false",
+        };
+        let place = (doubt.place.path.as_str(), Some(&doubt.place), "");
+        Some(Self::at(Level::Error, doubt.code, place, &doubt.what, files).labelled(&label).helped(help))
     }
 
     /// A rule that nothing reads.
@@ -148,7 +177,7 @@ fn help(fault: &BundleError) -> &'static str {
             "an undefined path makes the rule silently false"
         }
         BundleError::Function { .. } => "declare loop variables with `some`, or correct the spelling",
-        BundleError::Builtin { .. } => "docs/guides/policy.md lists the functions that may be called",
+        BundleError::Builtin { .. } => "`ab explain policy` lists the functions that may be called",
         BundleError::Syntax { .. } => "a file that does not parse denies everything",
         BundleError::NoEntrypoint => "`main.rego` defines `decision`",
         BundleError::Limit { .. }
