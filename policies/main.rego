@@ -82,20 +82,26 @@ findings contains strict(finding) if {
 
 strict(finding) := finding if finding.level == "hard"
 
-else := invalid(sprintf("finding `%v` of a layer has level `%v`", [finding.rule, finding.level])) if {
+else := invalid(sprintf("finding `%v` has level `%v`", [finding.rule, finding.level])) if {
 	finding.rule
 	finding.level
 }
 
-else := invalid(sprintf("finding `%v` of a layer has no level", [finding.rule])) if finding.rule
+else := invalid(sprintf("finding `%v` has no level", [finding.rule])) if finding.rule
 
-else := invalid("a finding of a layer has no rule and no level")
+else := invalid("a finding has no rule and no level")
 
 invalid(what) := {
 	"rule": "layer-invalid",
 	"level": "hard",
 	"msg": sprintf("%s; `warn`, `review`, `deny` and `hard` are the levels", [what]),
 	"help": "mend the policy on the target branch: `ab policy check` shows the place",
+}
+
+# The same of a class: what no mode knows does not vanish.
+findings contains strict(finding) if {
+	some finding in found
+	not data.abide.levels.by_mode(object.get(finding, "level", ""))
 }
 
 # Hard findings as they are.
@@ -142,6 +148,15 @@ applied contains waiver if {
 	some finding in found
 	data.abide.waivers.covers(waiver, finding)
 	not finding in layered
+}
+
+findings contains {
+	"rule": "waiver-invalid",
+	"level": "warn",
+	"msg": "a waiver that is not well formed does nothing",
+	"help": "`ab policy check` names it; a waiver has rule, repositories, classes, paths, until, by and reason",
+} if {
+	data.abide.waivers.malformed
 }
 
 # A mode that softens is never silent.

@@ -78,7 +78,7 @@ test_deny_a_layer_that_means_nothing if {
 	decision := data.abide.decision with input as fixture.merge with data.abide.layers as layers
 	"layer-invalid" in fixture.rules(decision, "hard")
 	messages := {finding.msg | some finding in decision.findings}
-	"finding `mine` of a layer has level `allow`; `warn`, `review`, `deny` and `hard` are the levels" in messages
+	"finding `mine` has level `allow`; `warn`, `review`, `deny` and `hard` are the levels" in messages
 }
 
 test_deny_a_layer_that_says_little if {
@@ -86,5 +86,13 @@ test_deny_a_layer_that_says_little if {
 		layers := {"acme": {"findings": [odd]}}
 		decision := data.abide.decision with input as fixture.merge with data.abide.layers as layers
 		"layer-invalid" in fixture.rules(decision, "hard")
+	}
+}
+
+test_deny_a_level_that_no_mode_knows if {
+	every level in ["hard", "denny"] {
+		found := {{"rule": "x", "level": level, "msg": "m"}}
+		decision := data.abide.decision with input as fixture.merge with data.abide.merge.findings as found
+		decision.verdict == "deny"
 	}
 }

@@ -59,7 +59,7 @@ in_scope if "*" in profile.repositories
 
 else if {
 	some pattern in profile.repositories
-	glob.match(pattern, [], input.action.target.repo)
+	glob.match(pattern, null, input.action.target.repo)
 }
 
 findings contains {

@@ -5,11 +5,35 @@ package abide.waivers
 
 # Those that are in force for this action.
 active contains waiver if {
+	is_array(data.waivers)
 	some waiver in data.waivers
+	well_formed(waiver)
+	not waiver.rule in data.hard.never_waived
 	input.action.class in waiver.classes
-	ends(waiver) > input.now
 	some pattern in waiver.repositories
-	glob.match(pattern, [], input.action.target.repo)
+	glob.match(pattern, null, input.action.target.repo)
+	ends(waiver) > input.now
+}
+
+# A waiver that leaves something open does nothing: it could not be told, or would reach further than was meant.
+well_formed(waiver) if {
+	is_string(waiver.rule)
+	is_array(waiver.repositories)
+	is_array(waiver.classes)
+	is_array(waiver.paths)
+	is_string(waiver.by)
+	is_string(waiver.reason)
+	is_string(waiver.until)
+	count(trim_space(waiver.by)) > 0
+	count(trim_space(waiver.reason)) > 0
+	regex.match("^20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$", waiver.until)
+}
+
+malformed if not is_array(data.waivers)
+
+malformed if {
+	some waiver in data.waivers
+	not well_formed(waiver)
 }
 
 # In milliseconds since 1970.

@@ -70,3 +70,31 @@ test_deny_what_a_layer_says if {
 	decision := data.abide.decision with input as fixture.merge with data.waivers as [waiver] with data.abide.layers as layers
 	decision.verdict == "deny"
 }
+
+test_deny_what_is_not_well_formed if {
+	broken := [
+		{"by": " "}, {"reason": ""}, {"reason": 7}, {"by": null}, {"until": "some day"}, {"until": "9999-02-01T00:00:00Z"}, {"paths": {}},
+		{"classes": "MERGE"}, {"repositories": "acme-*"},
+	]
+	every changes in broken {
+		decision := with_waiver(changes)
+		decision.verdict == "deny"
+		decision.waived == []
+		"waiver-invalid" in fixture.rules(decision, "warn")
+	}
+	every lacking in ["by", "reason", "until", "paths"] {
+		decision := data.abide.decision with input as failed with data.waivers as [object.remove(waiver, [lacking])]
+		decision.verdict == "deny"
+		"waiver-invalid" in fixture.rules(decision, "warn")
+	}
+	decision := data.abide.decision with input as failed with data.waivers as {"a": waiver}
+	decision.verdict == "deny"
+}
+
+test_deny_what_is_never_waived if {
+	document := fixture.merge_of([object.union(fixture.source, {"zones": ["governance"]})])
+	waivers := [object.union(waiver, {"rule": rule}) | some rule in data.hard.never_waived]
+	decision := data.abide.decision with input as document with data.waivers as waivers
+	decision.verdict == "review"
+	"governance" in fixture.rules(decision, "review")
+}

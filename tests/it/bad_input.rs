@@ -220,3 +220,13 @@ fn state_that_others_may_enter_is_refused() {
     let said = world.ab(&["queue"]);
     assert!(said.code != 0, "{said:?}");
 }
+
+#[test]
+fn a_second_log_is_never_begun() {
+    let world = World::new(&[("README.md", "x\n")]);
+    world.ab(&["kill", "--reason", "for this test"]).exits(0);
+    world.ab(&["init", "--name", "aaa"]).exits(2).says("AB0003").says("its log goes on there");
+    // The kill switch is still pulled.
+    world.ab(&["run", "--ticket", "Repair broken links"]).says("kill");
+    world.ab(&["init", "--name", "world"]).exits(0);
+}

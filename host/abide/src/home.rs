@@ -75,6 +75,20 @@ impl Home {
                 .help("ab init --name NAME gives this repository another name")
                 .exit(Exit::Usage));
         }
+        // A second state would begin without the policy in force, its floor, its freezes and the kill switch.
+        if let Some(other) = self.states().into_iter().find(|state| {
+            state.repository.git_dir == registered.git_dir && state.repository.id != registered.id
+        }) {
+            return Err(Failure::new(
+                "AB0003",
+                format!(
+                    "this repository is known as `{}` already, and its log goes on there",
+                    other.repository.id
+                ),
+            )
+            .help("leave out --name")
+            .exit(Exit::Usage));
+        }
         let folder = self.0.join(registered.id.as_str());
         if let Ok(state) = State::open(&folder) {
             if state.repository.git_dir == registered.git_dir {
@@ -104,13 +118,14 @@ impl Home {
 
     /// The state of the repository whose git folder is `git_dir` (canonical).
     pub(crate) fn find(&self, git_dir: &Path) -> Result<State, Failure> {
-        let states = fs::read_dir(&self.0)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter_map(|entry| State::open(&entry.path()).ok());
-        let mut found: Vec<State> = states.filter(|state| state.repository.git_dir == git_dir).collect();
-        found.sort_by(|a, b| a.folder.cmp(&b.folder));
+        let mut found = self.states();
+        found.retain(|state| state.repository.git_dir == git_dir);
+        if let [one, other, ..] = found.as_slice() {
+            let (one, other) = (&one.repository.id, &other.repository.id);
+            return Err(Failure::new("AB0003", format!("this repository has two logs: `{one}` and `{other}`"))
+                .help("which of them counts cannot be told: move the folder of the wrong one out of the state folder")
+                .exit(Exit::Gate));
+        }
         found.into_iter().next().ok_or_else(|| {
             let gone: Vec<String> = self
                 .gone()
@@ -128,6 +143,14 @@ impl Home {
                 .help(help.collect::<Vec<_>>().join("; "))
                 .exit(Exit::Usage)
         })
+    }
+
+    /// All states, by their folders.
+    fn states(&self) -> Vec<State> {
+        let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
+        let mut states: Vec<State> = entries.filter_map(|entry| State::open(&entry.path()).ok()).collect();
+        states.sort_by(|a, b| a.folder.cmp(&b.folder));
+        states
     }
 
     /// The state of the repository called `name`.

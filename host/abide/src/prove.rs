@@ -1,7 +1,8 @@
 //! Holds a policy against invariants over every case of a finite model.
 //!
 //! What comes out is no theorem: it is that so many cases were judged, each of them, and in which of them an invariant does not hold. Cases
-//! are judged in bulk; each counterexample, and one case of every block, is put to the ordinary judge as well, which must say the same.
+//! are judged in bulk; each counterexample, and one case of every block, is put to the ordinary judge as well, by the modules as they were
+//! written, and it must say the same.
 
 pub(crate) mod block;
 pub(crate) mod model;
@@ -199,11 +200,11 @@ fn one(model: &Model, job: &Job<'_>, bundles: &Bundles, invariants: &Invariants)
     Ok(found)
 }
 
-/// The ordinary judge must say the same.
+/// The ordinary judge, over the modules as they were written, must say the same.
 fn twice(case: &Case, bundles: &Bundles) -> Result<(), Failure> {
     let input: PolicyInput = case.input.clone();
     let question = Question::new(input).map_err(|error| Failure::of("AB0124", error))?;
-    let decision = NativeJudge::over(bundles.with(case.layer.as_deref())?.clone()).decide(&question);
+    let decision = NativeJudge::as_written(bundles.with(case.layer.as_deref())?.clone()).decide(&question);
     let opinion = &case.opinion;
     if (decision.verdict, &decision.fault, &decision.findings)
         == (opinion.verdict, &opinion.fault, &opinion.findings)

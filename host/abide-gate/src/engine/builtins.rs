@@ -7,6 +7,7 @@
 
 mod crypto;
 mod jwt;
+mod moment;
 mod net;
 
 use regorus::Value;
@@ -55,10 +56,7 @@ const ALLOWED: &[&str] = &[
     "strings.any_suffix_match",
     "substring",
     "sum",
-    "time.clock",
-    "time.date",
     "time.parse_rfc3339_ns",
-    "time.weekday",
     "to_number",
     "trim",
     "trim_left",
@@ -100,6 +98,9 @@ const OWN: &[(&str, u8, Own)] = &[
     ("io.jwt.verify_rs256", 2, jwt::verify_rs256),
     ("io.jwt.verify_rs384", 2, jwt::verify_rs384),
     ("io.jwt.verify_rs512", 2, jwt::verify_rs512),
+    ("time.clock", 1, moment::clock),
+    ("time.date", 1, moment::date),
+    ("time.weekday", 1, moment::weekday),
     ("net.cidr_contains", 2, net::cidr_contains),
     ("net.cidr_intersects", 2, net::cidr_intersects),
     ("net.cidr_is_valid", 1, net::cidr_is_valid),

@@ -139,8 +139,8 @@ struct Layer {
     name: String,
     /// The rule that holds its rules, by their names.
     rule: String,
-    /// Rules that fill it.
-    text: String,
+    /// Its rules by their own names, and by those that they have in the joined module.
+    fields: BTreeMap<String, String>,
     /// The name of its findings in the joined module.
     findings: String,
 }
@@ -188,7 +188,7 @@ impl Plan {
     /// Prepares the joining. `Err` says where and why it cannot be done.
     pub(crate) fn of(modules: &[Ref<Module>], links: Vec<Links>) -> Result<Self, (Place, &'static str)> {
         let mut parts = Vec::new();
-        let mut layers = Vec::new();
+        let mut layers: BTreeMap<String, Layer> = BTreeMap::new();
         for (number, (module, links)) in modules.iter().zip(links).enumerate() {
             if let Some(obstacle) = links.obstacles.into_iter().next() {
                 return Err(obstacle);
@@ -207,11 +207,11 @@ impl Plan {
             for (piece, end) in pieces.iter_mut().zip(starts) {
                 piece.end = end;
             }
-            layers.extend(layer(number, module));
+            layer(number, module, &mut layers);
             let edits = links.edits.into_iter().collect();
             parts.push(Part { path: source.get_path().clone(), text, edits, pieces });
         }
-        Ok(Self { parts, layers })
+        Ok(Self { parts, layers: layers.into_values().collect() })
     }
 
     /// The joined module for what is asked about.
@@ -238,7 +238,10 @@ impl Plan {
                 loud.insert(&piece.root);
             }
         }
-        let mut text: String = self.layers.iter().map(|layer| layer.text.as_str()).collect();
+        let fields =
+            self.layers.iter().flat_map(|layer| layer.fields.iter().map(move |field| (&layer.rule, field)));
+        let fields = fields.map(|(rule, (field, name))| format!("{rule}[{field:?}] := {name}\n"));
+        let mut text = fields.collect::<Vec<_>>().concat();
         text.push_str(&table(LAYERS_RULE, self.layers.iter()));
         text.push_str(&table(
             LOUD_RULE,
@@ -303,27 +306,24 @@ fn to_usize(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-/// What `data.abide.layers` gives, by rules of which each is absent where the layer's is undefined.
-fn layer(number: usize, module: &Module) -> Option<Layer> {
+/// What `data.abide.layers` gives, by rules of which each is absent where the layer's is undefined. A layer may lie in several modules.
+fn layer(number: usize, module: &Module, known: &mut BTreeMap<String, Layer>) {
     let rules = module.policy.iter().map(|rule| rule_root(module, rule));
     let roots: BTreeSet<Vec<String>> =
         rules.filter(|(_, is_function)| !is_function).map(|(root, _)| root).collect();
-    let rule = format!("layer_{number}__");
-    let mut found = None;
     for root in &roots {
         let [abide, layers, layer, field] = root.as_slice() else { continue };
-        if abide == "abide" && layers == "layers" {
-            let findings = name(&[abide, layers, layer, "findings"]);
-            let layer = found.get_or_insert_with(|| Layer {
-                name: layer.clone(),
-                rule: rule.clone(),
-                text: String::new(),
-                findings,
-            });
-            layer.text.extend([format!("{rule}[{field:?}] := {}\n", name(root))]);
+        if abide != "abide" || layers != "layers" {
+            continue;
         }
+        let found = known.entry(layer.clone()).or_insert_with(|| Layer {
+            name: layer.clone(),
+            rule: format!("layer_{number}__"),
+            fields: BTreeMap::new(),
+            findings: name(&[abide, layers, layer, "findings"]),
+        });
+        found.fields.insert(field.clone(), name(root));
     }
-    found
 }
 
 /// What stands for `data.abide.layers`.
@@ -346,15 +346,19 @@ pub(crate) fn only_findings(collection: &Expr) -> Option<u32> {
 fn piece(module: &Module, rule: &Rule) -> Piece {
     let root = name(&rule_root(module, rule).0);
     let is_set = matches!(rule, Rule::Spec { head: RuleHead::Set { .. }, .. });
-    let adds = is_set && !rule_name(module, rule).1.contains('.');
-    Piece { start: to_usize(rule.span().start), end: 0, root, adds, guards: guards(rule) }
+    // Below `a.b` there is nothing without its rules, even where there is still something below `a.c`: those are never left out.
+    let is_deep = rule_name(module, rule).1.contains('.');
+    let adds = is_set && !is_deep;
+    let guards = if is_deep { Vec::new() } else { guards(rule) };
+    Piece { start: to_usize(rule.span().start), end: 0, root, adds, guards }
 }
 
-/// Only of rules with one body: of a chain of `else`, one link cannot be left out.
+/// Only of rules with one body (of a chain of `else`, one link cannot be left out), and only what stands before everything else: behind a
+/// statement that fails, a condition was never asked.
 fn guards(rule: &Rule) -> Vec<Guard> {
     let Rule::Spec { bodies, .. } = rule else { return Vec::new() };
     let [body] = bodies.as_slice() else { return Vec::new() };
-    body.query.stmts.iter().filter_map(guard).collect()
+    body.query.stmts.iter().map_while(guard).collect()
 }
 
 fn guard(statement: &LiteralStmt) -> Option<Guard> {

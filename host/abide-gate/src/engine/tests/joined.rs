@@ -198,3 +198,39 @@ counted := [{"rule": "n", "level": "warn", "msg": sprintf("%d layers", [count(da
     assert_eq!(bundle.not_joined(), None);
     assert_eq!(messages(&both(&bundle)), ["a", "c", "d", "4 layers"]);
 }
+
+/// A policy of `main` that takes the findings of layers, and these modules.
+fn with_layers(layers: &[(&str, &str)]) -> Bundle {
+    let main = r#"package abide
+decision := {"verdict": "deny", "findings": [f | some f in data.abide.layers[_].findings]}"#;
+    let mut modules = BTreeMap::from([("main.rego".to_owned(), main.to_owned())]);
+    modules.extend(layers.iter().map(|(path, text)| (format!("layers/{path}"), (*text).to_owned())));
+    let bundle = Bundle::load(modules, json!({})).unwrap();
+    assert_eq!(bundle.not_joined(), None);
+    bundle
+}
+
+#[test]
+fn a_set_below_a_name_is_there_though_nothing_adds_to_it() {
+    let layer = r#"package abide.layers.acme
+seen.signoffs contains c.name if { input.action.class == "MERGE"; some c in input.checks }
+seen.keyed[c.name] := 1 if { input.action.class == "MERGE"; some c in input.checks }
+seen.other := 1
+findings contains {"rule": "signoff", "level": "deny", "msg": "no signoff"} if count(seen.signoffs) < 1
+findings contains {"rule": "keyed", "level": "deny", "msg": "nothing"} if count(seen.keyed) < 1
+"#;
+    assert_eq!(messages(&both(&with_layers(&[("acme.rego", layer)]))), ["nothing", "no signoff"]);
+}
+
+#[test]
+fn a_layer_in_two_files_is_one_layer() {
+    let one = "package abide.layers.acme\nfindings contains {\"rule\": \"one\", \"level\": \"deny\", \"msg\": helper}";
+    let two = "package abide.layers.acme\nhelper := \"helped\"\nfindings contains {\"rule\": \"two\", \"level\": \"deny\", \"msg\": \"two\"}";
+    assert_eq!(messages(&both(&with_layers(&[("a.rego", one), ("b.rego", two)]))), ["helped", "two"]);
+}
+
+#[test]
+fn a_fault_before_a_condition_is_a_fault_joined_too() {
+    let layer = "package abide.layers.acme\nfindings contains {\"rule\": \"r\", \"level\": \"warn\", \"msg\": \"m\"} if { to_number(input.run.profile) > 1; input.action.class == \"MERGE\" }";
+    assert_eq!(both(&with_layers(&[("acme.rego", layer)])).fault.as_deref(), Some("AB0111"));
+}

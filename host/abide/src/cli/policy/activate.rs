@@ -1,5 +1,8 @@
 //! `ab policy activate`: a bundle comes into force by one record of the log, or not at all.
 
+use std::fs;
+use std::os::unix::fs::OpenOptionsExt as _;
+
 use abide_core::event::{Body, Count, PolicyActivated};
 use abide_ledger::{Blob, Guard};
 use clap::Args as ClapArgs;
@@ -7,6 +10,7 @@ use clap::Args as ClapArgs;
 use super::Shell;
 use super::bundle::brief;
 use super::verify::{Given, Looked, data};
+use crate::home::State;
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
 use crate::repository;
@@ -26,8 +30,28 @@ pub(crate) struct ActivateArgs {
     reason: String,
 }
 
+/// Held from judging to recording. It is let go when it is dropped, or when the process ends.
+fn alone(state: &State) -> Result<fs::File, Failure> {
+    let path = state.folder.join("activate.lock");
+    let fault = |error: std::io::Error| {
+        Failure::of("AB0004", error)
+            .help(format!("{} lets one activation go after the other", path.display()))
+    };
+    let file = fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(fault)?;
+    file.lock().map_err(fault)?;
+    Ok(file)
+}
+
 pub(crate) fn run(shell: &Shell, args: &ActivateArgs) -> Result<Exit, Failure> {
     let known = repository::open(shell, args.given.repo.as_deref())?;
+    // What is judged against the policy in force must be recorded while it still is: one activation after the other.
+    let _alone = alone(&known.state)?;
     let looked = Looked::at(shell, &args.given)?;
     let file = args.given.file.display();
     if let Some(refusal) = looked.judgement.refusals.first() {
