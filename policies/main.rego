@@ -131,6 +131,7 @@ findings contains shown if {
 findings contains object.union(finding, {"level": "warn", "msg": sprintf("%s (waived until %s by %s: %s)", [
 	finding.msg, waiver.until, waiver.by, waiver.reason,
 ])}) if {
+	data.waivers != []
 	some waiver in data.abide.waivers.active
 	some finding in found
 	data.abide.waivers.covers(waiver, finding)
@@ -144,6 +145,7 @@ waived(finding) if {
 }
 
 applied contains waiver if {
+	data.waivers != []
 	some waiver in data.abide.waivers.active
 	some finding in found
 	data.abide.waivers.covers(waiver, finding)
@@ -156,6 +158,7 @@ findings contains {
 	"msg": "a waiver that is not well formed does nothing",
 	"help": "`ab policy check` names it; a waiver has rule, repositories, classes, paths, until, by and reason",
 } if {
+	data.waivers != []
 	data.abide.waivers.malformed
 }
 
