@@ -108,24 +108,18 @@ findings contains strict(finding) if {
 findings contains finding if some finding in data.abide.hard.findings
 
 # Others by the mode in force, and by the approvals that are there.
-findings contains shown if {
+findings contains shown(finding, level) if {
 	some finding in found
 	not waived(finding)
 	level := data.abide.levels.by_mode(finding.level)
-	not data.abide.approvals.settles(finding.rule, level)
-	shown := object.union(finding, {"level": level})
 }
 
-findings contains shown if {
-	some finding in found
-	not waived(finding)
-	level := data.abide.levels.by_mode(finding.level)
+shown(finding, level) := object.union(finding, {
+	"level": "warn",
+	"msg": sprintf("%s (approved by %s)", [finding.msg, data.abide.approvals.names(finding.rule)]),
+}) if {
 	data.abide.approvals.settles(finding.rule, level)
-	shown := object.union(finding, {
-		"level": "warn",
-		"msg": sprintf("%s (approved by %s)", [finding.msg, data.abide.approvals.names(finding.rule)]),
-	})
-}
+} else := object.union(finding, {"level": level})
 
 # Waivers warn, never hide, and do not reach what a layer found.
 findings contains object.union(finding, {"level": "warn", "msg": sprintf("%s (waived until %s by %s: %s)", [

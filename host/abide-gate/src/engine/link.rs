@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use abide_core::input::PolicyInput;
+use regorus::Value;
 use regorus::unstable::{BoolOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead, Span};
 
 use crate::engine::inspect::{path_of, place, rule_name, rule_root};
@@ -99,21 +100,40 @@ impl Asked {
     }
 }
 
-/// A condition on what is asked about: without it the body is false, with it this statement says nothing.
+/// A condition at the beginning of a body: where it is false, so is the body.
 #[derive(Debug, Clone)]
 struct Guard {
     /// The statement, in bytes of the module.
     start: u32,
     end: u32,
-    /// Index in [`ASKED`].
-    place: usize,
-    values: Vec<Scalar>,
-    wanted: bool,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    /// On what is asked about: the index in [`ASKED`], and which values are wanted, or not wanted.
+    Asked { place: usize, values: Vec<Scalar>, wanted: bool },
+    /// On data, which is what it is.
+    Data(bool),
+    /// That there is something in this set.
+    Something(String),
 }
 
 impl Guard {
-    fn holds(&self, asked: &Asked) -> bool {
-        asked.0.get(self.place).is_none_or(|value| self.values.contains(value) == self.wanted)
+    /// `empty` are sets that nothing can be in.
+    fn holds(&self, asked: &Asked, empty: &BTreeSet<&str>) -> bool {
+        match &self.kind {
+            Kind::Asked { place, values, wanted } => {
+                asked.0.get(*place).is_none_or(|value| values.contains(value) == *wanted)
+            }
+            Kind::Data(holds) => *holds,
+            Kind::Something(set) => !empty.contains(set.as_str()),
+        }
+    }
+
+    /// Whether a statement that holds says nothing more.
+    fn is_settled(&self) -> bool {
+        matches!(self.kind, Kind::Asked { .. } | Kind::Data(_))
     }
 }
 
@@ -128,8 +148,8 @@ struct Piece {
 }
 
 impl Piece {
-    fn applies(&self, asked: &Asked) -> bool {
-        self.guards.iter().all(|guard| guard.holds(asked))
+    fn applies(&self, asked: &Asked, empty: &BTreeSet<&str>) -> bool {
+        self.guards.iter().all(|guard| guard.holds(asked, empty))
     }
 }
 
@@ -186,7 +206,15 @@ impl Lines {
 
 impl Plan {
     /// Prepares the joining. `Err` says where and why it cannot be done.
-    pub(crate) fn of(modules: &[Ref<Module>], links: Vec<Links>) -> Result<Self, (Place, &'static str)> {
+    pub(crate) fn of(
+        modules: &[Ref<Module>],
+        links: Vec<Links>,
+        data: &Value,
+    ) -> Result<Self, (Place, &'static str)> {
+        let packages =
+            modules.iter().flat_map(|module| module.policy.iter().map(|rule| rule_root(module, rule).0));
+        let packages: BTreeSet<String> = packages.filter_map(|root| root.into_iter().next()).collect();
+        let known = Known { data, packages };
         let mut parts = Vec::new();
         let mut layers: BTreeMap<String, Layer> = BTreeMap::new();
         for (number, (module, links)) in modules.iter().zip(links).enumerate() {
@@ -199,7 +227,8 @@ impl Plan {
                 return Err((place(&module.package.span), "a name in it needs quotes"));
             }
             let source = &module.package.span.source;
-            let mut pieces: Vec<Piece> = module.policy.iter().map(|rule| piece(module, rule)).collect();
+            let mut pieces: Vec<Piece> =
+                module.policy.iter().map(|rule| piece(module, rule, &known)).collect();
             pieces.sort_by_key(|piece| piece.start);
             let text = source.get_contents().clone();
             let starts: Vec<usize> =
@@ -221,20 +250,43 @@ impl Plan {
             let count = left.entry(&piece.root).or_default();
             *count = count.saturating_add(1);
         }
-        let mut text = format!("package {PACKAGE}\n{DOCUMENT} := data.{DOCUMENT}\n{}", self.layers(asked));
+        let (layers, quiet) = self.layers(asked);
+        let empty = self.empty(asked, quiet);
+        let mut text = format!("package {PACKAGE}\n{DOCUMENT} := data.{DOCUMENT}\n{layers}");
         let mut lines = Vec::new();
         for part in &self.parts {
             lines.push((text.matches('\n').count(), part.path.clone()));
-            part.write(&mut text, asked, &mut left);
+            part.write(&mut text, (asked, &empty), &mut left);
         }
         Joined { text, lines: Lines(lines) }
     }
 
-    /// The rules through which layers are read.
-    fn layers(&self, asked: &Asked) -> String {
+    /// Sets that nothing can be in: each rule that adds to one is false for what is asked, or takes from such a set.
+    fn empty(&self, asked: &Asked, quiet: bool) -> BTreeSet<&str> {
+        let mut empty: BTreeSet<&str> = quiet.then_some(LOUD_RULE).into_iter().collect();
+        loop {
+            let mut open: BTreeSet<&str> = BTreeSet::new();
+            let pieces = || self.parts.iter().flat_map(|part| &part.pieces);
+            open.extend(
+                pieces()
+                    .filter(|piece| !piece.adds || piece.applies(asked, &empty))
+                    .map(|piece| piece.root.as_str()),
+            );
+            let more: Vec<&str> =
+                pieces().map(|piece| piece.root.as_str()).filter(|root| !open.contains(root)).collect();
+            let before = empty.len();
+            empty.extend(more);
+            if empty.len() == before {
+                return empty;
+            }
+        }
+    }
+
+    /// The rules through which layers are read, and whether none of them can find anything.
+    fn layers(&self, asked: &Asked) -> (String, bool) {
         let mut loud: BTreeSet<&str> = BTreeSet::new();
         for piece in self.parts.iter().flat_map(|part| &part.pieces) {
-            if !piece.adds || piece.applies(asked) {
+            if !piece.adds || piece.applies(asked, &BTreeSet::new()) {
                 loud.insert(&piece.root);
             }
         }
@@ -243,11 +295,9 @@ impl Plan {
         let fields = fields.map(|(rule, (field, name))| format!("{rule}[{field:?}] := {name}\n"));
         let mut text = fields.collect::<Vec<_>>().concat();
         text.push_str(&table(LAYERS_RULE, self.layers.iter()));
-        text.push_str(&table(
-            LOUD_RULE,
-            self.layers.iter().filter(|layer| loud.contains(layer.findings.as_str())),
-        ));
-        text
+        let heard = || self.layers.iter().filter(|layer| loud.contains(layer.findings.as_str()));
+        text.push_str(&table(LOUD_RULE, heard()));
+        (text, heard().next().is_none())
     }
 }
 
@@ -261,12 +311,17 @@ fn table<'a>(rule: &str, layers: impl Iterator<Item = &'a Layer>) -> String {
 
 impl Part {
     /// Everything before the first rule (package, imports, remarks) becomes empty lines, and so does what cannot apply.
-    fn write<'a>(&'a self, out: &mut String, asked: &Asked, left: &mut BTreeMap<&'a str, usize>) {
+    fn write<'a>(
+        &'a self,
+        out: &mut String,
+        (asked, empty): (&Asked, &BTreeSet<&str>),
+        left: &mut BTreeMap<&'a str, usize>,
+    ) {
         let first = self.pieces.first().map_or(self.text.len(), |piece| piece.start);
         blank(out, self.text.get(..first).unwrap_or_default());
         for piece in &self.pieces {
             let others = left.get(piece.root.as_str()).copied().unwrap_or_default();
-            let applies = piece.applies(asked);
+            let applies = piece.applies(asked, empty);
             // A name must stay defined, be it by a rule that is false.
             if applies || others <= 1 {
                 self.copy(out, piece, applies);
@@ -280,7 +335,7 @@ impl Part {
 
     /// A condition that holds need not be asked again.
     fn copy(&self, out: &mut String, piece: &Piece, applies: bool) {
-        let held = piece.guards.iter().filter(|_| applies);
+        let held = piece.guards.iter().filter(|guard| applies && guard.is_settled());
         let held: Vec<Edit> =
             held.map(|guard| Edit { start: guard.start, end: guard.end, text: "true".to_owned() }).collect();
         let inside = |edit: &Edit| held.iter().any(|held| held.start <= edit.start && edit.end <= held.end);
@@ -343,36 +398,93 @@ pub(crate) fn only_findings(collection: &Expr) -> Option<u32> {
     (said == ["data", "abide", "layers", "_", "findings"]).then_some(data.start)
 }
 
-fn piece(module: &Module, rule: &Rule) -> Piece {
+/// What is known when modules are joined.
+struct Known<'a> {
+    data: &'a Value,
+    /// First parts of all packages: below them is more than data.
+    packages: BTreeSet<String>,
+}
+
+fn piece(module: &Module, rule: &Rule, known: &Known<'_>) -> Piece {
     let root = name(&rule_root(module, rule).0);
     let is_set = matches!(rule, Rule::Spec { head: RuleHead::Set { .. }, .. });
     // Below `a.b` there is nothing without its rules, even where there is still something below `a.c`: those are never left out.
     let is_deep = rule_name(module, rule).1.contains('.');
     let adds = is_set && !is_deep;
-    let guards = if is_deep { Vec::new() } else { guards(rule) };
+    let guards = if is_deep { Vec::new() } else { guards(module, rule, known) };
     Piece { start: to_usize(rule.span().start), end: 0, root, adds, guards }
 }
 
 /// Only of rules with one body (of a chain of `else`, one link cannot be left out), and only what stands before everything else: behind a
 /// statement that fails, a condition was never asked.
-fn guards(rule: &Rule) -> Vec<Guard> {
+fn guards(module: &Module, rule: &Rule, known: &Known<'_>) -> Vec<Guard> {
     let Rule::Spec { bodies, .. } = rule else { return Vec::new() };
     let [body] = bodies.as_slice() else { return Vec::new() };
-    body.query.stmts.iter().map_while(guard).collect()
+    let mut guards = Vec::new();
+    for statement in &body.query.stmts {
+        let Some(guard) = guard(module, rule, statement, known) else { break };
+        let goes_on = guard.is_settled();
+        guards.push(guard);
+        if !goes_on {
+            break;
+        }
+    }
+    guards
 }
 
-fn guard(statement: &LiteralStmt) -> Option<Guard> {
+fn guard(module: &Module, rule: &Rule, statement: &LiteralStmt, known: &Known<'_>) -> Option<Guard> {
     if !statement.with_mods.is_empty() {
         return None;
     }
-    let (place, values, wanted) = match &statement.literal {
-        Literal::Expr { expr, .. } => test(expr)?,
-        Literal::NotExpr { expr, .. } => {
-            test(expr).map(|(place, values, wanted)| (place, values, !wanted))?
-        }
-        Literal::SomeVars { .. } | Literal::SomeIn { .. } | Literal::Every { .. } => return None,
+    let kind = match &statement.literal {
+        Literal::Expr { expr, .. } => asks(expr).or_else(|| on_data(expr, known))?,
+        Literal::NotExpr { expr, .. } => match asks(expr)? {
+            Kind::Asked { place, values, wanted } => Kind::Asked { place, values, wanted: !wanted },
+            Kind::Data(_) | Kind::Something(_) => return None,
+        },
+        Literal::SomeIn { collection, .. } => Kind::Something(taken_from(module, rule, collection)?),
+        Literal::SomeVars { .. } | Literal::Every { .. } => return None,
     };
-    Some(Guard { start: statement.span.start, end: end(&statement.span), place, values, wanted })
+    Some(Guard { start: statement.span.start, end: end(&statement.span), kind })
+}
+
+/// The set that it takes from, by its name in the joined module.
+fn taken_from(module: &Module, rule: &Rule, collection: &Expr) -> Option<String> {
+    if only_findings(collection).is_some() {
+        return Some(LOUD_RULE.to_owned());
+    }
+    let (root, parts) = path_of(collection)?;
+    let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
+    if root == "data" {
+        return Some(name(&parts));
+    }
+    let (mut path, _) = rule_root(module, rule);
+    path.pop();
+    path.push(root.to_owned());
+    parts.is_empty().then(|| name(&path))
+}
+
+/// `data.x != []` and `data.x == []`, where `data.x` is data and nothing else.
+fn on_data(expr: &Expr, known: &Known<'_>) -> Option<Kind> {
+    let Expr::BoolExpr { op: op @ (BoolOp::Eq | BoolOp::Ne), lhs, rhs, .. } = expr else { return None };
+    let Expr::Array { items, .. } = &**rhs else { return None };
+    let (root, parts) = path_of(lhs)?;
+    let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
+    if root != "data"
+        || !items.is_empty()
+        || parts.first().is_none_or(|first| known.packages.contains(*first))
+    {
+        return None;
+    }
+    let mut value = known.data;
+    for part in parts {
+        let Some(below) = value.as_object().ok().and_then(|fields| fields.get(&Value::from(part))) else {
+            return Some(Kind::Data(false));
+        };
+        value = below;
+    }
+    let is_empty = value.as_array().is_ok_and(|items| items.is_empty());
+    Some(Kind::Data(is_empty == (*op == BoolOp::Eq)))
 }
 
 /// Where it ends. The parser lets what ends in a text end before its quote.
@@ -387,21 +499,23 @@ fn end(span: &Span) -> u32 {
     clippy::wildcard_enum_match_arm,
     reason = "nothing else is a guard, and a guard that is missed costs time only"
 )]
-fn test(expr: &Expr) -> Option<(usize, Vec<Scalar>, bool)> {
+fn asks(expr: &Expr) -> Option<Kind> {
     match expr {
         Expr::RefDot { .. } => {
             let place = asked_for(expr)?;
             // A text is as true as `true`: only where the value is a truth is a bare reference a condition.
             let is_truth = matches!(ASKED.get(place)?.last()?, &"halted" | &"frozen" | &"exhausted");
-            is_truth.then(|| (place, vec![Scalar::Bool(true)], true))
+            is_truth.then(|| Kind::Asked { place, values: vec![Scalar::Bool(true)], wanted: true })
         }
-        Expr::BoolExpr { op: op @ (BoolOp::Eq | BoolOp::Ne), lhs, rhs, .. } => {
-            Some((asked_for(lhs)?, vec![scalar(rhs)?], *op == BoolOp::Eq))
-        }
+        Expr::BoolExpr { op: op @ (BoolOp::Eq | BoolOp::Ne), lhs, rhs, .. } => Some(Kind::Asked {
+            place: asked_for(lhs)?,
+            values: vec![scalar(rhs)?],
+            wanted: *op == BoolOp::Eq,
+        }),
         Expr::Membership { key: None, value, collection, .. } => {
             let (Expr::Set { items, .. } | Expr::Array { items, .. }) = &**collection else { return None };
             let values = items.iter().map(|item| scalar(item)).collect::<Option<Vec<_>>>()?;
-            Some((asked_for(value)?, values, true))
+            Some(Kind::Asked { place: asked_for(value)?, values, wanted: true })
         }
         _ => None,
     }

@@ -329,9 +329,9 @@ fn load(
         }
     }
     let links = inspect::modules(engine.get_modules(), data, limits.expression_depth_max, audience)?;
-    let plan = Plan::of(engine.get_modules(), links);
     let value: Value =
         serde_json::from_value(data.clone()).map_err(|error| BundleError::Data { why: error.to_string() })?;
+    let plan = Plan::of(engine.get_modules(), links, &value);
     finish(&mut engine, value.clone())?;
     Ok(Loaded { engine, data: value, plan })
 }

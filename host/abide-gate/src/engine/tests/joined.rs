@@ -234,3 +234,47 @@ fn a_fault_before_a_condition_is_a_fault_joined_too() {
     let layer = "package abide.layers.acme\nfindings contains {\"rule\": \"r\", \"level\": \"warn\", \"msg\": \"m\"} if { to_number(input.run.profile) > 1; input.action.class == \"MERGE\" }";
     assert_eq!(both(&with_layers(&[("acme.rego", layer)])).fault.as_deref(), Some("AB0111"));
 }
+
+#[test]
+fn what_takes_from_an_empty_set_is_left_out_and_nothing_else() {
+    let other = r#"package abide.other
+import rego.v1
+said contains "loud" if some _ in data.abide.layers[_].findings
+said contains "none" if some _ in none
+said contains "below" if some _ in below
+said contains "far" if some _ in data.abide.far.none
+said contains "one" if some _ in one
+said contains "key" if some "x", _ in one
+said contains "counted" if count(none) == 0
+said contains "not in" if not "x" in none
+said contains "list" if some _ in [1]
+said contains "none later" if { true; some _ in none }
+said contains "full" if data.full != []
+said contains "bare" if data.bare != []
+said contains "bare is" if data.bare == []
+said contains "deep" if data.limits.bare == []
+said contains "a map" if data.limits != []
+none contains 1 if input.action.class == "MERGE"
+below contains x if some x in none
+below contains 2 if { some _ in data.abide.far.none }
+one contains 1 if input.action.class == "MERGE"
+one contains "x" if input.action.class == "PLAN"
+"#;
+    let far = "package abide.far\nimport rego.v1\nnone contains 1 if input.run.halted";
+    let modules = [("m0.rego", SAYS), ("m1.rego", other), ("m2.rego", far)];
+    let modules = modules.map(|(path, text)| (path.to_owned(), text.to_owned())).into_iter().collect();
+    let data = json!({"full": [1], "bare": [], "limits": {"bare": []}});
+    let bundle = Bundle::load(modules, data).unwrap();
+    assert_eq!(bundle.not_joined(), None);
+    assert_eq!(
+        messages(&both(&bundle)),
+        ["a map", "bare is", "counted", "deep", "full", "key", "list", "not in", "one"]
+    );
+}
+
+#[test]
+fn a_package_beside_data_of_its_name_is_no_constant() {
+    let other = "package abide.other\nimport rego.v1\nsaid contains \"seen\" if data.bare.own != []\nsaid contains \"x\"";
+    let beside = "package bare\nimport rego.v1\nown := [1] if input.action.class == \"PLAN\"";
+    assert_eq!(messages(&both(&bundle(&[SAYS, other, beside]))), ["seen", "x"]);
+}
