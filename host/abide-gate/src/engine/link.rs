@@ -460,7 +460,7 @@ fn taken_from(module: &Module, rule: &Rule, collection: &Expr) -> Option<String>
     }
     let (mut path, _) = rule_root(module, rule);
     path.pop();
-    path.push(root.to_owned());
+    path.push(root);
     parts.is_empty().then(|| name(&path))
 }
 
@@ -483,7 +483,7 @@ fn on_data(expr: &Expr, known: &Known<'_>) -> Option<Kind> {
         };
         value = below;
     }
-    let is_empty = value.as_array().is_ok_and(|items| items.is_empty());
+    let is_empty = matches!(value, Value::Array(items) if items.is_empty());
     Some(Kind::Data(is_empty == (*op == BoolOp::Eq)))
 }
 
