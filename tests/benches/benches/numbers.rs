@@ -57,6 +57,17 @@ fn decide_8_files(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| judge.decide(&question));
 }
 
+/// The same change, asked to be merged: levels, sizes, tests and risk are looked at as well.
+#[divan::bench]
+fn decide_merge_of_8_files(bencher: Bencher<'_, '_>) {
+    let desk = gate::desk(gate::shipped());
+    drop(desk.gate.admit(gate::merge(), Ask { protected: true, ..eight_files() }).unwrap());
+    let bytes = desk.log.records.lock().unwrap().pop().unwrap().input_bytes;
+    let judge = NativeJudge::over(gate::shipped());
+    let question = Question::new(serde_json::from_slice(&bytes).unwrap()).unwrap();
+    bencher.bench_local(|| judge.decide(&question));
+}
+
 /// The same with a policy of one rule: what the machinery itself costs.
 #[divan::bench]
 fn decide_one_rule(bencher: Bencher<'_, '_>) {
