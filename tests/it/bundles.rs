@@ -219,7 +219,19 @@ fn signatures_that_do_not_count() {
     fs::write(&signers, good.replace("quorum: 2", "quorum: 1")).unwrap();
     house.refuses(&bundle, "AB0258");
     fs::write(&signers, &good).unwrap();
-    fs::set_permissions(&signers, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    let mode = |path: &std::path::Path, mode| {
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    };
+    mode(&signers, 0o666);
+    house.refuses(&bundle, "AB0258");
+    mode(&signers, 0o644);
+    // Whoever may write into the folder may put another list in its place.
+    let home = house.world.home();
+    mode(&home, 0o775);
+    house.refuses(&bundle, "AB0258");
+    mode(&home, 0o700);
+    fs::rename(&signers, home.join("elsewhere.yaml")).unwrap();
+    std::os::unix::fs::symlink(home.join("elsewhere.yaml"), &signers).unwrap();
     house.refuses(&bundle, "AB0258");
     fs::remove_file(&signers).unwrap();
     house.refuses(&bundle, "AB0257");

@@ -4,12 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use abide_core::canonical::{self, CanonicalError};
 use abide_core::id::Timestamp;
 use abide_ledger::dsse::PublicKey;
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::Role;
@@ -146,26 +148,50 @@ impl std::fmt::Debug for Signers {
     }
 }
 
+/// Whether nobody else may change it: it belongs to this user or to root, and no others may write it.
+fn only_ours(about: &fs::Metadata) -> Result<(), String> {
+    let (mode, owner) = (about.permissions().mode(), about.uid());
+    if mode & 0o022 != 0 {
+        return Err(format!("others may write it (mode {:o})", mode & 0o777));
+    }
+    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+        return Err(format!("it belongs to another user (uid {owner})"));
+    }
+    Ok(())
+}
+
 impl Signers {
-    /// Reads the file.
+    /// Reads the file. What is checked is what is read: it is opened once, and never through a link.
     pub(crate) fn open(file: &Path) -> Result<Self, SignersError> {
         let shown = file.display().to_string();
         let shape = |why: String| SignersError::Shape { file: shown.clone(), why };
-        let about = fs::metadata(file).map_err(|error| {
-            if error.kind() == std::io::ErrorKind::NotFound {
-                SignersError::Missing(shown.clone())
-            } else {
-                shape(error.to_string())
-            }
-        })?;
-        let mode = about.permissions().mode();
-        if mode & 0o022 != 0 {
-            return Err(shape(format!("others may write it (mode {:o}): chmod go-w", mode & 0o777)));
+        let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+        let mut opened =
+            fs::OpenOptions::new().read(true).custom_flags(flags).open(file).map_err(|error| {
+                if error.kind() == std::io::ErrorKind::NotFound {
+                    SignersError::Missing(shown.clone())
+                } else {
+                    shape(error.to_string())
+                }
+            })?;
+        let about = opened.metadata().map_err(|error| shape(error.to_string()))?;
+        if !about.is_file() {
+            return Err(shape("it is no plain file".to_owned()));
         }
-        if about.len() > u64::try_from(BYTES_MAX).unwrap_or(u64::MAX) {
+        only_ours(&about).map_err(|why| shape(format!("{why}: chmod go-w")))?;
+        // Whoever may write into the folder may put another file in its place.
+        let folder = file.parent().unwrap_or(Path::new("/"));
+        let around = fs::metadata(folder).map_err(|error| shape(error.to_string()))?;
+        only_ours(&around).map_err(|why| shape(format!("of its folder {}, {why}", folder.display())))?;
+        let mut bytes = Vec::new();
+        let limit = u64::try_from(BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+        Read::by_ref(&mut opened)
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(|error| shape(error.to_string()))?;
+        if bytes.len() > BYTES_MAX {
             return Err(shape(format!("it has more than {BYTES_MAX} bytes")));
         }
-        let bytes = fs::read(file).map_err(|error| shape(error.to_string()))?;
         Self::parse(&bytes).map_err(shape)
     }
 
