@@ -2,15 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use abide_core::action::{Action as _, Merge};
 use abide_core::facts::{Facts, FileFacts, FileStatus, TestFacts, Totals, WindowFacts};
-use abide_core::id::{Digest, Oid, RunId};
-use abide_core::input::{
-    ActionInput, ApprovalInput, BudgetInput, CanaryInput, CheckInput, PolicyInput, RiskInput, RollbackInput,
-    RunInput, RunMode, SafetyLevel, SafetyMode, Subject, SubjectKind, Target,
-};
+use abide_core::id::{IdError, Oid};
+use abide_core::input::{ApprovalInput, PolicyInput, RiskInput};
 use serde::Deserialize;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 /// Why a model cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -211,13 +207,13 @@ pub(crate) struct Model {
 const CASES_MAX: usize = 5_000_000;
 
 impl Model {
-    /// Reads a model in YAML over the data of a policy.
-    pub(crate) fn read(text: &str, data: &Json) -> Result<Self, ModelError> {
+    /// Reads a model in YAML over the data of a policy. `example` is a merge that would go through.
+    pub(crate) fn read(text: &str, data: &Json, example: PolicyInput) -> Result<Self, ModelError> {
         let spec: Spec = serde_saphyr::from_str(text).map_err(|error| wrong(error.to_string()))?;
         if spec.schema != "abide.model/1" {
             return Err(wrong(format!("its schema is `{}`, not `abide.model/1`", spec.schema)));
         }
-        let question = plain()?;
+        let question = plain(example)?;
         let axes =
             spec.axes.iter().map(|axis| self::axis(axis, data, &question)).collect::<Result<Vec<_>, _>>()?;
         let axes: BTreeMap<&str, Axis> = spec.axes.iter().map(|axis| axis.name.as_str()).zip(axes).collect();
@@ -431,63 +427,14 @@ fn facts(files: &[FileSpec]) -> Facts {
     facts
 }
 
-/// A worker asks to merge four lines of a document; all is well.
-fn plain() -> Result<PolicyInput, ModelError> {
-    let fixed = |error: &dyn std::fmt::Display| wrong(error.to_string());
-    let repo = "scratch".parse().map_err(|error| fixed(&error))?;
-    let run: RunId = "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().map_err(|error| fixed(&error))?;
-    let target: abide_core::id::RefName = "refs/heads/main".parse().map_err(|error| fixed(&error))?;
-    let documents = FileSpec {
-        path: "docs/guide.md".to_owned(),
-        zones: Vec::new(),
-        categories: vec!["docs".to_owned()],
-        status: FileStatus::Modified,
-        added: four(),
-        removed: 0,
-        bytes: two_thousand(),
-        binary: false,
-        symlink: false,
-        lfs: false,
-        made_executable: false,
-    };
-    Ok(PolicyInput {
-        schema: PolicyInput::SCHEMA.to_owned(),
-        // Any moment: rules compare moments, they do not ask which one it is.
-        now: 1_800_000_000_000,
-        run: RunInput {
-            id: run,
-            goal: Digest::of(b"model"),
-            ticket: None,
-            mode: RunMode::Apply,
-            attempt: 1,
-            profile: "prod-conservative".to_owned(),
-            halted: false,
-            frozen: false,
-            safety_mode: SafetyMode::DenyByDefault,
-            safety_level: SafetyLevel::High,
-            host_level_max: 5,
-        },
-        subject: Subject {
-            kind: SubjectKind::Worker,
-            id: "model".to_owned(),
-            role: "worker".to_owned(),
-            component: None,
-            on_behalf_of: Some("sponsor@example.org".to_owned()),
-        },
-        action: ActionInput {
-            class: Merge::CLASS,
-            kind: Merge::KIND.to_owned(),
-            digest: Digest::of(b"a case of the model"),
-            reason: "a case of the finite model".to_owned(),
-            target: Target { repo, branch: Some(target), protected: true, environment: None },
-            requests: Vec::new(),
-        },
-        facts: Some(facts(&[documents])),
-        checks: vec![CheckInput { name: "unit".to_owned(), outcome: "passed".to_owned(), required: true }],
-        approvals: Vec::new(),
-        budget: BudgetInput::default(),
-        risk: RiskInput { score: 5, band: "low".to_owned(), parts: BTreeMap::new() },
-        rollback: RollbackInput { kind: "git-revert".to_owned(), rehearsed: true, trusted: true },
-        canary: CanaryInput { state: "none".to_owned(), ..CanaryInput::default() },
-    })
+/// A worker asks to merge four lines of a document into a scratch repository, where every profile may work; all is well.
+fn plain(example: PolicyInput) -> Result<PolicyInput, ModelError> {
+    let documents: FileSpec =
+        serde_json::from_value(json!({"path": "docs/guide.md", "categories": ["docs"]}))
+            .map_err(|error| wrong(error.to_string()))?;
+    let mut question = example;
+    question.action.target.repo = "scratch".parse().map_err(|error: IdError| wrong(error.to_string()))?;
+    question.risk = RiskInput { score: 5, band: "low".to_owned(), parts: BTreeMap::new() };
+    question.facts = Some(facts(&[documents]));
+    Ok(question)
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use abide_core::action::ActionClass;
 use abide_core::safe_text;
 use abide_gate::Invariants;
 use clap::Args as ClapArgs;
@@ -16,7 +17,7 @@ use crate::prove::block::Case;
 use crate::prove::model::Model;
 use crate::prove::{Bundles, Counterexample, Held, Proof, check};
 use crate::report::{Exit, Failure};
-use crate::{repository, wiring};
+use crate::{example, repository, wiring};
 
 /// `ab policy prove`.
 ///
@@ -47,7 +48,8 @@ pub(crate) fn run(shell: &Shell, args: &ProveArgs) -> Result<Exit, Failure> {
             .help("copy the one that ships, or leave out --dir")
             .exit(Exit::Gate)
     })?;
-    let model = Model::read(text, policy.bundle.data())
+    let example = example::input(ActionClass::Merge, "prod-conservative", &policy.meter, &policy.risk)?;
+    let model = Model::read(text, policy.bundle.data(), example)
         .map_err(|error| Failure::new("AB0195", safe_text::line(&error.to_string())).exit(Exit::Gate))?;
     let bundles = Bundles::prepare(&policy.bundle, &model)?;
     let started = wiring::monotonic();
