@@ -35,8 +35,18 @@ name := sprintf("A%d", [level])
 # `auto`, `review` or `deny`.
 outcome := data.levels[row][level]
 
-# Findings that every class has in common.
-findings contains {
+# Findings that every class has in common. Mostly the level answers by itself, in its scope, and then there is nothing to look for.
+findings contains finding if {
+	not auto
+	some finding in told
+}
+
+auto if {
+	outcome == "auto"
+	in_scope
+}
+
+told contains {
 	"rule": "profile-unknown",
 	"level": "deny",
 	"msg": sprintf("there is no profile `%s`", [input.run.profile]),
@@ -45,7 +55,7 @@ findings contains {
 	not profile
 }
 
-findings contains {
+told contains {
 	"rule": "profile-scope",
 	"level": "deny",
 	"msg": sprintf("profile `%s` is not meant for repository `%s`", [input.run.profile, input.action.target.repo]),
@@ -62,7 +72,7 @@ else if {
 	glob.match(pattern, null, input.action.target.repo)
 }
 
-findings contains {
+told contains {
 	"rule": "level-denies",
 	"level": "deny",
 	"msg": sprintf("at %s a person does %s", [name, input.action.class]),
@@ -71,7 +81,7 @@ findings contains {
 	outcome == "deny"
 }
 
-findings contains {
+told contains {
 	"rule": "needs-human",
 	"level": "review",
 	"msg": sprintf("%s at %s waits for a person", [input.action.class, name]),
@@ -80,14 +90,14 @@ findings contains {
 	outcome == "review"
 }
 
-findings contains {
+told contains {
 	"rule": "no-rule-allows",
 	"level": "default",
 	"msg": sprintf("no rule says what %s means here", [input.action.class]),
 	"help": "complete `policies/data/levels.yaml`",
 } if {
 	profile
-	not outcome
+	not outcome in {"auto", "review", "deny"}
 }
 
 # How a finding counts in the safety mode in force. `default` is what no rule allows; `hard` never comes here.

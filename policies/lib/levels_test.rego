@@ -49,3 +49,8 @@ test_deny_a_level_that_nobody_described if {
 	decision := data.abide.decision with input as fixture.merge with data.levels.MERGE as {}
 	"no-rule-allows" in fixture.rules(decision, "deny")
 }
+
+test_deny_an_outcome_that_means_nothing if {
+	decision := data.abide.decision with input as fixture.merge with data.levels.MERGE as ["reveiw", "reveiw", "reveiw", "reveiw"]
+	"no-rule-allows" in fixture.rules(decision, "deny")
+}

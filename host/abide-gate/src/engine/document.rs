@@ -68,12 +68,15 @@ impl<'de> Visitor<'de> for Document {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
-        let mut map = BTreeMap::new();
+        let mut pairs: Vec<(Value, Value)> = Vec::with_capacity(16);
         while let Some(key) = fields.next_key_seed(self)? {
-            let value = fields.next_value_seed(self)?;
-            if map.insert(key, value).is_some() {
-                return Err(A::Error::custom("a key stands there twice"));
-            }
+            pairs.push((key, fields.next_value_seed(self)?));
+        }
+        let count = pairs.len();
+        // Canonical JSON is sorted already, and a map of what is sorted is built at once.
+        let map: BTreeMap<Value, Value> = pairs.into_iter().collect();
+        if map.len() != count {
+            return Err(A::Error::custom("a key stands there twice"));
         }
         Ok(Value::from(map))
     }

@@ -220,7 +220,16 @@ pub(crate) fn prepare_tests(
     data: &Json,
     limits: SourceLimits,
 ) -> Result<Engine, BundleError> {
-    supervised(modules, data, limits, inspect::Audience::Tests).map(|loaded| loaded.engine)
+    let mut engine = supervised(modules, data, limits, inspect::Audience::Tests)?.engine;
+    engine.set_execution_timer_config(timer(TEST_MAX));
+    Ok(engine)
+}
+
+/// What one test may take. It asks for many decisions, by modules that are not joined, and on a host that may do much else meanwhile.
+const TEST_MAX: Duration = Duration::from_secs(20);
+
+fn timer(limit: Duration) -> ExecutionTimerConfig {
+    ExecutionTimerConfig { limit, check_interval: NonZeroU32::new(64).unwrap_or(NonZeroU32::MIN) }
 }
 
 /// Prepares the joined module for what is asked about, and gives the map of its lines.
@@ -340,11 +349,7 @@ pub(crate) fn bare() -> Result<Engine, BundleError> {
     let mut engine = Engine::new();
     engine.set_strict_builtin_errors(true);
     engine.set_gather_prints(true);
-    let check_interval = NonZeroU32::new(64).unwrap_or(NonZeroU32::MIN);
-    engine.set_execution_timer_config(ExecutionTimerConfig {
-        limit: JudgeLimits::SHIPPED.interpreter(),
-        check_interval,
-    });
+    engine.set_execution_timer_config(timer(JudgeLimits::SHIPPED.interpreter()));
     builtins::install(&mut engine).map_err(|why| BundleError::Prepare { why })?;
     Ok(engine)
 }

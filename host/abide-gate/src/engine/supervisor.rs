@@ -51,6 +51,15 @@ impl Supervisor {
         deadline: Duration,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Lost> {
+        self.call_then_sweep(deadline, || (work(), ()))
+    }
+
+    /// The same for work that leaves something behind: the answer goes out first, and what is left is dropped when nobody waits any more.
+    pub(crate) fn call_then_sweep<T: Send + 'static, L: 'static>(
+        &self,
+        deadline: Duration,
+        work: impl FnOnce() -> (T, L) + Send + 'static,
+    ) -> Result<T, Lost> {
         if self.abandoned.load(Ordering::Acquire) >= self.abandoned_max {
             return Err(Lost::Crowded);
         }
@@ -89,20 +98,24 @@ impl Supervisor {
     }
 }
 
-fn job<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
+fn job<T: Send + 'static, L: 'static>(
+    work: impl FnOnce() -> (T, L) + Send + 'static,
     answer: SyncSender<Result<T, Lost>>,
     state: Arc<AtomicU8>,
     abandoned: Arc<AtomicUsize>,
 ) -> Job {
     Box::new(move || {
-        let outcome = catch_unwind(AssertUnwindSafe(work)).map_err(|_| Lost::Panicked);
+        let (outcome, left) = match catch_unwind(AssertUnwindSafe(work)) {
+            Ok((answer, left)) => (Ok(answer), Some(left)),
+            Err(_) => (Err(Lost::Panicked), None),
+        };
         if state.compare_exchange(RUNNING, DONE, Ordering::AcqRel, Ordering::Acquire).is_ok() {
             // Nobody listens only if the caller is gone, and then nobody misses the answer.
             drop(answer.send(outcome));
         } else {
             abandoned.fetch_sub(1, Ordering::AcqRel);
         }
+        drop(left);
     })
 }
 

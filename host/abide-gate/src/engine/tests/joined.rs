@@ -118,6 +118,46 @@ said contains "a text is true" if input.action.kind
 }
 
 #[test]
+fn what_only_hands_on_is_what_it_hands_on_and_nothing_else() {
+    let other = r#"package abide.other
+import data.abide.far.shelf
+
+said contains word if {
+	input.action.class == "PLAN"
+	some word in first
+}
+said contains word if {
+	input.action.class == "MERGE"
+	some word in data.limits.list
+}
+first contains word if some word in second
+second contains word if some word in data.abide.far.shelf
+second contains "merge" if input.action.class == "MERGE"
+"#;
+    let far = r#"package abide.far
+shelf contains "a"
+shelf contains sprintf("%v", [count(listed)])
+shelf contains "kept" if "a" in picked
+shelf contains concat(",", renamed)
+listed contains number if some number in numbers
+numbers := [3, 3, 4]
+picked contains word if some word in ["a", "b"]
+source contains "x"
+renamed contains upper(word) if some word in source
+keyed contains word if some _, word in source
+"#;
+    let bundle = bundle(&[SAYS, other, far]);
+    assert_eq!(bundle.not_joined(), None);
+    assert_eq!(messages(&both(&bundle)), ["2", "X", "a", "kept"]);
+    let mut engine = bundle.answerer(&Asked::of(&input())).engine.clone();
+    let text = engine.get_modules()[0].package.span.source.get_contents().clone();
+    for gone in ["abide_0other_0said", "abide_0other_0first", "abide_0other_0second"] {
+        assert!(!text.contains(gone), "{gone} is the same as what it hands on: {text}");
+    }
+    assert!(text.contains("some msg in abide_0far_0shelf"), "{text}");
+}
+
+#[test]
 fn what_cannot_be_joined_is_judged_as_written() {
     let obstacles = [
         ("said contains name if { some name, _ in data.abide.third }\nthird_is := 1", "m1.rego:2:41"),
