@@ -55,6 +55,13 @@ pub(crate) struct Edit {
     pub(crate) text: String,
 }
 
+impl Edit {
+    /// The name, and keys in brackets behind it.
+    fn split(&self) -> (&str, &str) {
+        self.text.split_at(self.text.find('[').unwrap_or(self.text.len()))
+    }
+}
+
 /// What the inspection of one module found for the joining.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Links {

@@ -126,6 +126,7 @@ impl Plan {
             applies: &applies,
             left: BTreeMap::new(),
             same: self.same(&applies),
+            gone: self.gone(&empty),
             out: format!("package {PACKAGE}\n{DOCUMENT} := data.{DOCUMENT}\n{layers}"),
         };
         for piece in self.pieces() {
@@ -162,6 +163,28 @@ impl Plan {
                 return (empty, layers);
             }
         }
+    }
+
+    /// Those of the `empty` sets for which `set()` can stand wherever they are named.
+    fn gone<'a>(&'a self, empty: &BTreeSet<&'a str>) -> BTreeSet<&'a str> {
+        let mut gone = empty.clone();
+        for piece in self.pieces().filter(|piece| !piece.adds) {
+            gone.remove(piece.root.as_str());
+        }
+        let of_layers = self.layers.iter().flat_map(|layer| layer.fields.values());
+        for name in of_layers.map(String::as_str).chain([LOUD_RULE]) {
+            gone.remove(name);
+        }
+        for part in &self.parts {
+            for edit in &part.edits {
+                let behind = part.text.get(to_usize(edit.end)..).unwrap_or_default();
+                let (root, keys) = edit.split();
+                if !keys.is_empty() || behind.starts_with(['[', '.']) {
+                    gone.remove(root);
+                }
+            }
+        }
+        gone
     }
 
     /// Sets that are the same as another one: all that is left of their rules is one that hands on the elements of the other.
@@ -216,6 +239,8 @@ struct Writer<'a> {
     left: BTreeMap<&'a str, usize>,
     /// Sets by the name of another that is the same.
     same: BTreeMap<&'a str, &'a str>,
+    /// Sets that nothing is in, and for which `set()` stands.
+    gone: BTreeSet<&'a str>,
     out: String,
 }
 
@@ -229,7 +254,8 @@ impl<'a> Writer<'a> {
             let others = self.left.get(root).copied().unwrap_or_default();
             let applies = (self.applies)(piece);
             // A name must stay defined, be it by a rule that is false.
-            if !self.same.contains_key(root) && (applies || others <= 1) {
+            let is_named = !self.same.contains_key(root) && !self.gone.contains(root);
+            if is_named && (applies || others <= 1) {
                 self.copy(part, piece, applies);
             } else {
                 self.left.insert(root, others.saturating_sub(1));
@@ -256,20 +282,20 @@ impl<'a> Writer<'a> {
         let mut at = piece.start;
         for edit in edits {
             self.out.push_str(part.text.get(at..to_usize(edit.start)).unwrap_or_default());
-            self.reference(&edit.text);
+            self.reference(edit);
             at = to_usize(edit.end);
         }
         self.out.push_str(part.text.get(at..piece.end).unwrap_or_default());
     }
 
-    /// What stands for a reference: a name, or a name and keys in brackets.
-    fn reference(&mut self, text: &str) {
-        let (mut root, keys) = text.split_at(text.find('[').unwrap_or(text.len()));
+    /// What stands for a reference.
+    fn reference(&mut self, edit: &Edit) {
+        let (mut root, keys) = edit.split();
         // No rule refers to itself, so this ends.
         while let Some(other) = self.same.get(root) {
             root = other;
         }
-        self.out.push_str(root);
+        self.out.push_str(if self.gone.contains(root) { "set()" } else { root });
         self.out.push_str(keys);
     }
 

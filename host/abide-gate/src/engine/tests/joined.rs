@@ -158,6 +158,32 @@ keyed contains word if some _, word in source
 }
 
 #[test]
+fn a_set_that_nothing_can_be_in_is_the_empty_set_and_nothing_else_is() {
+    let other = r#"package abide.other
+said contains "none" if count(never) == 0
+said contains "not in" if not "x" in never
+said contains "same" if never == set()
+said contains "together" if (never | {"a"}) == {"a"}
+said contains word if some word in never
+said contains "taken" if taken
+taken if { every word in chained { word == "y" } }
+chained contains word if some word in never
+never contains "x" if input.action.class == "MERGE"
+said contains "by key" if not keyed["x"]
+keyed contains "x" if input.action.class == "MERGE"
+said contains "far" if count(data.abide.far.never) == 0
+"#;
+    let far = "package abide.far\nnever contains \"x\" if input.action.class == \"MERGE\"";
+    let bundle = bundle(&[SAYS, other, far]);
+    assert_eq!(bundle.not_joined(), None);
+    assert_eq!(messages(&both(&bundle)), ["by key", "far", "none", "not in", "same", "taken", "together"]);
+    let mut engine = bundle.answerer(&Asked::of(&input())).engine.clone();
+    let text = engine.get_modules()[0].package.span.source.get_contents().clone();
+    assert!(!text.contains("_0never") && !text.contains("_0chained"), "{text}");
+    assert!(text.contains("abide_0other_0keyed[\"x\"]"), "{text}");
+}
+
+#[test]
 fn what_cannot_be_joined_is_judged_as_written() {
     let obstacles = [
         ("said contains name if { some name, _ in data.abide.third }\nthird_is := 1", "m1.rego:2:41"),
