@@ -70,28 +70,32 @@ struct Asked {
 }
 
 /// Walks all values of all axes below `doc`, the last axis fastest.
-fn walk(all: &[Axis], doc: &Json, above: &Place, out: &mut Vec<Asked>) -> Result<(), Failure> {
+fn walk(all: &[Axis], doc: Json, above: Place, out: &mut Vec<Asked>) -> Result<(), Failure> {
     let Some((axis, rest)) = all.split_first() else {
-        let input = serde_json::from_value(doc.clone()).map_err(|error| {
-            let place: Vec<String> =
-                above.values.iter().map(|(axis, value)| format!("{axis} {value}")).collect();
-            Failure::new(
-                "AB0195",
-                format!("the model makes a question that cannot be asked ({}): {error}", place.join(", ")),
-            )
-        })?;
-        out.push(Asked { values: above.values.clone(), input, layer: above.layer.clone() });
+        out.push(asked(doc, above)?);
         return Ok(());
     };
     for value in &axis.values {
-        let mut doc = doc.clone();
+        let (mut doc, mut place) = (doc.clone(), above.clone());
         lay(&value.over, &mut doc);
-        let mut place = above.clone();
         place.values.push((axis.name.clone(), value.called.clone()));
         place.layer = value.layer.clone().or(place.layer);
-        walk(rest, &doc, &place, out)?;
+        walk(rest, doc, place, out)?;
     }
     Ok(())
+}
+
+fn asked(doc: Json, place: Place) -> Result<Asked, Failure> {
+    let Place { values, layer } = place;
+    match serde_json::from_value(doc) {
+        Ok(input) => Ok(Asked { values, input, layer }),
+        Err(error) => {
+            let place: Vec<String> = values.iter().map(|(axis, value)| format!("{axis} {value}")).collect();
+            let place = place.join(", ");
+            let why = format!("the model makes a question that cannot be asked ({place}): {error}");
+            Err(Failure::new("AB0195", why))
+        }
+    }
 }
 
 /// The value of an axis at point `number`: any, and always the same.
@@ -109,7 +113,7 @@ fn at(model: &Model, point: &[usize]) -> Result<Asked, Failure> {
     };
     let axes: Vec<Axis> = model.axes.iter().zip(point).map(one).collect();
     let mut asked = Vec::new();
-    walk(&axes, &model.base, &Place::default(), &mut asked)?;
+    walk(&axes, model.base.clone(), Place::default(), &mut asked)?;
     asked.pop().ok_or_else(|| Failure::new("AB0195", "a point of the model has no case".to_owned()))
 }
 
@@ -172,7 +176,7 @@ impl<'a> Cut<'a> {
             place.layer = value.layer.clone().or(place.layer);
         }
         let inner = self.product.axes.get(self.leading..).unwrap_or_default();
-        walk(inner, &doc, &place, asked)?;
+        walk(inner, doc, place, asked)?;
         steps.extend(compared(inner, first, self.size()));
         Ok(())
     }
@@ -256,7 +260,7 @@ impl Block {
     /// Judges a change as a whole, and then piece by piece: what was not denied counts into the window of the next.
     pub(crate) fn split(model: &Model, split: &Split, bundles: &Bundles) -> Result<Self, Failure> {
         let mut askers = Vec::new();
-        walk(&split.product.axes, &model.base, &Place::default(), &mut askers)?;
+        walk(&split.product.axes, model.base.clone(), Place::default(), &mut askers)?;
         let mut block = Self::default();
         for asker in &askers {
             let whole = block.put(asker, &split.whole, format!("{}, whole", split.about), bundles)?;
