@@ -55,14 +55,14 @@ struct RawSigners {
     opa: BTreeMap<String, RawSecret>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawRole {
     quorum: usize,
     keys: Vec<RawKey>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawKey {
     person: String,
@@ -123,24 +123,15 @@ pub(crate) struct Signers {
 }
 
 /// The list as it is kept beside the log with what was decided by it: without OPA's secrets, which are nobody's business there.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Kept {
-    schema: &'static str,
-    roles: BTreeMap<Role, KeptBench>,
+    schema: String,
+    roles: BTreeMap<Role, RawRole>,
 }
 
-#[derive(Serialize)]
-struct KeptBench {
-    quorum: usize,
-    keys: Vec<KeptKey>,
-}
-
-#[derive(Serialize)]
-struct KeptKey {
-    person: String,
-    public: String,
-    not_after: String,
-}
+/// The value of `schema` there.
+const KEPT: &str = "abide.policy-signers/1";
 
 impl std::fmt::Debug for Signers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -203,31 +194,48 @@ impl Signers {
         };
         let raw: RawSigners = serde_saphyr::from_str_with_options(text, options)
             .map_err(|error| error.without_snippet().to_string().chars().take(300).collect::<String>())?;
-        let mut roles = BTreeMap::new();
-        for (role, bench) in raw.roles {
-            roles.insert(role, bench_of(role, bench).map_err(|why| format!("role `{role}`: {why}"))?);
-        }
-        let missing = [Role::Rules, Role::Hard].into_iter().find(|role| !roles.contains_key(role));
-        if let Some(role) = missing {
-            return Err(format!("there is no role `{role}`"));
-        }
-        owners(&roles)?;
+        let roles = roles_of(raw.roles)?;
         let opa = raw.opa.into_iter().map(|(name, secret)| (name, secret.key)).collect();
         Ok(Self { roles, opa })
     }
 
     /// The list as it is kept beside the log.
     pub(crate) fn kept(&self) -> Result<Vec<u8>, CanonicalError> {
-        let key = |key: &Trusted| KeptKey {
+        let key = |key: &Trusted| RawKey {
             person: key.person.clone(),
             public: key.public.to_string(),
             not_after: key.last_day.clone(),
         };
         let bench =
-            |bench: &Bench| KeptBench { quorum: bench.quorum, keys: bench.keys.iter().map(key).collect() };
+            |bench: &Bench| RawRole { quorum: bench.quorum, keys: bench.keys.iter().map(key).collect() };
         let roles = self.roles.iter().map(|(role, found)| (*role, bench(found))).collect();
-        canonical::jcs(&Kept { schema: "abide.policy-signers/1", roles })
+        canonical::jcs(&Kept { schema: KEPT.to_owned(), roles })
     }
+
+    /// Reads a list that was kept beside a log, as strictly as the file. The error is a sentence.
+    pub(crate) fn of_record(bytes: &[u8]) -> Result<Self, String> {
+        let unusable = |why: String| format!("its list of signers cannot be used: {why}");
+        abide_gate::source::plain_json(bytes).map_err(unusable)?;
+        let kept: Kept = serde_json::from_slice(bytes).map_err(|error| unusable(error.to_string()))?;
+        if kept.schema != KEPT {
+            return Err(unusable(format!("its schema is not `{KEPT}`")));
+        }
+        let roles = roles_of(kept.roles).map_err(unusable)?;
+        Ok(Self { roles, opa: BTreeMap::new() })
+    }
+}
+
+fn roles_of(raw: BTreeMap<Role, RawRole>) -> Result<BTreeMap<Role, Bench>, String> {
+    let mut roles = BTreeMap::new();
+    for (role, bench) in raw {
+        roles.insert(role, bench_of(role, bench).map_err(|why| format!("role `{role}`: {why}"))?);
+    }
+    let missing = [Role::Rules, Role::Hard].into_iter().find(|role| !roles.contains_key(role));
+    if let Some(role) = missing {
+        return Err(format!("there is no role `{role}`"));
+    }
+    owners(&roles)?;
+    Ok(roles)
 }
 
 fn bench_of(role: Role, raw: RawRole) -> Result<Bench, String> {

@@ -76,7 +76,7 @@ pub(super) fn refused(error: &ContentsError) -> Failure {
 }
 
 /// The bytes of a bundle, with what is in it.
-pub(super) fn open(file: &Path) -> Result<(Vec<u8>, Contents), Failure> {
+pub(in crate::cli) fn open(file: &Path) -> Result<(Vec<u8>, Contents), Failure> {
     let packed = read(file, ARCHIVE_BYTES_MAX)?;
     let contents = Contents::read(&packed).map_err(|error| refused(&error))?;
     Ok((packed, contents))
