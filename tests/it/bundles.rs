@@ -5,4 +5,5 @@ mod broken;
 mod evidence;
 mod house;
 mod in_force;
+mod proofs;
 mod signing;

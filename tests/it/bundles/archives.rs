@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write as _;
 
 use abide_core::id::Digest;
+use abide_tests::gate::shipped_files;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flate2::Compression;
@@ -15,7 +16,10 @@ use super::house::{EXTRA, House, append, packed, put, text, unpacked};
 #[test]
 fn the_same_folder_makes_the_same_file_and_the_same_policy() {
     let house = House::new();
-    let (one, two) = (house.bundle(1, &[]), house.world.beside("again.tar.gz"));
+    // With the model that ships, which no other test here has.
+    let model = String::from_utf8(shipped_files()["invariants/model.yaml"].clone()).unwrap();
+    let one = house.bundle(1, &[("invariants/model.yaml", &model)]);
+    let two = house.world.beside("again.tar.gz");
     house.world.ab(&["policy", "bundle", "--built-in", "-o", text(&two), "--version", "1"]).exits(0);
     assert_eq!(fs::read(&one).unwrap(), fs::read(&two).unwrap());
     let said = house.world.ab(&["--json", "policy", "verify", text(&one)]).exits(8).json();
@@ -156,6 +160,6 @@ fn what_opa_signed_is_told_and_never_counts() {
     write(&other, &signed);
     house.refuses(&file, "AB0248");
     write(&good, &signed);
-    house.sign(&file, &["rules/alice"]);
+    house.sign(&file, &["rules/alice", "invariants/dora"]);
     house.activate(&file).exits(0);
 }

@@ -13,18 +13,43 @@ pub(super) const FILES: &[(&str, &str)] =
     &[("ab.yml", AB_YML), ("docs/index.md", "See [it](gone.md).\n"), ("docs/deep/gone.md", "Here.\n")];
 pub(super) const TICKET: &str = "Repair broken links in docs/";
 
+/// A model of a few cases, so that a bundle comes into force at once. It is part of the invariants, so dora signs for it.
+pub(super) const MODEL: &str = "schema: abide.model/1
+axes:
+  - name: profile
+    values: [{called: staging-aggressive, value: {patch: {run: {profile: staging-aggressive}}}}]
+  - name: class
+    values:
+      - {called: MERGE, value: {}}
+      - {called: PLAN, value: {patch: {action: {class: PLAN, kind: adopt-plan, target: {branch: null, protected: false}}, facts: null}}}
+  - name: switch
+    values:
+      - {called: \"on\", value: {}}
+      - {called: frozen, value: {patch: {run: {frozen: true}}}}
+  - name: change
+    values:
+      - {called: documents, value: {files: [{path: docs/guide.md, categories: [docs]}]}}
+      - {called: governance, value: {files: [{path: AGENTS.md, categories: [docs], zones: [governance]}]}}
+products:
+  - about: a few
+    over: [{axis: profile}, {axis: class}, {axis: switch}, {axis: change}]
+splits: []
+";
+
 /// A world with people who sign.
 pub(super) struct House {
     pub(super) world: World,
+    dora: String,
 }
 
 impl House {
-    /// Alice signs rules; bob, carol and dave sign hard rules.
+    /// Alice signs rules; bob, carol and dave sign hard rules; dora signs invariants.
     pub(super) fn new() -> Self {
-        let house = Self { world: World::new(FILES) };
-        let names = ["rules/alice", "hard/bob", "hard/carol", "hard/dave"];
+        let mut house = Self { world: World::new(FILES), dora: String::new() };
+        let names = ["rules/alice", "hard/bob", "hard/carol", "hard/dave", "invariants/dora"];
         let lines: Vec<String> = names.map(|name| house.key(name)).into();
-        house.trust(&lines[..1], &lines[1..]);
+        house.dora.clone_from(&lines[4]);
+        house.trust(&lines[..1], &lines[1..4]);
         house
     }
 
@@ -38,19 +63,21 @@ impl House {
     pub(super) fn trust(&self, rules: &[String], hard: &[String]) {
         let list = |lines: &[String]| lines.iter().map(|line| format!("      {line}\n")).collect::<String>();
         let text = format!(
-            "roles:\n  rules:\n    quorum: 1\n    keys:\n{}  hard:\n    quorum: 2\n    keys:\n{}",
+            "roles:\n  rules:\n    quorum: 1\n    keys:\n{}  hard:\n    quorum: 2\n    keys:\n{}  invariants:\n    quorum: 1\n    keys:\n      {}\n",
             list(rules),
-            list(hard)
+            list(hard),
+            self.dora
         );
         fs::write(self.world.home().join("signers.yaml"), text).unwrap();
     }
 
-    /// A bundle of the shipped policy with `edits` over it.
+    /// A bundle of the shipped policy with [`MODEL`] and `edits` over it, signed by dora.
     pub(super) fn bundle(&self, version: u64, edits: &[(&str, &str)]) -> PathBuf {
         let folder = self.world.beside(&format!("rules-{version}"));
         for (path, bytes) in shipped_files() {
             put(&folder, &path, &bytes);
         }
+        put(&folder, "invariants/model.yaml", MODEL.as_bytes());
         for (path, text) in edits {
             put(&folder, path, text.as_bytes());
         }
@@ -58,7 +85,14 @@ impl House {
         let (dir, version) = (folder.to_string_lossy().into_owned(), version.to_string());
         let args = ["policy", "bundle", "--dir", &dir, "-o", text(&out), "--version", &version];
         self.world.ab(&args).exits(0);
+        self.sign(&out, &["invariants/dora"]);
         out
+    }
+
+    /// Takes all signatures away but dora's.
+    pub(super) fn unsign(&self, bundle: &Path) {
+        fs::remove_file(format!("{}.sigs.json", text(bundle))).unwrap();
+        self.sign(bundle, &["invariants/dora"]);
     }
 
     pub(super) fn sign(&self, bundle: &Path, keys: &[&str]) {

@@ -44,11 +44,11 @@ fn signatures_that_do_not_count() {
     // Wrong role, unknown key, key that is over.
     house.world.ab(&["policy", "sign", text(&bundle), "--key", "hard/bob", "--as-role", "rules"]).exits(0);
     house.refuses(&bundle, "AB0253");
-    fs::remove_file(&beside).unwrap();
+    house.unsign(&bundle);
     house.key("rules/stranger");
     house.sign(&bundle, &["rules/stranger"]);
     house.refuses(&bundle, "AB0254");
-    fs::remove_file(&beside).unwrap();
+    house.unsign(&bundle);
     house.sign(&bundle, &["rules/alice"]);
     let signers = house.world.home().join("signers.yaml");
     let good = fs::read_to_string(&signers).unwrap();

@@ -15,11 +15,12 @@ use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::Role;
+use super::proof::Proof;
 
 /// Name of the file.
 pub(crate) const FILE: &str = "signers.yaml";
 /// Bytes of it at most.
-const BYTES_MAX: usize = 256 << 10;
+const BYTES_MAX: u64 = 256 << 10;
 
 /// Why the list cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -122,12 +123,15 @@ pub(crate) struct Signers {
     pub(crate) opa: BTreeMap<String, String>,
 }
 
-/// The list as it is kept beside the log with what was decided by it: without OPA's secrets, which are nobody's business there.
+/// What an activation rests upon, as it is kept beside the log: the list, without OPA's secrets, which are nobody's business there, and what was
+/// checked.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Kept {
     schema: String,
     roles: BTreeMap<Role, RawRole>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proof: Option<Proof>,
 }
 
 /// The value of `schema` there.
@@ -151,38 +155,50 @@ fn only_ours(about: &fs::Metadata) -> Result<(), String> {
     Ok(())
 }
 
+/// Why the bytes of a file cannot be relied upon.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NotOurs {
+    /// There is no such file.
+    Missing,
+    /// Others may have written it, or it cannot be read; in words.
+    Unusable(String),
+}
+
+/// Bytes of a file that nobody else can have written, nor put there. It is opened once, and never through a link.
+pub(crate) fn read_ours(file: &Path, bytes_max: u64) -> Result<Vec<u8>, NotOurs> {
+    let unusable = |error: std::io::Error| NotOurs::Unusable(error.to_string());
+    let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    let opened = fs::OpenOptions::new().read(true).custom_flags(flags).open(file);
+    let mut opened = opened.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::NotFound { NotOurs::Missing } else { unusable(error) }
+    })?;
+    let about = opened.metadata().map_err(unusable)?;
+    if !about.is_file() {
+        return Err(NotOurs::Unusable("it is no plain file".to_owned()));
+    }
+    only_ours(&about).map_err(|why| NotOurs::Unusable(format!("{why}: chmod go-w")))?;
+    // Whoever may write into the folder may put another file in its place.
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    let around = fs::metadata(folder).map_err(unusable)?;
+    only_ours(&around)
+        .map_err(|why| NotOurs::Unusable(format!("of its folder {}, {why}", folder.display())))?;
+    let mut bytes = Vec::new();
+    Read::by_ref(&mut opened).take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(unusable)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > bytes_max {
+        return Err(NotOurs::Unusable(format!("it has more than {bytes_max} bytes")));
+    }
+    Ok(bytes)
+}
+
 impl Signers {
     /// Reads the file. What is checked is what is read: it is opened once, and never through a link.
     pub(crate) fn open(file: &Path) -> Result<Self, SignersError> {
         let shown = file.display().to_string();
         let shape = |why: String| SignersError::Shape { file: shown.clone(), why };
-        let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
-        let mut opened =
-            fs::OpenOptions::new().read(true).custom_flags(flags).open(file).map_err(|error| {
-                if error.kind() == std::io::ErrorKind::NotFound {
-                    SignersError::Missing(shown.clone())
-                } else {
-                    shape(error.to_string())
-                }
-            })?;
-        let about = opened.metadata().map_err(|error| shape(error.to_string()))?;
-        if !about.is_file() {
-            return Err(shape("it is no plain file".to_owned()));
-        }
-        only_ours(&about).map_err(|why| shape(format!("{why}: chmod go-w")))?;
-        // Whoever may write into the folder may put another file in its place.
-        let folder = file.parent().unwrap_or(Path::new("/"));
-        let around = fs::metadata(folder).map_err(|error| shape(error.to_string()))?;
-        only_ours(&around).map_err(|why| shape(format!("of its folder {}, {why}", folder.display())))?;
-        let mut bytes = Vec::new();
-        let limit = u64::try_from(BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
-        Read::by_ref(&mut opened)
-            .take(limit)
-            .read_to_end(&mut bytes)
-            .map_err(|error| shape(error.to_string()))?;
-        if bytes.len() > BYTES_MAX {
-            return Err(shape(format!("it has more than {BYTES_MAX} bytes")));
-        }
+        let bytes = read_ours(file, BYTES_MAX).map_err(|error| match error {
+            NotOurs::Missing => SignersError::Missing(shown.clone()),
+            NotOurs::Unusable(why) => shape(why),
+        })?;
         Self::parse(&bytes).map_err(shape)
     }
 
@@ -199,8 +215,8 @@ impl Signers {
         Ok(Self { roles, opa })
     }
 
-    /// The list as it is kept beside the log.
-    pub(crate) fn kept(&self) -> Result<Vec<u8>, CanonicalError> {
+    /// The list as it is kept beside the log, with what was checked.
+    pub(crate) fn kept(&self, proof: Option<&Proof>) -> Result<Vec<u8>, CanonicalError> {
         let key = |key: &Trusted| RawKey {
             person: key.person.clone(),
             public: key.public.to_string(),
@@ -209,11 +225,11 @@ impl Signers {
         let bench =
             |bench: &Bench| RawRole { quorum: bench.quorum, keys: bench.keys.iter().map(key).collect() };
         let roles = self.roles.iter().map(|(role, found)| (*role, bench(found))).collect();
-        canonical::jcs(&Kept { schema: KEPT.to_owned(), roles })
+        canonical::jcs(&Kept { schema: KEPT.to_owned(), roles, proof: proof.cloned() })
     }
 
     /// Reads a list that was kept beside a log, as strictly as the file. The error is a sentence.
-    pub(crate) fn of_record(bytes: &[u8]) -> Result<Self, String> {
+    pub(crate) fn of_record(bytes: &[u8]) -> Result<(Self, Option<Proof>), String> {
         let unusable = |why: String| format!("its list of signers cannot be used: {why}");
         abide_gate::source::plain_json(bytes).map_err(unusable)?;
         let kept: Kept = serde_json::from_slice(bytes).map_err(|error| unusable(error.to_string()))?;
@@ -221,7 +237,7 @@ impl Signers {
             return Err(unusable(format!("its schema is not `{KEPT}`")));
         }
         let roles = roles_of(kept.roles).map_err(unusable)?;
-        Ok(Self { roles, opa: BTreeMap::new() })
+        Ok((Self { roles, opa: BTreeMap::new() }, kept.proof))
     }
 }
 

@@ -31,7 +31,11 @@ fn kept(version: u64, edits: &[(&str, &str)], signed: &[(Role, u8)], before: &In
         signatures.add(&contents, *role, &secret(*seed)).unwrap();
     }
     let judgement = Judgement::of(&contents, &signatures, Ok(&signers()), before, NOW);
-    let blobs = [packed, signatures.to_bytes().unwrap(), signers().kept().unwrap()];
+    let blobs = [
+        packed,
+        signatures.to_bytes().unwrap(),
+        signers().kept(Some(&proof::Proof::claimed(&contents.policy))).unwrap(),
+    ];
     let digests: Vec<Digest> = blobs.iter().map(|bytes| Digest::of(bytes)).collect();
     let record = PolicyActivated {
         version: Count(version),
@@ -145,6 +149,22 @@ fn bytes_that_are_missing_or_other_ones_are_refused() {
     lax.record.signers = Digest::of(&list);
     lax.blobs.insert(lax.record.signers.clone(), list);
     refused(&lax, None, "the least is 2");
+}
+
+#[test]
+fn what_has_invariants_was_checked_against_them() {
+    let mut good = kept(1, &[], &[(Role::Rules, 1)], &InForce::built_in());
+    let mut with = |proof: Option<&proof::Proof>| {
+        let list = signers().kept(proof).unwrap();
+        good.record.signers = Digest::of(&list);
+        good.blobs.insert(good.record.signers.clone(), list);
+        again(&good, None)
+    };
+    assert!(with(None).unwrap_err().contains("keeps its invariants"));
+    let (parts, _, _) = Parts::of(&Base::built_in().files).unwrap();
+    assert!(with(Some(&proof::Proof::claimed(&parts))).is_ok());
+    let other = Parts { bundle: Digest::of(b"another policy"), ..parts };
+    assert!(with(Some(&proof::Proof::claimed(&other))).is_err(), "it is about another policy");
 }
 
 #[test]

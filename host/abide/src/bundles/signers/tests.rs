@@ -87,6 +87,6 @@ fn what_is_kept_has_no_secret() {
     let text = format!("opa: {{ours: {{algorithm: HS256, key: hush-hush}}}}\n{}", good());
     let found = Signers::parse(text.as_bytes()).unwrap();
     assert_eq!(found.opa["ours"], "hush-hush");
-    let kept = String::from_utf8(found.kept().unwrap()).unwrap();
+    let kept = String::from_utf8(found.kept(None).unwrap()).unwrap();
     assert!(kept.contains("carol") && kept.contains(&public(3)) && !kept.contains("hush"), "{kept}");
 }
