@@ -5,6 +5,8 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
+use crate::serve::{Server, question};
+
 use super::house::{EXTRA, House, TICKET, edited};
 
 /// Changes one byte of `bytes` wherever they lie below `folder`.
@@ -60,6 +62,7 @@ fn a_broken_rule_denies_everything_unless_the_operator_chose_otherwise() {
             "package abide.layers.mine\nfindings contains {{\"rule\": \"mine\", \"level\": \"{level}\", \"msg\": \"mine\"}} if input.action.class == \"MERGE\"\n"
         )
     };
+    let question = question(world);
     world.write("policies/mine.rego", mine("review").as_bytes());
     world.commit("Merges wait");
     let ticket = world.edit("docs/index.md", None, "Hello.\n");
@@ -82,6 +85,44 @@ fn a_broken_rule_denies_everything_unless_the_operator_chose_otherwise() {
     world.ab(&["run", "--ticket", &ticket]).exits(4).says("AB0262").says("1 queued").says("keep serving");
     world.ab(&["doctor"]).exits(0).says("AB0262");
     world.ab(&["verify"]).exits(0).says("accepted");
+    // Advice says so too, in every answer, until it is mended.
+    let server = Server::start(world, &["--listen", "127.0.0.1:0"]);
+    let degraded = |body: &Json| body["abide"]["degraded"]["code"] == "AB0262";
+    let (status, body) = server.get("/health");
+    assert!(status == 200 && degraded(&body), "{status} {body}");
+    let (status, body) = server.post("/v1/data/abide/main", &question);
+    assert!(status == 200 && degraded(&body) && body["result"]["verdict"] == "review", "{status} {body}");
+    world.write("policies/mine.rego", mine("deny").as_bytes());
+    world.commit("Mended again");
+    server.until("/health", |(status, body)| *status == 200 && !degraded(body));
+    let (_, body) = server.post("/v1/data/abide/main", &question);
+    assert!(!degraded(&body) && body["result"]["verdict"] == "deny", "{body}");
+}
+
+#[test]
+fn the_policy_that_would_serve_says_whether_it_does() {
+    let [deny, previous] = ["deny", "previous"];
+    let chosen = |what: &str, word: &str| {
+        let line = format!("on_broken_policy: {what}");
+        edited("data/host.yaml", "on_broken_policy: deny", &format!("{line}\nextra: {word}"))
+    };
+    for (older, newer, serves) in [(deny, previous, false), (previous, deny, true)] {
+        let house = House::new();
+        for (version, choice) in [(1, older), (2, newer)] {
+            let host = chosen(choice, &format!("v{version}"));
+            let bundle = house.bundle(version, &[("data/host.yaml", &host)]);
+            house.sign(&bundle, &["rules/alice", "hard/bob", "hard/dave"]);
+            house.activate(&bundle).exits(0);
+        }
+        let newest = house.world.beside("policy-2.tar.gz");
+        damage(&house.world.home().join("world/ledger"), &fs::read(&newest).unwrap());
+        let said = house.world.ab(&["doctor"]);
+        if serves {
+            said.exits(0).says("AB0262").says("version 1 keeps serving");
+        } else {
+            said.exits(6).says("AB0260");
+        }
+    }
 }
 
 #[test]
