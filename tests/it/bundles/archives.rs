@@ -73,6 +73,9 @@ fn hostile_archives() {
         ("AB0243", with("x.rego", tar::EntryType::Block, b"")),
         ("AB0244", with("main.rego", plain, b"package abide\n")),
         ("AB0244", with("./main.rego", plain, b"package abide\n")),
+        ("AB0244", with("MAIN.rego", plain, b"package abide\n")),
+        ("AB0244", with("main.rego/x.rego", plain, b"package abide.x\n")),
+        ("AB0245", manifest(&|value| value["metadata"]["abide"]["audience"] = "No Name".into())),
         ("AB0245", manifest(&|value| value["metadata"] = Json::Null)),
         (
             "AB0245",

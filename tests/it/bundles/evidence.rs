@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::house::{EXTRA, House, TICKET, edited, text};
 
 /// The log of a house, opened by somebody who has its key: the operator, or who broke in.
-fn ledger(house: &House) -> Ledger {
+pub(super) fn ledger(house: &House) -> Ledger {
     Ledger::open(&house.world.home().join("world/ledger"), &Opening::STANDARD).unwrap()
 }
 
@@ -36,7 +36,7 @@ fn a_packet_proves_who_put_its_policy_in_force() {
 }
 
 /// Writes an activation of `bundle` into the log as if everything had been in order, `change` over it.
-fn slip_in(house: &House, bundle: &std::path::Path, change: &dyn Fn(&mut Json)) {
+pub(super) fn slip_in(house: &House, bundle: &std::path::Path, change: &dyn Fn(&mut Json)) {
     let verified = house.world.ab(&["--json", "policy", "verify", text(bundle)]).json();
     let signatures = std::fs::read(format!("{}.sigs.json", text(bundle))).unwrap();
     let donor = House::new();

@@ -1,9 +1,14 @@
 //! Putting a bundle in force: the way there, the way back, two at once, and what is kept.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Stdio;
 
 use serde_json::Value as Json;
 
+use abide_tests::world::ab;
+
+use super::evidence::slip_in;
 use super::house::{EXTRA, House, TICKET, edited, text};
 
 #[test]
@@ -138,4 +143,29 @@ fn the_built_in_policy_comes_back_after_all_its_cases() {
     house.sign(&back, &["rules/alice"]);
     house.activate(&back).exits(0).says("hold in 19");
     house.world.ab(&["verify"]).exits(0);
+}
+
+#[test]
+fn whoever_waits_for_another_activation_is_judged_after_it() {
+    let house = House::new();
+    let [older, newer] = [1, 9].map(|version| house.bundle(version, &[EXTRA]));
+    for bundle in [&older, &newer] {
+        house.sign(bundle, &["rules/alice"]);
+    }
+    // Somebody else is at it.
+    let lock = fs::File::create(house.world.home().join("world/activate.lock")).unwrap();
+    lock.lock().unwrap();
+    let mut command = house.world.command(&ab());
+    command.current_dir(house.world.repo()).args(["policy", "activate", text(&older), "--reason", "late"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    told.read_line(&mut line).unwrap();
+    assert!(line.contains("waiting for another activation"), "{line}");
+    slip_in(&house, &newer, &|_| ());
+    drop(lock);
+    assert_eq!(child.wait().unwrap().code(), Some(8));
+    told.read_to_string(&mut line).unwrap();
+    assert!(line.contains("AB0259"), "{line}");
+    assert_eq!(house.world.kinds().iter().filter(|kind| *kind == "PolicyActivated").count(), 1);
 }

@@ -5,6 +5,10 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
+use abide_core::id::Timestamp;
+use abide_ledger::Leaf;
+
+use super::evidence::ledger;
 use super::house::{EXTRA, House, edited, text};
 
 #[test]
@@ -105,6 +109,7 @@ fn the_schema_of_signers_says_what_is_taken() {
         serde_json::json!({ "person": person, "public": public, "not_after": "2030-12-31" })
     };
     let good = serde_json::json!({
+        "audience": "acme",
         "roles": {
             "rules": { "quorum": 1, "keys": [key("one")] },
             "hard": { "quorum": 2, "keys": [key("two"), key("three")] },
@@ -120,6 +125,8 @@ fn the_schema_of_signers_says_what_is_taken() {
     };
     agree(&good, true);
     let edits: &[(&str, Json)] = &[
+        ("/audience", "acme/api".into()),
+        ("/audience", "Acme".into()),
         ("/roles/hard/quorum", 1.into()),
         ("/roles/rules/quorum", 0.into()),
         ("/roles/rules/keys", Json::Array(vec![])),
@@ -157,4 +164,79 @@ fn keys_are_made_once_and_for_one_person() {
     for name in ["keys", "signers.yaml"] {
         world.ab(&["init", "--name", name]).exits(2).says("AB0003");
     }
+}
+
+#[test]
+fn a_list_of_somebody_else_is_no_list() {
+    let house = House::new();
+    let bundle = house.bundle(1, &[EXTRA]);
+    house.sign(&bundle, &["rules/alice"]);
+    let home = house.world.home();
+    let nobody = Some(65_534);
+    // Only root can give files away; what is decided is tested beside the code, too.
+    if std::os::unix::fs::chown(home.join("signers.yaml"), nobody, None).is_err() {
+        eprintln!("skipped: this user cannot give a file away");
+        return;
+    }
+    house.refuses(&bundle, "AB0258");
+    house.verify(&bundle).says("belongs to another user");
+    std::os::unix::fs::chown(home.join("signers.yaml"), Some(0), None).unwrap();
+    std::os::unix::fs::chown(&home, nobody, None).unwrap();
+    house.refuses(&bundle, "AB0258");
+    std::os::unix::fs::chown(&home, Some(0), None).unwrap();
+    house.activate(&bundle).exits(0);
+}
+
+#[test]
+fn a_clock_that_is_set_back_makes_no_key_valid_again() {
+    let house = House::new();
+    let bundle = house.bundle(1, &[EXTRA]);
+    house.sign(&bundle, &["rules/alice"]);
+    // The log has seen the year 2033; keys made today end before.
+    let late = serde_json::json!({ "repo": "elsewhere", "ref": "refs/heads/main", "found": "a".repeat(40), "why": "late" });
+    let late = Leaf::new(None, "Frozen", Timestamp(2_000_000_000_000), late).unwrap();
+    ledger(&house).append(vec![late.into()]).unwrap();
+    house.refuses(&bundle, "AB0255");
+    house.verify(&bundle).says("later time than this clock's");
+}
+
+#[test]
+fn a_bundle_for_others_stays_outside_whoever_signed_it() {
+    let house = House::new();
+    let folder = house.bundle(1, &[EXTRA]).with_file_name("rules-1");
+    let made = |version: &str, audience: &str| {
+        let out = house.world.beside(&format!("for-{version}.tar.gz"));
+        let to = ["--audience", audience];
+        let args = ["policy", "bundle", "--dir", text(&folder), "-o", text(&out), "--version", version];
+        house.world.ab(&[&args[..], if audience.is_empty() { &[] } else { &to }].concat()).exits(0);
+        house.sign(&out, &["rules/alice", "invariants/dora"]);
+        out
+    };
+    let (plain, all, own, other) =
+        (made("2", ""), made("3", "acme"), made("4", "acme/world"), made("5", "acme/docs"));
+    // Nobody said who this is, so what is for somebody is for somebody else.
+    house.refuses(&all, "AB0268");
+    let file = house.world.home().join("signers.yaml");
+    let list = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("audience: acme\n{list}")).unwrap();
+    house.refuses(&plain, "AB0268");
+    house.refuses(&other, "AB0268");
+    house.verify(&own).exits(0).says("`acme/world` and nobody else");
+    house.activate(&all).exits(0);
+    house.activate(&own).exits(0);
+    house.world.ab(&["verify"]).exits(0);
+    house
+        .world
+        .ab(&[
+            "policy",
+            "bundle",
+            "--built-in",
+            "-o",
+            text(&plain),
+            "--version",
+            "1",
+            "--audience",
+            "Not A Name",
+        ])
+        .exits(2);
 }

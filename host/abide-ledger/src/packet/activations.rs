@@ -58,6 +58,8 @@ impl std::fmt::Debug for Activation<'_> {
 pub struct Activated {
     /// Its version.
     pub version: u64,
+    /// The repository that it was put in force for, if the record says so.
+    pub repository: Option<String>,
     /// Digest of its modules and data.
     pub base: Digest,
     /// Whether it says of itself that it may serve where a newer one is broken.
@@ -86,7 +88,7 @@ pub(super) fn check(evidence: &Evidence<'_>, judges: &dyn Judges, report: &mut R
     match chain(&recorded, judges) {
         Err(why) => report.refused("activations", "AB0444", why),
         Ok(chain) => {
-            report.ok("activations", story(chain.len()));
+            report.add("activations", "AB0444", meant(evidence, &chain).map(|()| story(chain.len())));
             report.add("in-force", "AB0445", made_in_force(evidence, &chain, judges));
         }
     }
@@ -159,6 +161,17 @@ fn chain(recorded: &[Activation<'_>], judges: &dyn Judges) -> Result<Vec<(u64, A
         before = Some(one);
     }
     Ok(held)
+}
+
+/// Each activation is for the repository of the run, if it says for which one.
+fn meant(evidence: &Evidence<'_>, chain: &[(u64, Activated)]) -> Result<(), String> {
+    let started = evidence.events.iter().find(|entry| entry.leaf.kind() == "RunStarted");
+    let Some(repository) = started.map(|entry| entry.text("repo")) else { return Ok(()) };
+    let other = |(_, one): &&(u64, Activated)| one.repository.as_ref().is_some_and(|name| name != repository);
+    match chain.iter().find(other) {
+        Some((seq, _)) => Err(format!("event {seq} `{KIND}`: it is for another repository than the run's")),
+        None => Ok(()),
+    }
 }
 
 /// What could decide: built into the program, or one of the activations.

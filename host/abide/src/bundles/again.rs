@@ -15,11 +15,12 @@ use serde_json::Value;
 
 use super::Contents;
 use super::active::Base;
+use super::audience::Here;
 use super::contents::{ContentsError, Parts};
 use super::judgement::{InForce, Judgement};
 use super::proof;
 use super::signatures::Signatures;
-use super::signers::Signers;
+use super::signers::{Recorded, Signers};
 
 /// Judges what was judged, by the bytes that the log has.
 pub(crate) struct Again {
@@ -76,14 +77,18 @@ impl Judges for Again {
         let contents = self.contents(one, &record.archive)?;
         let signatures = Signatures::parse(&cited(one, &record.signatures, "signatures")?)
             .map_err(|error| format!("{error} [{}]", error.code()))?;
-        let (signers, proof) = Signers::of_record(&cited(one, &record.signers, "list of signers")?)?;
+        let Recorded { signers, repository, proof } =
+            Signers::of_record(&cited(one, &record.signers, "list of signers")?)?;
         // Which release put the first one in force is not on record: one that the reader trusts must do.
         let mut why: Option<Fault> = None;
+        let here = Here { now: one.at, repository };
         let proved = proof.is_some_and(|proof| proof.is_of(&contents.policy));
         for in_force in self.in_force(before)? {
-            let judgement = Judgement::of(&contents, &signatures, Ok(&signers), &in_force, one.at);
+            let judgement = Judgement::of(&contents, &signatures, Ok(&signers), &in_force, &here);
             match follows(&record, &contents, &judgement, &in_force) {
-                Ok(()) if !proof::is_owed(&contents.policy) || proved => return Ok(activated(&contents)),
+                Ok(()) if !proof::is_owed(&contents.policy) || proved => {
+                    return Ok(activated(&contents, here.repository));
+                }
                 Ok(()) => return Err("nobody checked whether it keeps its invariants".into()),
                 Err(fault) => why = why.or(Some(fault.into())),
             }
@@ -110,9 +115,10 @@ fn bytes_of(bundle: &[u8]) -> Result<&[u8], Fault> {
     Ok(bundle)
 }
 
-fn activated(contents: &Contents) -> Activated {
+fn activated(contents: &Contents, repository: Option<String>) -> Activated {
     Activated {
         version: contents.manifest.version(),
+        repository,
         base: contents.policy.bundle.clone(),
         keeps_serving: keeps_serving(&contents.policy.bytes),
     }

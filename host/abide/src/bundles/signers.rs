@@ -14,8 +14,8 @@ use abide_ledger::dsse::PublicKey;
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
-use super::Role;
 use super::proof::Proof;
+use super::{Role, audience};
 
 /// Name of the file.
 pub(crate) const FILE: &str = "signers.yaml";
@@ -51,6 +51,8 @@ impl SignersError {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawSigners {
+    #[serde(default)]
+    audience: Option<String>,
     roles: BTreeMap<Role, RawRole>,
     #[serde(default)]
     opa: BTreeMap<String, RawSecret>,
@@ -117,6 +119,8 @@ pub(crate) struct Bench {
 /// Everyone who is trusted.
 #[derive(Clone)]
 pub(crate) struct Signers {
+    /// Who this is, if bundles for others are to be refused.
+    pub(crate) audience: Option<String>,
     /// By role.
     pub(crate) roles: BTreeMap<Role, Bench>,
     /// Secrets of OPA's own signatures, by the name of the key.
@@ -130,6 +134,10 @@ pub(crate) struct Signers {
 struct Kept {
     schema: String,
     roles: BTreeMap<Role, RawRole>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    audience: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    repository: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     proof: Option<Proof>,
 }
@@ -145,11 +153,14 @@ impl std::fmt::Debug for Signers {
 
 /// Whether nobody else may change it: it belongs to this user or to root, and no others may write it.
 fn only_ours(about: &fs::Metadata) -> Result<(), String> {
-    let (mode, owner) = (about.permissions().mode(), about.uid());
+    belongs(about.permissions().mode(), about.uid(), rustix::process::geteuid().as_raw())
+}
+
+fn belongs(mode: u32, owner: u32, me: u32) -> Result<(), String> {
     if mode & 0o022 != 0 {
         return Err(format!("others may write it (mode {:o})", mode & 0o777));
     }
-    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+    if owner != 0 && owner != me {
         return Err(format!("it belongs to another user (uid {owner})"));
     }
     Ok(())
@@ -211,12 +222,17 @@ impl Signers {
         let raw: RawSigners = serde_saphyr::from_str_with_options(text, options)
             .map_err(|error| error.without_snippet().to_string().chars().take(300).collect::<String>())?;
         let roles = roles_of(raw.roles)?;
+        let audience = audience_of(raw.audience)?;
         let opa = raw.opa.into_iter().map(|(name, secret)| (name, secret.key)).collect();
-        Ok(Self { roles, opa })
+        Ok(Self { audience, roles, opa })
     }
 
     /// The list as it is kept beside the log, with what was checked.
-    pub(crate) fn kept(&self, proof: Option<&Proof>) -> Result<Vec<u8>, CanonicalError> {
+    pub(crate) fn kept(
+        &self,
+        repository: Option<&str>,
+        proof: Option<&Proof>,
+    ) -> Result<Vec<u8>, CanonicalError> {
         let key = |key: &Trusted| RawKey {
             person: key.person.clone(),
             public: key.public.to_string(),
@@ -225,11 +241,17 @@ impl Signers {
         let bench =
             |bench: &Bench| RawRole { quorum: bench.quorum, keys: bench.keys.iter().map(key).collect() };
         let roles = self.roles.iter().map(|(role, found)| (*role, bench(found))).collect();
-        canonical::jcs(&Kept { schema: KEPT.to_owned(), roles, proof: proof.cloned() })
+        canonical::jcs(&Kept {
+            schema: KEPT.to_owned(),
+            roles,
+            audience: self.audience.clone(),
+            repository: repository.map(str::to_owned),
+            proof: proof.cloned(),
+        })
     }
 
     /// Reads a list that was kept beside a log, as strictly as the file. The error is a sentence.
-    pub(crate) fn of_record(bytes: &[u8]) -> Result<(Self, Option<Proof>), String> {
+    pub(crate) fn of_record(bytes: &[u8]) -> Result<Recorded, String> {
         let unusable = |why: String| format!("its list of signers cannot be used: {why}");
         abide_gate::source::plain_json(bytes).map_err(unusable)?;
         let kept: Kept = serde_json::from_slice(bytes).map_err(|error| unusable(error.to_string()))?;
@@ -237,7 +259,29 @@ impl Signers {
             return Err(unusable(format!("its schema is not `{KEPT}`")));
         }
         let roles = roles_of(kept.roles).map_err(unusable)?;
-        Ok((Self { roles, opa: BTreeMap::new() }, kept.proof))
+        let audience = audience_of(kept.audience).map_err(unusable)?;
+        let signers = Self { audience, roles, opa: BTreeMap::new() };
+        Ok(Recorded { signers, repository: kept.repository, proof: kept.proof })
+    }
+}
+
+/// What an activation rested upon.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    /// Who was trusted.
+    pub(crate) signers: Signers,
+    /// Name of the repository.
+    pub(crate) repository: Option<String>,
+    /// What was checked.
+    pub(crate) proof: Option<Proof>,
+}
+
+fn audience_of(raw: Option<String>) -> Result<Option<String>, String> {
+    match raw {
+        Some(name) if !audience::is_name(&name) || name.contains('/') => Err(
+            "`audience` is 1 to 64 lower-case letters, digits, `.`, `_` and `-`; a bundle may add `/REPOSITORY`".to_owned(),
+        ),
+        audience => Ok(audience),
     }
 }
 

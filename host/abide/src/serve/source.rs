@@ -99,7 +99,7 @@ impl Watch {
                 match why {
                     None => tracing::info!(bundle = %digest, "another policy is in force"),
                     Some(why) => {
-                        tracing::warn!(bundle = %digest, code = "AB0262", %why, "an older policy answers")
+                        tracing::warn!(bundle = %digest, code = "AB0262", %why, "an older policy answers");
                     }
                 }
             }

@@ -1,7 +1,7 @@
 use super::*;
 
 fn version(version: u64, keeps_serving: bool) -> Activated {
-    Activated { version, base: base(version), keeps_serving }
+    Activated { version, repository: None, base: base(version), keeps_serving }
 }
 
 fn base(version: u64) -> Digest {

@@ -24,17 +24,18 @@ struct Kept {
 fn kept(version: u64, edits: &[(&str, &str)], signed: &[(Role, u8)], before: &InForce) -> Kept {
     let mut files = Base::built_in().files;
     files.extend(edits.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())));
-    let packed = contents::bundle(&files, version).unwrap();
+    let packed = contents::bundle(&files, version, None).unwrap();
     let contents = Contents::read(&packed).unwrap();
     let mut signatures = Signatures::empty();
     for (role, seed) in signed {
         signatures.add(&contents, *role, &secret(*seed)).unwrap();
     }
-    let judgement = Judgement::of(&contents, &signatures, Ok(&signers()), before, NOW);
+    let judgement =
+        Judgement::of(&contents, &signatures, Ok(&signers()), before, &Here { now: NOW, repository: None });
     let blobs = [
         packed,
         signatures.to_bytes().unwrap(),
-        signers().kept(Some(&proof::Proof::claimed(&contents.policy))).unwrap(),
+        signers().kept(None, Some(&proof::Proof::claimed(&contents.policy))).unwrap(),
     ];
     let digests: Vec<Digest> = blobs.iter().map(|bytes| Digest::of(bytes)).collect();
     let record = PolicyActivated {
@@ -155,7 +156,7 @@ fn bytes_that_are_missing_or_other_ones_are_refused() {
 fn what_has_invariants_was_checked_against_them() {
     let mut good = kept(1, &[], &[(Role::Rules, 1)], &InForce::built_in());
     let mut with = |proof: Option<&proof::Proof>| {
-        let list = signers().kept(proof).unwrap();
+        let list = signers().kept(None, proof).unwrap();
         good.record.signers = Digest::of(&list);
         good.blobs.insert(good.record.signers.clone(), list);
         again(&good, None)

@@ -133,7 +133,9 @@ pub(crate) fn run(shell: &Shell, args: &ActivateArgs) -> Result<Exit, Failure> {
         return Err(Failure::new("AB0257", "nobody is trusted to sign policy").exit(Exit::Evidence));
     };
     let proof = proved(shell, &args.given.file, contents)?;
-    let trusted = signers.kept(proof.as_ref()).map_err(|error| Failure::of("AB0124", error))?;
+    let trusted = signers
+        .kept(looked.here.repository.as_deref(), proof.as_ref())
+        .map_err(|error| Failure::of("AB0124", error))?;
     let trusted = Blob::new("policy-signers", trusted);
     let listed = trusted.digest().clone();
     let blobs = vec![
