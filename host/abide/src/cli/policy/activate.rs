@@ -99,22 +99,23 @@ fn proved(shell: &Shell, file: &Path, contents: &Contents) -> Result<Option<Proo
     Ok(Some(found))
 }
 
+/// Refuses what speaks against it.
+fn accepted(looked: &Looked, file: &Path) -> Result<(), Failure> {
+    let Some(refusal) = looked.judgement.refusals.first() else { return Ok(()) };
+    let more = looked.judgement.refusals.len().saturating_sub(1);
+    let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+    let what = format!("{}{more}", abide_core::safe_text::line(&refusal.why));
+    Err(Failure::new(refusal.code, what)
+        .help(format!("ab policy verify {} shows everything that speaks against it", file.display()))
+        .exit(Exit::Evidence))
+}
+
 pub(crate) fn run(shell: &Shell, args: &ActivateArgs) -> Result<Exit, Failure> {
     let known = repository::open(shell, args.given.repo.as_deref())?;
     // What is judged against the policy in force must be recorded while it still is: one activation after the other.
     let _alone = alone(shell, &known.state)?;
     let looked = Looked::at(shell, &args.given)?;
-    let file = args.given.file.display();
-    if let Some(refusal) = looked.judgement.refusals.first() {
-        let more = looked.judgement.refusals.len().saturating_sub(1);
-        let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
-        return Err(Failure::new(
-            refusal.code,
-            format!("{}{more}", abide_core::safe_text::line(&refusal.why)),
-        )
-        .help(format!("ab policy verify {file} shows everything that speaks against it"))
-        .exit(Exit::Evidence));
-    }
+    accepted(&looked, &args.given.file)?;
     let contents = &looked.contents;
     let version = contents.manifest.version();
     if looked.in_force.archive.as_ref() == Some(&contents.archive) {
