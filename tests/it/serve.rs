@@ -14,13 +14,13 @@ use serde_json::{Value, json};
 const FILES: &[(&str, &str)] = &[("ab.yml", AB_YML), ("docs/a.md", "a\n")];
 
 /// A server of its own for one test.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     at: String,
 }
 
 impl Server {
-    fn start(world: &World, more: &[&str]) -> Self {
+    pub(crate) fn start(world: &World, more: &[&str]) -> Self {
         let mut command = world.command(&ab());
         command.current_dir(world.repo()).args(["--json", "policy", "serve"]).args(more);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -40,11 +40,11 @@ impl Server {
         (status, serde_json::from_str(body).unwrap_or(Value::Null))
     }
 
-    fn get(&self, path: &str) -> (u16, Value) {
+    pub(crate) fn get(&self, path: &str) -> (u16, Value) {
         self.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())
     }
 
-    fn post(&self, path: &str, body: &str) -> (u16, Value) {
+    pub(crate) fn post(&self, path: &str, body: &str) -> (u16, Value) {
         let length = body.len();
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
@@ -53,7 +53,7 @@ impl Server {
     }
 
     /// Asks until the answer is as wanted.
-    fn until(&self, path: &str, wanted: impl Fn(&(u16, Value)) -> bool) -> (u16, Value) {
+    pub(crate) fn until(&self, path: &str, wanted: impl Fn(&(u16, Value)) -> bool) -> (u16, Value) {
         for _ in 0..300 {
             let answer = self.get(path);
             if wanted(&answer) {
@@ -65,7 +65,7 @@ impl Server {
     }
 
     /// Ends it as an operator would.
-    fn stop(mut self, signal: &str) -> Option<i32> {
+    pub(crate) fn stop(mut self, signal: &str) -> Option<i32> {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
         self.child.wait().unwrap().code()
@@ -88,7 +88,7 @@ fn exchange(mut stream: impl std::io::Read + std::io::Write, request: &[u8]) -> 
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn question(world: &World) -> String {
+pub(crate) fn question(world: &World) -> String {
     let example = world.ab(&["policy", "eval", "--print-example", "MERGE"]).exits(0).out;
     json!({ "input": serde_json::from_str::<Value>(&example).unwrap() }).to_string()
 }
@@ -136,7 +136,7 @@ fn a_policy_that_breaks_is_told_and_one_that_is_mended_answers_again() {
     let question = question(&world);
     let (status, body) = strict.post("/v1/data/abide/main", &question);
     assert_eq!((status, &body["errors"][0]["code"]), (500, &json!("AB0102")), "{body}");
-    keeping.until("/health", |(status, body)| *status == 200 && body["abide"]["stale"] == true);
+    keeping.until("/health", |(status, body)| *status == 200 && body["abide"]["stale"]["code"] == "AB0102");
     assert_eq!(keeping.post("/v1/data/abide/main", &question).1["result"]["verdict"], "allow");
     write(good);
     strict.until("/health", |(status, _)| *status == 200);
@@ -159,6 +159,9 @@ fn strangers_and_floods_stay_outside() {
     assert_eq!(send("GET /health HTTP/1.1\r\nHost: rebound.example.org"), 403);
     assert_eq!(send("GET /health HTTP/1.1"), 403);
     assert_eq!(send("GET /health HTTP/1.1\r\nHost: localhost\r\nOrigin: https://example.org"), 403);
+    assert_eq!(send("GET /health HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site"), 403);
+    assert_eq!(send("GET /health HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: none"), 200);
+    assert_eq!(send("GET http://example.org/health HTTP/1.1\r\nHost: localhost"), 403);
     assert_eq!(send("DELETE /v1/data/abide HTTP/1.1\r\nHost: localhost"), 405);
     assert_eq!(
         send(

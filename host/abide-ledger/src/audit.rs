@@ -1,6 +1,6 @@
 //! Checking a whole log from its stored bytes: nothing that was computed before is believed.
 
-use abide_core::id::RunId;
+use abide_core::id::{RunId, Timestamp};
 
 use crate::checkpoint::Checkpoint;
 use crate::leaf::Record;
@@ -39,6 +39,20 @@ pub fn verify_log(ledger: &Ledger) -> Result<Report, LedgerError> {
 /// Runs of the log, oldest first.
 pub fn runs(ledger: &Ledger) -> Result<Vec<RunId>, StoreError> {
     Ok(ledger.store().runs()?.into_iter().map(|run| run.id).collect())
+}
+
+/// The latest time that any event of the log has; 1970 if there is none. A clock may have been set back since.
+pub fn latest(ledger: &Ledger) -> Result<Timestamp, StoreError> {
+    let store = ledger.store();
+    let (mut latest, mut next, size) = (Timestamp(0), 0_u64, store.size()?);
+    while next < size {
+        let end = next.saturating_add(STRIDE).min(size);
+        for record in store.records(next..end)? {
+            latest = latest.max(record.leaf.at());
+        }
+        next = end;
+    }
+    Ok(latest)
 }
 
 /// What was read and computed on the way.

@@ -28,6 +28,6 @@ pub use checkpoint::Checkpoint;
 pub use leaf::{Blob, Draft, Leaf, LeafError, Record};
 pub use ledger::{Ledger, LedgerError, Opening};
 pub use note::{NoteError, NoteKey, Origin, Vkey};
-pub use packet::{export, verify_packet};
+pub use packet::{export, verify_activations, verify_packet};
 pub use report::{Check, Outcome, Report};
 pub use store::{Guard, Limits, QueueState, RefMove, RefMoveRefusal, Store, StoreError};

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `log.vkey`, `checkpoint` | the log's key and its signed root |
 //! | `events/<seq>.json`, `events/<seq>.tlog-proof` | each event as it was hashed, with its C2SP inclusion proof |
-//! | `blobs/<hex>` | what events cite: inputs, decisions, actions, the policy bundle, receipts |
+//! | `blobs/<hex>` | what events cite: inputs, decisions, actions, the policy bundle, receipts; of each policy that was put in force its archive, signatures and signers |
 //! | `attest.pub.pem`, `evidence.*` | an in-toto statement over all of the above, as DSSE envelope, sigstore bundle, and plain signature |
 //!
 //! A packet proves what it holds. That nothing was left out of the log is proved by the log itself (`verify_log`) and by its witnesses; that
@@ -12,15 +12,17 @@
 
 use std::collections::BTreeMap;
 
+mod activations;
 mod archive;
 mod decisions;
 mod export;
 mod law;
 mod verify;
 
+pub use activations::{Activated, Activation, Fault, Judges, verify_activations};
 pub use archive::ArchiveError;
 pub use export::{ExportError, export};
-pub use verify::{Recompute, verify_packet};
+pub use verify::verify_packet;
 
 /// Files by name.
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;

@@ -63,6 +63,11 @@ impl Home {
         self.0.join(KEYS)
     }
 
+    /// Folder of what was checked about policies.
+    pub(crate) fn proofs(&self) -> PathBuf {
+        self.0.join(PROOFS)
+    }
+
     /// The list of those who are trusted to sign policy.
     pub(crate) fn signers(&self) -> PathBuf {
         self.0.join(signers::FILE)
@@ -70,7 +75,7 @@ impl Home {
 
     /// Makes the state folder of a repository; an error if the name is taken by another one.
     pub(crate) fn register(&self, registered: &Registered) -> Result<State, Failure> {
-        if [KEYS, signers::FILE].contains(&registered.id.as_str()) {
+        if [KEYS, PROOFS, signers::FILE].contains(&registered.id.as_str()) {
             return Err(Failure::new("AB0003", format!("the name `{}` is used by ab itself", registered.id))
                 .help("ab init --name NAME gives this repository another name")
                 .exit(Exit::Usage));
@@ -161,6 +166,9 @@ impl Home {
 
 /// Folder of keys beside the states of repositories.
 const KEYS: &str = "keys";
+
+/// Folder of what was checked about policies.
+const PROOFS: &str = "proofs";
 
 /// The file that says which repository a state folder belongs to.
 const FILE: &str = "repository.json";

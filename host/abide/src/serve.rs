@@ -5,6 +5,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod door;
+mod patience;
 pub(crate) mod source;
 
 use std::convert::Infallible;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -25,6 +26,7 @@ use tokio::time::timeout;
 
 use self::answer::{Ask, Desk, Reply};
 use self::door::{Door, Stream};
+use self::patience::Patience;
 use crate::report::{Exit, Failure};
 
 /// What one server takes on at most.
@@ -44,6 +46,8 @@ pub(crate) struct Limits {
     pub(crate) head_ms_max: u64,
     /// Milliseconds from the headers to the answer.
     pub(crate) request_ms_max: u64,
+    /// Milliseconds that a client has to take an answer.
+    pub(crate) write_ms_max: u64,
     /// Milliseconds between two looks at where the policy comes from.
     pub(crate) reload_ms: u64,
     /// Milliseconds that open connections have to end after a stop.
@@ -60,6 +64,7 @@ impl Limits {
         headers_max: 64,
         head_ms_max: 10_000,
         request_ms_max: 15_000,
+        write_ms_max: 15_000,
         reload_ms: 1_000,
         stop_ms_max: 5_000,
     };
@@ -68,7 +73,8 @@ impl Limits {
 /// What every connection uses.
 struct House {
     desk: Arc<Desk>,
-    at_once: Semaphore,
+    /// A seat is given back when the work has ended, not when nobody waits for it any longer.
+    at_once: Arc<Semaphore>,
     limits: Limits,
     /// Whether requests come over TCP, where a browser could be made to send them.
     is_tcp: bool,
@@ -90,7 +96,7 @@ pub(crate) fn run(
         .build()
         .map_err(fault)?;
     let is_tcp = door.is_tcp();
-    let at_once = Semaphore::new(limits.at_once_max);
+    let at_once = Arc::new(Semaphore::new(limits.at_once_max));
     let house = Arc::new(House { desk: Arc::new(desk), at_once, limits, is_tcp });
     let ended = runtime.block_on(serve(house, door, reload, ready));
     // A judge that still runs has a deadline of its own; nobody waits for it here.
@@ -157,7 +163,7 @@ async fn connection(house: Arc<House>, stream: Box<dyn Stream>, watcher: Watcher
         .header_read_timeout(Duration::from_millis(limits.head_ms_max))
         .max_buf_size(limits.head_bytes_max)
         .max_headers(limits.headers_max)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Patience::new(stream, limits.write_ms_max)), service);
     // A connection that breaks is its client's affair.
     watcher.watch(connection).await.unwrap_or(());
 }
@@ -193,6 +199,7 @@ async fn respond(house: &House, request: Request<Incoming>) -> Response<Full<Byt
     let mut response = Response::new(Full::new(Bytes::from(reply.text())));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if reply.status == 405 {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
     }
@@ -200,7 +207,7 @@ async fn respond(house: &House, request: Request<Incoming>) -> Response<Full<Byt
 }
 
 async fn reply(house: &House, request: Request<Incoming>) -> Reply {
-    if let Err(reply) = door::admits(house.is_tcp, request.headers()) {
+    if let Err(reply) = door::admits(house.is_tcp, request.uri(), request.headers()) {
         return reply;
     }
     if request.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
@@ -226,15 +233,19 @@ async fn reply(house: &House, request: Request<Incoming>) -> Reply {
         }
         Err(_) => return Reply::error(400, "invalid_parameter", "the body broke off"),
     };
-    let Ok(seat) = house.at_once.acquire().await else {
+    let Ok(seat) = Arc::clone(&house.at_once).acquire_owned().await else {
         return Reply::error(503, "internal_error", "the server is stopping");
     };
     let desk = Arc::clone(&house.desk);
     let work = move || {
         let ask = Ask { is_post, path: uri.path(), query: uri.query().unwrap_or_default(), body: &body };
-        answer::answer(&desk, &ask)
+        let reply = answer::answer(&desk, &ask);
+        drop(seat);
+        reply
     };
     let reply = tokio::task::spawn_blocking(work).await;
-    drop(seat);
     reply.unwrap_or_else(|_| Reply::error(500, "internal_error", "answering died"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,8 @@ use abide_core::canonical;
 use abide_core::id::Digest;
 use serde_json::Value;
 
-use super::verify::{Entry, Evidence, Recompute};
+use super::activations::Judges;
+use super::verify::{Entry, Evidence};
 use crate::report::Report;
 
 /// The documents of one decision.
@@ -14,7 +15,7 @@ struct Documents<'a> {
     decision: &'a [u8],
 }
 
-pub(super) fn check(evidence: &Evidence<'_>, recompute: Recompute<'_>, report: &mut Report) {
+pub(super) fn check(evidence: &Evidence<'_>, judges: &dyn Judges, report: &mut Report) {
     let recorded: Vec<&Entry> =
         evidence.events.iter().filter(|entry| entry.leaf.kind() == "DecisionRecorded").collect();
     let each = |test: &dyn Fn(&Entry) -> Result<(), String>| -> Result<(), String> {
@@ -25,7 +26,7 @@ pub(super) fn check(evidence: &Evidence<'_>, recompute: Recompute<'_>, report: &
     let whole = each(&|entry| holds_together(evidence, entry))
         .map(|()| format!("{} decisions match their inputs and actions", recorded.len()));
     if report.add("decisions", "AB0436", whole) {
-        let same = each(&|entry| comes_out_the_same(evidence, entry, recompute));
+        let same = each(&|entry| comes_out_the_same(evidence, entry, judges));
         report.add(
             "recomputed",
             "AB0437",
@@ -47,13 +48,10 @@ fn documents<'a>(evidence: &'a Evidence<'a>, entry: &Entry) -> Result<Documents<
     })
 }
 
-fn comes_out_the_same(
-    evidence: &Evidence<'_>,
-    entry: &Entry,
-    recompute: Recompute<'_>,
-) -> Result<(), String> {
+fn comes_out_the_same(evidence: &Evidence<'_>, entry: &Entry, judges: &dyn Judges) -> Result<(), String> {
     let documents = documents(evidence, entry)?;
-    let made = recompute(cited(evidence, entry, "bundle")?, documents.input)
+    let made = judges
+        .decision(cited(evidence, entry, "bundle")?, documents.input)
         .map_err(|error| format!("it cannot be made again: {error}"))?;
     if made == documents.decision {
         Ok(())

@@ -7,7 +7,7 @@ use abide_core::canonical::CanonicalError;
 use abide_core::id::{Digest, RunId};
 use serde_json::{Value, json};
 
-use super::{ArchiveError, EVIDENCE, Files, PROOF_HEAD, archive, event_name, proof_name};
+use super::{ArchiveError, EVIDENCE, Files, PROOF_HEAD, activations, archive, event_name, proof_name};
 use crate::attest;
 use crate::checkpoint::Checkpoint;
 use crate::leaf::Record;
@@ -16,7 +16,7 @@ use crate::merkle::{NodeHash, Nodes, inclusion};
 use crate::store::StoreError;
 
 /// Events of the whole system that belong into every packet, because the law of a run depends on them.
-const SYSTEM: [&str; 5] = ["LogCreated", "Killed", "Resumed", "Frozen", "Unfrozen"];
+const SYSTEM: [&str; 6] = ["LogCreated", "Killed", "Resumed", "Frozen", "Unfrozen", activations::KIND];
 
 /// Why no packet could be made.
 #[derive(Debug, thiserror::Error)]

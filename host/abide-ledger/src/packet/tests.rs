@@ -11,7 +11,42 @@ use crate::note::{NoteKey, Vkey};
 use crate::report::Report;
 use crate::testing::{BUNDLE, claim, event, ledger, merge, oid, record, recorded, run, started, story};
 
-/// Stands for the gate's engine: it answers as the decisions of these tests were made.
+/// Stands for those who judge: it answers as the decisions of these tests were made, and knows one policy that nobody signs for.
+struct Again;
+
+impl Judges for Again {
+    fn decision(&self, bundle: &[u8], input: &[u8]) -> Result<Vec<u8>, Fault> {
+        again(bundle, input)
+    }
+    fn activation(&self, _: &Activation<'_>, _: Option<&Activation<'_>>) -> Result<Activated, Fault> {
+        Err("nobody signed".into())
+    }
+    fn base(&self, bundle: &[u8]) -> Result<Digest, Fault> {
+        Ok(Digest::of(bundle))
+    }
+    fn built_in(&self, base: &Digest) -> Option<bool> {
+        (*base == Digest::of(BUNDLE)).then_some(false)
+    }
+}
+
+/// The same, but decisions come out as `0` says.
+struct Otherwise(fn() -> Result<Vec<u8>, Fault>);
+
+impl Judges for Otherwise {
+    fn decision(&self, _: &[u8], _: &[u8]) -> Result<Vec<u8>, Fault> {
+        self.0()
+    }
+    fn activation(&self, one: &Activation<'_>, before: Option<&Activation<'_>>) -> Result<Activated, Fault> {
+        Again.activation(one, before)
+    }
+    fn base(&self, bundle: &[u8]) -> Result<Digest, Fault> {
+        Again.base(bundle)
+    }
+    fn built_in(&self, base: &Digest) -> Option<bool> {
+        Again.built_in(base)
+    }
+}
+
 fn again(bundle: &[u8], input: &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
     let told: Value = serde_json::from_slice(input)?;
     let verdict = if told["now"].as_u64() == Some(18) { Verdict::Review } else { Verdict::Allow };
@@ -51,17 +86,17 @@ fn refusal(report: &Report) -> Option<&'static str> {
 fn an_honest_packet_is_accepted() {
     let (_home, ledger) = told();
     let packet = export(&ledger, &run(77)).unwrap();
-    let report = verify_packet(&packet, Some(ledger.vkey()), &again);
+    let report = verify_packet(&packet, Some(ledger.vkey()), &Again);
     assert!(report.accepted(), "{:#?}", report.checks);
-    assert_eq!(report.checks.len(), 14);
+    assert_eq!(report.checks.len(), 16);
     assert_eq!(export(&ledger, &run(77)).unwrap(), packet, "two exports are the same bytes");
-    let report = verify_packet(&packet, None, &again);
+    let report = verify_packet(&packet, None, &Again);
     assert!(
         report.accepted()
             && report.checks.iter().any(|check| check.outcome == crate::report::Outcome::Unchecked)
     );
     let stranger: Vkey = NoteKey::from_seed("example.org/log".parse().unwrap(), &[9; 32]).vkey();
-    assert_eq!(refusal(&verify_packet(&packet, Some(&stranger), &again)), Some("checkpoint"));
+    assert_eq!(refusal(&verify_packet(&packet, Some(&stranger), &Again)), Some("checkpoint"));
     assert_eq!(export(&ledger, &run(5)).unwrap_err().code(), "AB0419");
 }
 
@@ -75,7 +110,7 @@ fn refuses_flips(packet: &[u8], vkey: &Vkey, positions: &[usize]) {
                     changed[at] ^= 1 << (at % 8);
                     let trusted = (at % 2 == 0).then_some(vkey);
                     assert!(
-                        !verify_packet(&changed, trusted, &again).accepted(),
+                        !verify_packet(&changed, trusted, &Again).accepted(),
                         "byte {at} of {}",
                         packet.len()
                     );
@@ -101,10 +136,10 @@ fn a_changed_byte_is_refused() {
     assert!(dense.len() == 4 && positions.len() > 200);
     refuses_flips(&packet, ledger.vkey(), &positions);
     for cut in [0, 1, 511, 512, packet.len() / 2, packet.len() - 512, packet.len() - 1] {
-        assert!(!verify_packet(&packet[..cut], None, &again).accepted(), "cut at {cut}");
+        assert!(!verify_packet(&packet[..cut], None, &Again).accepted(), "cut at {cut}");
     }
     let longer = [packet.as_slice(), &[0]].concat();
-    assert!(!verify_packet(&longer, None, &again).accepted());
+    assert!(!verify_packet(&longer, None, &Again).accepted());
 }
 
 #[test]
@@ -128,7 +163,7 @@ fn forged(packet: &[u8], change: impl FnOnce(&mut Files)) -> Option<&'static str
     let views = archive::read(packet).unwrap();
     let mut files: Files = views.into_iter().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect();
     change(&mut files);
-    refusal(&verify_packet(&archive::write(&files).unwrap(), None, &again))
+    refusal(&verify_packet(&archive::write(&files).unwrap(), None, &Again))
 }
 
 #[test]
@@ -166,9 +201,9 @@ fn files_cannot_be_added_taken_away_or_renamed() {
 fn a_decision_that_comes_out_otherwise_is_refused() {
     let (_home, ledger) = told();
     let packet = export(&ledger, &run(77)).unwrap();
-    let report = verify_packet(&packet, None, &|_, _| Ok(b"{}".to_vec()));
+    let report = verify_packet(&packet, None, &Otherwise(|| Ok(b"{}".to_vec())));
     assert_eq!(refusal(&report), Some("recomputed"));
-    let report = verify_packet(&packet, None, &|_, _| Err("no engine".into()));
+    let report = verify_packet(&packet, None, &Otherwise(|| Err("no engine".into())));
     assert_eq!(refusal(&report), Some("recomputed"));
 }
 
@@ -221,7 +256,7 @@ fn outlaw(drafts: &[Draft]) -> Report {
     drop(db);
     let ledger = Ledger::open(&dir, &Opening::STANDARD).unwrap();
     let packet = export(&ledger, &run(1)).unwrap();
-    verify_packet(&packet, Some(ledger.vkey()), &again)
+    verify_packet(&packet, Some(ledger.vkey()), &Again)
 }
 
 fn own(kind: &str, at: u64, data: Value) -> Draft {
@@ -390,6 +425,6 @@ fn a_packet_of_a_hooked_merge_is_accepted() {
     ledger.append(vec![decided(Verdict::Allow, 10, 0)]).unwrap();
     ledger.consume_ref_move(&claim('a', 'b'), Timestamp(11)).unwrap().unwrap();
     ledger.append(vec![merged(2, 'b')]).unwrap();
-    let report = verify_packet(&export(&ledger, &run(1)).unwrap(), Some(ledger.vkey()), &again);
+    let report = verify_packet(&export(&ledger, &run(1)).unwrap(), Some(ledger.vkey()), &Again);
     assert!(report.accepted(), "{:#?}", report.checks);
 }

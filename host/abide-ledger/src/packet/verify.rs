@@ -7,6 +7,7 @@ use ed25519_dalek::VerifyingKey;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::activations::{self, Judges};
 use super::{EVIDENCE, PROOF_HEAD, Views, archive, decisions, event_name, export, law};
 use crate::attest;
 use crate::checkpoint::Checkpoint;
@@ -14,10 +15,6 @@ use crate::leaf::{Leaf, decimal};
 use crate::merkle::{NodeHash, verify_inclusion};
 use crate::note::Vkey;
 use crate::report::Report;
-
-/// Judges recorded bytes again: bundle bytes and input bytes in, decision bytes out.
-pub type Recompute<'a> =
-    &'a dyn Fn(&[u8], &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>>;
 
 /// An event of the packet, read once.
 pub(super) struct Entry {
@@ -40,13 +37,15 @@ pub(super) struct Evidence<'a> {
     pub(super) blobs: BTreeMap<Digest, &'a [u8]>,
 }
 
-/// Checks everything that a packet says. `trusted` is the log's key as the reader knows it; `recompute` judges an input again.
+/// Checks everything that a packet says. `trusted` is the log's key as the reader knows it; `judges` judges again what was
+/// judged.
 ///
 /// Any one changed byte is refused. What cannot be looked at because something before it failed is not listed.
-pub fn verify_packet(bytes: &[u8], trusted: Option<&Vkey>, recompute: Recompute<'_>) -> Report {
+pub fn verify_packet(bytes: &[u8], trusted: Option<&Vkey>, judges: &dyn Judges) -> Report {
     let mut report = Report::default();
     let Some(evidence) = authentic(bytes, trusted, &mut report) else { return report };
-    decisions::check(&evidence, recompute, &mut report);
+    decisions::check(&evidence, judges, &mut report);
+    activations::check(&evidence, judges, &mut report);
     law::check(&evidence, &mut report);
     report
 }

@@ -3,7 +3,7 @@
 //! Reading is strict on purpose: whatever two programs could read differently is refused, because people sign what one of them showed. Writing
 //! has one spelling: sorted names, no times, no owners.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Read as _, Write as _};
 
 use flate2::bufread::GzDecoder;
@@ -65,6 +65,20 @@ pub(crate) enum ArchiveError {
         /// The name.
         name: String,
     },
+    /// Two names that some file systems take for one.
+    #[error("the archive has `{one}` and `{other}`, which some systems take for one")]
+    Alike {
+        /// One of them.
+        one: String,
+        /// The other one.
+        other: String,
+    },
+    /// A file with something below it.
+    #[error("the archive has a file `{name}` and something below it")]
+    Below {
+        /// The name.
+        name: String,
+    },
 }
 
 impl ArchiveError {
@@ -75,7 +89,7 @@ impl ArchiveError {
             Self::Large { .. } => "AB0241",
             Self::Name { .. } => "AB0242",
             Self::Kind { .. } => "AB0243",
-            Self::Twice { .. } => "AB0244",
+            Self::Twice { .. } | Self::Alike { .. } | Self::Below { .. } => "AB0244",
         }
     }
 }
@@ -90,6 +104,7 @@ pub(crate) fn read(packed: &[u8]) -> Result<Entries, ArchiveError> {
     let mut entries = Entries::new();
     let mut archive = Archive::new(Cursor::new(plain.as_slice()));
     let (mut count, mut end) = (0_usize, 0_u64);
+    let mut folders = BTreeSet::new();
     // Raw: extension headers, which could give an entry another name than the one that is checked here, come out as entries and are refused.
     for entry in archive.entries().map_err(|error| shape(error.to_string()))?.raw(true) {
         let mut entry = entry.map_err(|error| shape(error.to_string()))?;
@@ -109,6 +124,7 @@ pub(crate) fn read(packed: &[u8]) -> Result<Entries, ArchiveError> {
             if size != 0 {
                 return Err(shape(format!("the folder `{shown}` has contents of its own")));
             }
+            folders.insert(named);
             continue;
         }
         if usize::try_from(size).map_or(true, |size| size > FILE_BYTES_MAX) {
@@ -128,7 +144,26 @@ pub(crate) fn read(packed: &[u8]) -> Result<Entries, ArchiveError> {
     if rest.len() < 1024 || rest.iter().any(|byte| *byte != 0) {
         return Err(shape("it does not end where its list of files ends"));
     }
+    apart(&entries, folders)?;
     Ok(entries)
+}
+
+/// Refuses names that fall together where upper and lower case are one, and files that are folders too: unpacked, one would take the place of
+/// the other, and what is there would not be what people signed.
+fn apart(entries: &Entries, mut folders: BTreeSet<String>) -> Result<(), ArchiveError> {
+    for name in entries.keys() {
+        let above = name.match_indices('/').filter_map(|(at, _)| name.get(..at));
+        folders.extend(above.map(str::to_owned));
+    }
+    let mut seen: BTreeMap<String, &String> = BTreeMap::new();
+    for name in entries.keys().chain(&folders) {
+        match seen.insert(name.to_ascii_lowercase(), name) {
+            Some(other) if other == name => return Err(ArchiveError::Below { name: name.clone() }),
+            Some(other) => return Err(ArchiveError::Alike { one: other.clone(), other: name.clone() }),
+            None => {}
+        }
+    }
+    Ok(())
 }
 
 /// Unpacks one gzip member that fills `packed`, within bounds.

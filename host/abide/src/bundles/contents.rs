@@ -206,7 +206,11 @@ fn policy_files(entries: &Entries) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Makes the archive of a whole policy folder.
-pub(crate) fn bundle(files: &BTreeMap<String, Vec<u8>>, version: u64) -> Result<Vec<u8>, ContentsError> {
+pub(crate) fn bundle(
+    files: &BTreeMap<String, Vec<u8>>,
+    version: u64,
+    audience: Option<String>,
+) -> Result<Vec<u8>, ContentsError> {
     if let Some(path) = files.keys().find(|path| path.starts_with(LAYERS)) {
         return Err(ContentsError::Foreign { path: path.clone(), why: IS_LAYER });
     }
@@ -214,7 +218,7 @@ pub(crate) fn bundle(files: &BTreeMap<String, Vec<u8>>, version: u64) -> Result<
     let packages = anatomy.packages.values().filter_map(|package| package.first());
     let data = sources.data.as_object().into_iter().flat_map(Map::keys);
     let roots: BTreeSet<String> = packages.chain(data).cloned().collect();
-    let manifest = Manifest::new(version, &parts.bundle, roots.into_iter().collect());
+    let manifest = Manifest::new(version, &parts.bundle, roots.into_iter().collect(), audience);
     let mut all = entries(files, &sources.data)?;
     let mut text = serde_json::to_vec_pretty(&manifest)
         .map_err(|error| ContentsError::Manifest { why: format!("cannot be written: {error}") })?;

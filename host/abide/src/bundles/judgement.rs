@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use abide_core::event::PolicySignature;
-use abide_core::id::{Digest, Timestamp};
+use abide_core::id::Digest;
 
+use super::audience::{self, Here};
 use super::contents::Parts;
 use super::signatures::{Counted, Signatures, Standing};
 use super::signers::{Signers, SignersError};
@@ -101,7 +102,7 @@ impl Judgement {
         signatures: &Signatures,
         signers: Result<&Signers, &SignersError>,
         in_force: &InForce,
-        now: Timestamp,
+        here: &Here,
     ) -> Self {
         let before = in_force.policy.as_ref();
         let mut found = Self {
@@ -115,7 +116,7 @@ impl Judgement {
         };
         match signers {
             Err(error) => found.refuse(error.code(), error.to_string()),
-            Ok(signers) => found.signed(contents, signatures, signers, now),
+            Ok(signers) => found.signed(contents, signatures, signers, here),
         }
         found
     }
@@ -124,13 +125,17 @@ impl Judgement {
         self.refusals.push(Refusal { code, why });
     }
 
-    fn signed(&mut self, contents: &Contents, signatures: &Signatures, signers: &Signers, now: Timestamp) {
+    fn signed(&mut self, contents: &Contents, signatures: &Signatures, signers: &Signers, here: &Here) {
+        let (its, ours) = (contents.manifest.audience(), signers.audience.as_deref());
+        if let Some(why) = audience::refuses(its, ours, here.repository.as_deref()) {
+            self.refuse("AB0268", why);
+        }
         match contents.opa.as_ref().map(|opa| opa.verify(&signers.opa)) {
             Some(Err(error)) => self.refuse(error.code(), error.to_string()),
             Some(Ok(verified)) => self.opa_verified = verified,
             None => {}
         }
-        match signatures.count(contents, signers, now) {
+        match signatures.count(contents, signers, here.now) {
             Ok(counted) => self.counted = counted,
             Err(error) => return self.refuse(error.code(), error.to_string()),
         }

@@ -6,6 +6,8 @@
 use abide_core::id::Digest;
 use serde::{Deserialize, Serialize};
 
+use super::audience;
+
 /// Name of the file.
 pub(crate) const NAME: &str = ".manifest";
 /// The value of `metadata.abide.schema`.
@@ -39,6 +41,8 @@ struct About {
     schema: String,
     version: u64,
     bundle: Digest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    audience: Option<String>,
 }
 
 fn everything() -> Vec<String> {
@@ -46,9 +50,9 @@ fn everything() -> Vec<String> {
 }
 
 impl Manifest {
-    /// The manifest of version `version` of the policy whose modules and data have the digest `bundle`.
-    pub(crate) fn new(version: u64, bundle: &Digest, roots: Vec<String>) -> Self {
-        let about = About { schema: SCHEMA.to_owned(), version, bundle: bundle.clone() };
+    /// The manifest of version `version` of the policy whose modules and data have the digest `bundle`, for `audience` or for anybody.
+    pub(crate) fn new(version: u64, bundle: &Digest, roots: Vec<String>, audience: Option<String>) -> Self {
+        let about = About { schema: SCHEMA.to_owned(), version, bundle: bundle.clone(), audience };
         Self {
             revision: format!("v{version}-{}", bundle.short()),
             roots,
@@ -75,6 +79,9 @@ impl Manifest {
         if !(1..=VERSION_MAX).contains(&about.version) {
             return Err("has no version between 1 and 2^53 - 1".to_owned());
         }
+        if about.audience.as_deref().is_some_and(|name| !audience::is_name(name)) {
+            return Err(format!("has an audience that is no name: {}", audience::NAMES));
+        }
         for (place, root) in found.roots.iter().enumerate() {
             let others = found.roots.iter().skip(place.saturating_add(1));
             if let Some(other) = others.clone().find(|other| below(root, other) || below(other, root)) {
@@ -95,6 +102,11 @@ impl Manifest {
     /// The version.
     pub(crate) fn version(&self) -> u64 {
         self.about().map_or(0, |about| about.version)
+    }
+
+    /// For whom it is; nobody in particular if it does not say.
+    pub(crate) fn audience(&self) -> Option<&str> {
+        self.about().ok().and_then(|about| about.audience.as_deref())
     }
 
     /// Whether it was made from modules and data of this digest.

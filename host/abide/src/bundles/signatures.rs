@@ -72,6 +72,8 @@ struct Statement<'a> {
     archive: &'a Digest,
     version: u64,
     roots: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audience: Option<&'a str>,
     bundle: &'a Digest,
     hard: &'a Digest,
     invariants: &'a Digest,
@@ -85,6 +87,7 @@ pub(crate) fn statement(contents: &Contents, role: Role) -> Result<Vec<u8>, Cano
         archive: &contents.archive,
         version: contents.manifest.version(),
         roots: &contents.manifest.roots,
+        audience: contents.manifest.audience(),
         bundle: &contents.policy.bundle,
         hard: &contents.policy.hard,
         invariants: &contents.policy.invariants,

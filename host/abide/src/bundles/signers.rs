@@ -14,12 +14,13 @@ use abide_ledger::dsse::PublicKey;
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
-use super::Role;
+use super::proof::Proof;
+use super::{Role, audience};
 
 /// Name of the file.
 pub(crate) const FILE: &str = "signers.yaml";
 /// Bytes of it at most.
-const BYTES_MAX: usize = 256 << 10;
+const BYTES_MAX: u64 = 256 << 10;
 
 /// Why the list cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -50,19 +51,21 @@ impl SignersError {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawSigners {
+    #[serde(default)]
+    audience: Option<String>,
     roles: BTreeMap<Role, RawRole>,
     #[serde(default)]
     opa: BTreeMap<String, RawSecret>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawRole {
     quorum: usize,
     keys: Vec<RawKey>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawKey {
     person: String,
@@ -116,31 +119,31 @@ pub(crate) struct Bench {
 /// Everyone who is trusted.
 #[derive(Clone)]
 pub(crate) struct Signers {
+    /// Who this is, if bundles for others are to be refused.
+    pub(crate) audience: Option<String>,
     /// By role.
     pub(crate) roles: BTreeMap<Role, Bench>,
     /// Secrets of OPA's own signatures, by the name of the key.
     pub(crate) opa: BTreeMap<String, String>,
 }
 
-/// The list as it is kept beside the log with what was decided by it: without OPA's secrets, which are nobody's business there.
-#[derive(Serialize)]
+/// What an activation rests upon, as it is kept beside the log: the list, without OPA's secrets, which are nobody's business there, and what was
+/// checked.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Kept {
-    schema: &'static str,
-    roles: BTreeMap<Role, KeptBench>,
+    schema: String,
+    roles: BTreeMap<Role, RawRole>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    audience: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    repository: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proof: Option<Proof>,
 }
 
-#[derive(Serialize)]
-struct KeptBench {
-    quorum: usize,
-    keys: Vec<KeptKey>,
-}
-
-#[derive(Serialize)]
-struct KeptKey {
-    person: String,
-    public: String,
-    not_after: String,
-}
+/// The value of `schema` there.
+const KEPT: &str = "abide.policy-signers/1";
 
 impl std::fmt::Debug for Signers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -150,14 +153,52 @@ impl std::fmt::Debug for Signers {
 
 /// Whether nobody else may change it: it belongs to this user or to root, and no others may write it.
 fn only_ours(about: &fs::Metadata) -> Result<(), String> {
-    let (mode, owner) = (about.permissions().mode(), about.uid());
+    belongs(about.permissions().mode(), about.uid(), rustix::process::geteuid().as_raw())
+}
+
+fn belongs(mode: u32, owner: u32, me: u32) -> Result<(), String> {
     if mode & 0o022 != 0 {
         return Err(format!("others may write it (mode {:o})", mode & 0o777));
     }
-    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+    if owner != 0 && owner != me {
         return Err(format!("it belongs to another user (uid {owner})"));
     }
     Ok(())
+}
+
+/// Why the bytes of a file cannot be relied upon.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NotOurs {
+    /// There is no such file.
+    Missing,
+    /// Others may have written it, or it cannot be read; in words.
+    Unusable(String),
+}
+
+/// Bytes of a file that nobody else can have written, nor put there. It is opened once, and never through a link.
+pub(crate) fn read_ours(file: &Path, bytes_max: u64) -> Result<Vec<u8>, NotOurs> {
+    let unusable = |error: std::io::Error| NotOurs::Unusable(error.to_string());
+    let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    let opened = fs::OpenOptions::new().read(true).custom_flags(flags).open(file);
+    let mut opened = opened.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::NotFound { NotOurs::Missing } else { unusable(error) }
+    })?;
+    let about = opened.metadata().map_err(unusable)?;
+    if !about.is_file() {
+        return Err(NotOurs::Unusable("it is no plain file".to_owned()));
+    }
+    only_ours(&about).map_err(|why| NotOurs::Unusable(format!("{why}: chmod go-w")))?;
+    // Whoever may write into the folder may put another file in its place.
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    let around = fs::metadata(folder).map_err(unusable)?;
+    only_ours(&around)
+        .map_err(|why| NotOurs::Unusable(format!("of its folder {}, {why}", folder.display())))?;
+    let mut bytes = Vec::new();
+    Read::by_ref(&mut opened).take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(unusable)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > bytes_max {
+        return Err(NotOurs::Unusable(format!("it has more than {bytes_max} bytes")));
+    }
+    Ok(bytes)
 }
 
 impl Signers {
@@ -165,33 +206,10 @@ impl Signers {
     pub(crate) fn open(file: &Path) -> Result<Self, SignersError> {
         let shown = file.display().to_string();
         let shape = |why: String| SignersError::Shape { file: shown.clone(), why };
-        let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
-        let mut opened =
-            fs::OpenOptions::new().read(true).custom_flags(flags).open(file).map_err(|error| {
-                if error.kind() == std::io::ErrorKind::NotFound {
-                    SignersError::Missing(shown.clone())
-                } else {
-                    shape(error.to_string())
-                }
-            })?;
-        let about = opened.metadata().map_err(|error| shape(error.to_string()))?;
-        if !about.is_file() {
-            return Err(shape("it is no plain file".to_owned()));
-        }
-        only_ours(&about).map_err(|why| shape(format!("{why}: chmod go-w")))?;
-        // Whoever may write into the folder may put another file in its place.
-        let folder = file.parent().unwrap_or(Path::new("/"));
-        let around = fs::metadata(folder).map_err(|error| shape(error.to_string()))?;
-        only_ours(&around).map_err(|why| shape(format!("of its folder {}, {why}", folder.display())))?;
-        let mut bytes = Vec::new();
-        let limit = u64::try_from(BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
-        Read::by_ref(&mut opened)
-            .take(limit)
-            .read_to_end(&mut bytes)
-            .map_err(|error| shape(error.to_string()))?;
-        if bytes.len() > BYTES_MAX {
-            return Err(shape(format!("it has more than {BYTES_MAX} bytes")));
-        }
+        let bytes = read_ours(file, BYTES_MAX).map_err(|error| match error {
+            NotOurs::Missing => SignersError::Missing(shown.clone()),
+            NotOurs::Unusable(why) => shape(why),
+        })?;
         Self::parse(&bytes).map_err(shape)
     }
 
@@ -203,31 +221,81 @@ impl Signers {
         };
         let raw: RawSigners = serde_saphyr::from_str_with_options(text, options)
             .map_err(|error| error.without_snippet().to_string().chars().take(300).collect::<String>())?;
-        let mut roles = BTreeMap::new();
-        for (role, bench) in raw.roles {
-            roles.insert(role, bench_of(role, bench).map_err(|why| format!("role `{role}`: {why}"))?);
-        }
-        let missing = [Role::Rules, Role::Hard].into_iter().find(|role| !roles.contains_key(role));
-        if let Some(role) = missing {
-            return Err(format!("there is no role `{role}`"));
-        }
-        owners(&roles)?;
+        let roles = roles_of(raw.roles)?;
+        let audience = audience_of(raw.audience)?;
         let opa = raw.opa.into_iter().map(|(name, secret)| (name, secret.key)).collect();
-        Ok(Self { roles, opa })
+        Ok(Self { audience, roles, opa })
     }
 
-    /// The list as it is kept beside the log.
-    pub(crate) fn kept(&self) -> Result<Vec<u8>, CanonicalError> {
-        let key = |key: &Trusted| KeptKey {
+    /// The list as it is kept beside the log, with what was checked.
+    pub(crate) fn kept(
+        &self,
+        repository: Option<&str>,
+        proof: Option<&Proof>,
+    ) -> Result<Vec<u8>, CanonicalError> {
+        let key = |key: &Trusted| RawKey {
             person: key.person.clone(),
             public: key.public.to_string(),
             not_after: key.last_day.clone(),
         };
         let bench =
-            |bench: &Bench| KeptBench { quorum: bench.quorum, keys: bench.keys.iter().map(key).collect() };
+            |bench: &Bench| RawRole { quorum: bench.quorum, keys: bench.keys.iter().map(key).collect() };
         let roles = self.roles.iter().map(|(role, found)| (*role, bench(found))).collect();
-        canonical::jcs(&Kept { schema: "abide.policy-signers/1", roles })
+        canonical::jcs(&Kept {
+            schema: KEPT.to_owned(),
+            roles,
+            audience: self.audience.clone(),
+            repository: repository.map(str::to_owned),
+            proof: proof.cloned(),
+        })
     }
+
+    /// Reads a list that was kept beside a log, as strictly as the file. The error is a sentence.
+    pub(crate) fn of_record(bytes: &[u8]) -> Result<Recorded, String> {
+        let unusable = |why: String| format!("its list of signers cannot be used: {why}");
+        abide_gate::source::plain_json(bytes).map_err(unusable)?;
+        let kept: Kept = serde_json::from_slice(bytes).map_err(|error| unusable(error.to_string()))?;
+        if kept.schema != KEPT {
+            return Err(unusable(format!("its schema is not `{KEPT}`")));
+        }
+        let roles = roles_of(kept.roles).map_err(unusable)?;
+        let audience = audience_of(kept.audience).map_err(unusable)?;
+        let signers = Self { audience, roles, opa: BTreeMap::new() };
+        Ok(Recorded { signers, repository: kept.repository, proof: kept.proof })
+    }
+}
+
+/// What an activation rested upon.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    /// Who was trusted.
+    pub(crate) signers: Signers,
+    /// Name of the repository.
+    pub(crate) repository: Option<String>,
+    /// What was checked.
+    pub(crate) proof: Option<Proof>,
+}
+
+fn audience_of(raw: Option<String>) -> Result<Option<String>, String> {
+    match raw {
+        Some(name) if !audience::is_name(&name) || name.contains('/') => Err(
+            "`audience` is 1 to 64 lower-case letters, digits, `.`, `_` and `-`; a bundle may add `/REPOSITORY`".to_owned(),
+        ),
+        audience => Ok(audience),
+    }
+}
+
+fn roles_of(raw: BTreeMap<Role, RawRole>) -> Result<BTreeMap<Role, Bench>, String> {
+    let mut roles = BTreeMap::new();
+    for (role, bench) in raw {
+        roles.insert(role, bench_of(role, bench).map_err(|why| format!("role `{role}`: {why}"))?);
+    }
+    let missing = [Role::Rules, Role::Hard].into_iter().find(|role| !roles.contains_key(role));
+    if let Some(role) = missing {
+        return Err(format!("there is no role `{role}`"));
+    }
+    owners(&roles)?;
+    Ok(roles)
 }
 
 fn bench_of(role: Role, raw: RawRole) -> Result<Bench, String> {

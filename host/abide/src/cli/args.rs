@@ -268,6 +268,10 @@ pub(crate) struct VerifyArgs {
     /// The log's public key, from a place you trust.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
+    /// A bundle of the policy that is built into another release, from a place you trust: where that release decided before anybody signed a
+    /// policy. That release writes it with `ab policy bundle --built-in`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) built_in: Vec<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,7 +1,7 @@
 //! `ab policy`: the workbench of those who write the rules.
 
 mod activate;
-mod bundle;
+pub(super) mod bundle;
 mod check;
 mod eval;
 mod explain;

@@ -5,14 +5,16 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use abide_ledger::{Check, NoteError, Outcome, Report, Vkey, verify_packet};
+use abide_ledger::{Check, NoteError, Outcome, Report, Vkey, verify_activations, verify_packet};
 use serde_json::json;
 
 use super::Shell;
 use super::args::{PacketArgs, VerifyArgs};
 use super::kill::{parse, runs};
+use super::policy::bundle;
 use super::printer::Tone;
 use super::run::Bench;
+use crate::bundles::again::Again;
 use crate::report::{Exit, Failure};
 use crate::repository;
 use crate::wiring;
@@ -44,6 +46,7 @@ pub(crate) fn packet(shell: &Shell, args: &PacketArgs) -> Result<Exit, Failure> 
 
 pub(crate) fn run(shell: &Shell, args: &VerifyArgs) -> Result<Exit, Failure> {
     let key = args.key.as_deref().map(read_key).transpose()?;
+    let judges = judges(args)?;
     let report = match &args.packet {
         Some(file) => {
             let bytes = fs::read(file).map_err(|error| {
@@ -51,30 +54,36 @@ pub(crate) fn run(shell: &Shell, args: &VerifyArgs) -> Result<Exit, Failure> {
                     .help(format!("{} cannot be read", file.display()))
                     .exit(Exit::Usage)
             })?;
-            verify_packet(&bytes, key.as_ref(), &recompute)
+            verify_packet(&bytes, key.as_ref(), &judges)
         }
-        None => whole(shell, args, key.as_ref())?,
+        None => whole(shell, args, key.as_ref(), &judges)?,
     };
     Ok(tell(shell, &report, key.is_some()))
 }
 
-fn recompute(bundle: &[u8], input: &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
-    Ok(abide_gate::recompute(bundle, input)?)
+/// Who judges again: this program, and what the reader says is built into others.
+fn judges(args: &VerifyArgs) -> Result<Again, Failure> {
+    let others = args.built_in.iter().map(|file| Ok(bundle::open(file)?.1.policy));
+    let others = others.collect::<Result<Vec<_>, Failure>>()?;
+    Again::trusting(others).map_err(|error| Failure::of(error.code(), error).exit(Exit::Evidence))
 }
 
 /// The log itself, and every run's evidence: the packet of each run is made from stored bytes and verified like a stranger's.
-fn whole(shell: &Shell, args: &VerifyArgs, key: Option<&Vkey>) -> Result<Report, Failure> {
+fn whole(shell: &Shell, args: &VerifyArgs, key: Option<&Vkey>, judges: &Again) -> Result<Report, Failure> {
     let known = repository::open(shell, args.at.repo.as_deref())?;
     let ledger = wiring::ledger(&known.state)?;
     let mut report = abide_ledger::verify_log(&ledger)
         .map_err(|error| Failure::of(error.code(), error).exit(Exit::Evidence))?;
+    let activations = verify_activations(&ledger, judges)
+        .map_err(|error| Failure::of(error.code(), error).exit(Exit::Evidence))?;
+    report.checks.push(activations);
     let key = key.unwrap_or_else(|| ledger.vkey());
     for run in
         ledger.store().runs().map_err(|error| Failure::of(error.code(), error))?.into_iter().map(|row| row.id)
     {
         let bytes = abide_ledger::export(&ledger, &run)
             .map_err(|error| Failure::of(error.code(), error).exit(Exit::Evidence))?;
-        let own = verify_packet(&bytes, Some(key), &recompute);
+        let own = verify_packet(&bytes, Some(key), judges);
         let detail = own.refusal().map_or_else(
             || format!("run {run}: {} checks hold", own.checks.len()),
             |check| format!("run {run}: {}: {}", check.name, check.detail),

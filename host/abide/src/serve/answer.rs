@@ -26,6 +26,8 @@ pub(crate) struct Desk {
     /// Whether the last policy that was good goes on answering after one that is not.
     keeps_last_good: bool,
     broken: RwLock<Option<Broken>>,
+    /// Why the policy that answers is an older one, with the digest of that one.
+    degraded: RwLock<Option<(Digest, String)>>,
 }
 
 /// Why the policy where it comes from is not the one that answers.
@@ -84,17 +86,26 @@ impl Reply {
 }
 
 impl Desk {
-    /// Answers by `bundle`, until it is exchanged.
-    pub(crate) fn new(bundle: Bundle, keeps_last_good: bool) -> Self {
+    /// Answers by `bundle`, until it is exchanged; `degraded` says why it is an older one than it should be, if it is.
+    pub(crate) fn new(bundle: Bundle, degraded: Option<String>, keeps_last_good: bool) -> Self {
+        let degraded = RwLock::new(degraded.map(|why| (bundle.digest().clone(), why)));
         let generations = Arc::new(Generations::new(bundle));
         let judge = NativeJudge::new(Arc::clone(&generations), JudgeLimits::SHIPPED);
         let reader = Reader::new(JudgeLimits::SHIPPED);
-        Self { generations, judge, reader, keeps_last_good, broken: RwLock::new(None) }
+        Self { generations, judge, reader, keeps_last_good, broken: RwLock::new(None), degraded }
     }
 
     /// Puts another policy in force, whole and at once.
-    pub(crate) fn exchange(&self, bundle: Bundle) -> Digest {
+    pub(crate) fn exchange(&self, bundle: Bundle, degraded: Option<String>) -> Digest {
+        // The reason first: an older policy never answers without it.
+        let is_degraded = degraded.is_some();
+        if let Some(why) = degraded {
+            self.degrade(Some((bundle.digest().clone(), why)));
+        }
         let digest = self.generations.activate(bundle);
+        if !is_degraded {
+            self.degrade(None);
+        }
         *self.broken.write().unwrap_or_else(PoisonError::into_inner) = None;
         digest
     }
@@ -103,6 +114,23 @@ impl Desk {
     pub(crate) fn broke(&self, code: &'static str, why: &str) {
         let broken = Broken { code, why: why.to_owned() };
         *self.broken.write().unwrap_or_else(PoisonError::into_inner) = Some(broken);
+    }
+
+    fn degrade(&self, degraded: Option<(Digest, String)>) {
+        *self.degraded.write().unwrap_or_else(PoisonError::into_inner) = degraded;
+    }
+
+    /// What is wrong with answering by policy `digest`, for every answer and for `/health`: fields of `abide`.
+    fn blemishes(&self, digest: &Digest) -> Map<String, Value> {
+        let mut fields = Map::new();
+        let degraded = self.degraded.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, why)) = degraded.filter(|(of, _)| of == digest) {
+            fields.insert("degraded".to_owned(), json!({ "code": "AB0262", "why": why }));
+        }
+        if let Some(broken) = self.broken().filter(|_| self.keeps_last_good) {
+            fields.insert("stale".to_owned(), json!({ "code": broken.code, "why": broken.why }));
+        }
+        fields
     }
 
     fn broken(&self) -> Option<Broken> {
@@ -152,14 +180,16 @@ fn fields(query: &str) -> impl Iterator<Item = (String, String)> + '_ {
 }
 
 fn health(desk: &Desk) -> Reply {
-    match desk.broken() {
-        None => Reply::new(200, json!({})),
-        Some(broken) if desk.keeps_last_good => Reply::new(
-            200,
-            json!({ "abide": { "stale": true, "code": broken.code, "why": broken.why, "bundle": desk.generations.current().digest() } }),
-        ),
-        Some(broken) => Reply::new(500, json!({ "error": format!("{}: {}", broken.code, broken.why) })),
+    if let Some(broken) = desk.broken().filter(|_| !desk.keeps_last_good) {
+        return Reply::new(500, json!({ "error": format!("{}: {}", broken.code, broken.why) }));
     }
+    let bundle = desk.generations.current();
+    let mut fields = desk.blemishes(bundle.digest());
+    if fields.is_empty() {
+        return Reply::new(200, json!({}));
+    }
+    fields.insert("bundle".to_owned(), json!(bundle.digest()));
+    Reply::new(200, json!({ "abide": fields }))
 }
 
 /// The modules in force, as text. Clients ask for them to see whether somebody is there.
@@ -203,7 +233,7 @@ fn data(desk: &Desk, ask: &Ask<'_>, path: &[String]) -> Reply {
     } else {
         read(desk, &bundle, path, body.get("input"))
     };
-    result.map_or_else(|reply| reply, |result| advice(&bundle, path, body, result))
+    result.map_or_else(|reply| reply, |result| advice(desk, &bundle, path, body, result))
 }
 
 /// The document that was sent: the body, or `input` of the query. `None` if there is none.
@@ -280,9 +310,19 @@ fn read(
     })
 }
 
-fn advice(bundle: &Bundle, path: &[String], body: &Map<String, Value>, result: Option<Value>) -> Reply {
-    // As OPA: what is undefined has no result, and nothing else either.
-    let Some(result) = result else { return Reply::new(200, json!({})) };
+fn advice(
+    desk: &Desk,
+    bundle: &Bundle,
+    path: &[String],
+    body: &Map<String, Value>,
+    result: Option<Value>,
+) -> Reply {
+    let blemishes = desk.blemishes(bundle.digest());
+    let Some(result) = result else {
+        // As OPA: what is undefined has no result. Only that an older policy found it undefined is said.
+        let nothing = if blemishes.is_empty() { json!({}) } else { json!({ "abide": blemishes }) };
+        return Reply::new(200, nothing);
+    };
     let asked = json!({ "bundle": bundle.digest(), "path": path, "input": body.get("input") });
     let mut answer = json!({
         "result": result,
@@ -292,6 +332,9 @@ fn advice(bundle: &Bundle, path: &[String], body: &Map<String, Value>, result: O
             "note": "advice only: before an effect the gate asks again, about facts that the host measured",
         },
     });
+    if let Some(fields) = answer.pointer_mut("/abide").and_then(Value::as_object_mut) {
+        fields.extend(blemishes);
+    }
     if let (Some(fields), false) = (answer.as_object_mut(), body.contains_key("input")) {
         let warning =
             json!({ "code": "api_usage_warning", "message": "'input' key missing from the request" });

@@ -7,8 +7,8 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 
-use hyper::HeaderMap;
 use hyper::header::{HOST, ORIGIN};
+use hyper::{HeaderMap, Uri};
 use rustix::fs::Mode;
 use rustix::process::umask;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -131,16 +131,24 @@ impl Opened {
     }
 }
 
+/// Fetch Metadata (W3C): which page made the browser ask.
+const FETCH_SITE: &str = "sec-fetch-site";
+
 /// Over TCP a browser could be led here by a page, or by a name that somebody points at this host: neither is let in.
-pub(super) fn admits(is_tcp: bool, headers: &HeaderMap) -> Result<(), Reply> {
+pub(super) fn admits(is_tcp: bool, uri: &Uri, headers: &HeaderMap) -> Result<(), Reply> {
     if !is_tcp {
         return Ok(());
     }
-    if headers.contains_key(ORIGIN) {
+    // A browser says whose page asks: `none` is a person who typed the address, `same-origin` what came from here.
+    let from_a_page = headers.get_all(FETCH_SITE).iter().any(|site| site != "none" && site != "same-origin");
+    if from_a_page || headers.contains_key(ORIGIN) {
         return Err(Reply::error(403, "unauthorized", "requests of web pages are not answered"));
     }
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if is_this_host(host) {
+    let mut named = headers.get_all(HOST).iter().map(|host| host.to_str().unwrap_or_default());
+    let host = named.next().unwrap_or_default();
+    // Whoever is named twice is nobody, in the header or in the request line.
+    if is_this_host(host) && named.next().is_none() && uri.authority().is_none_or(|one| one.as_str() == host)
+    {
         return Ok(());
     }
     Err(Reply::error(
@@ -160,6 +168,8 @@ fn is_this_host(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use hyper::header::HeaderName;
+
     use super::*;
 
     #[test]
@@ -181,6 +191,31 @@ mod tests {
         ] {
             assert!(!is_this_host(host), "{host}");
         }
+    }
+
+    /// Whether these headers are let in.
+    fn lets_in(uri: &str, headers: &[(&'static str, &str)]) -> bool {
+        let headers =
+            headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
+        admits(true, &uri.parse().unwrap(), &headers.collect()).is_ok()
+    }
+
+    #[test]
+    fn no_page_is_answered_whatever_it_says_of_itself() {
+        let host = ("host", "localhost:8181");
+        assert!(lets_in("/health", &[host]));
+        assert!(lets_in("/health", &[host, (FETCH_SITE, "none")]));
+        assert!(lets_in("/health", &[host, (FETCH_SITE, "same-origin")]));
+        for site in ["cross-site", "same-site", "", "NONE", "none, cross-site"] {
+            assert!(!lets_in("/health", &[host, (FETCH_SITE, site)]), "{site}");
+        }
+        assert!(!lets_in("/health", &[host, (FETCH_SITE, "none"), (FETCH_SITE, "cross-site")]));
+        assert!(!lets_in("/health", &[host, ("origin", "null")]));
+        assert!(!lets_in("/health", &[host, ("host", "example.org")]));
+        assert!(!lets_in("/health", &[]));
+        assert!(lets_in("http://localhost:8181/health", &[host]));
+        assert!(!lets_in("http://example.org/health", &[host]));
+        assert!(admits(false, &"/health".parse().unwrap(), &HeaderMap::new()).is_ok());
     }
 
     #[test]

@@ -94,8 +94,14 @@ impl Watch {
         self.stamp = Some(stamp);
         match self.source.load(&self.shell) {
             Ok(policy) => {
-                let digest = desk.exchange(policy.bundle);
-                tracing::info!(bundle = %digest, "another policy is in force");
+                let why = policy.degraded.clone();
+                let digest = desk.exchange(policy.bundle, policy.degraded);
+                match why {
+                    None => tracing::info!(bundle = %digest, "another policy is in force"),
+                    Some(why) => {
+                        tracing::warn!(bundle = %digest, code = "AB0262", %why, "an older policy answers");
+                    }
+                }
             }
             Err(failure) => Self::broke(desk, &failure),
         }

@@ -163,3 +163,28 @@ fn what_is_cut_off_or_goes_on_behind_its_end() {
         }
     }
 }
+
+#[test]
+fn names_that_fall_together_are_refused() {
+    let folder = |name: &str| entry(name.as_bytes(), EntryType::Directory, b"");
+    for (one, other) in [("a.rego", "A.rego"), ("lib/a.rego", "LIB/b.rego"), ("x/y/a.rego", "x/Y/a.rego")] {
+        let (code, why) = refused(&[file(one, b"1"), file(other, b"2")]);
+        assert_eq!(code, "AB0244");
+        assert!(why.contains("take for one"), "{why}");
+    }
+    assert!(refused(&[file("lib/a.rego", b"1"), folder("Lib/")]).1.contains("take for one"));
+    for entries in [
+        [file("a.rego", b"1"), file("a.rego/b.rego", b"2")],
+        [file("a.rego/b/c.rego", b"1"), file("a.rego", b"2")],
+        [folder("a.rego"), file("a.rego", b"2")],
+    ] {
+        let (code, why) = refused(&entries);
+        assert_eq!(
+            (code, why.as_str()),
+            ("AB0244", "the archive has a file `a.rego` and something below it")
+        );
+    }
+    assert!(refused(&[file("a", b"1"), file("A/b.rego", b"2")]).1.contains("take for one"));
+    let apart = [folder("lib"), file("lib/a.rego", b"1"), file("lib/b.rego", b"1"), file("lib.rego", b"2")];
+    assert_eq!(read(&gzip(&tar_of(&apart))).unwrap().len(), 3);
+}

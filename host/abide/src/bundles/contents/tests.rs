@@ -5,7 +5,7 @@ use crate::bundles::active::Base;
 
 /// The built-in policy as a bundle of version 3.
 pub(crate) fn built_in() -> Vec<u8> {
-    bundle(&Base::built_in().files, 3).unwrap()
+    bundle(&Base::built_in().files, 3, None).unwrap()
 }
 
 /// The same with its files edited.
@@ -36,7 +36,7 @@ fn manifest_of(entries: &mut Entries, roots: &[&str]) {
             .filter(|(path, _)| *path != manifest::NAME)
             .map(|(a, b)| (a.clone(), b.clone()))
             .collect(),
-        &Manifest::new(1, &Digest::of(b""), vec![String::new()]),
+        &Manifest::new(1, &Digest::of(b""), vec![String::new()], None),
     );
     if let Ok((parts, _, _)) = files.and_then(|files| Parts::of(&files)) {
         value["metadata"]["abide"]["bundle"] = parts.bundle.to_string().into();
@@ -54,7 +54,11 @@ fn the_same_policy_comes_back() {
     assert_eq!(contents.policy.bytes, direct.to_bytes());
     assert_eq!(Parts::of(&files).unwrap().0.hard, contents.policy.hard, "YAML and JSON have the same parts");
     assert_eq!(built_in(), built_in());
-    assert_eq!(built_in(), bundle(&contents.policy.files, 3).unwrap(), "a bundle of a bundle is the bundle");
+    assert_eq!(
+        built_in(),
+        bundle(&contents.policy.files, 3, None).unwrap(),
+        "a bundle of a bundle is the bundle"
+    );
 }
 
 #[test]
@@ -65,7 +69,7 @@ fn no_rule_hides_behind_the_name_of_its_folder() {
     files.extend(hidden.map(|path| (path.to_owned(), hard.clone())));
     files.insert("schemas/x.schema.json".to_owned(), b"{}".to_vec());
     files.insert("README.md".to_owned(), Vec::new());
-    let found = Contents::read(&bundle(&files, 1).unwrap()).unwrap().policy;
+    let found = Contents::read(&bundle(&files, 1, None).unwrap()).unwrap().policy;
     assert!(hidden.iter().all(|path| found.hard_files.contains(*path) && found.files.contains_key(*path)));
     assert!(!found.files.contains_key("README.md") && !found.files.contains_key("schemas/x.schema.json"));
 }
@@ -96,7 +100,7 @@ fn what_is_outside_of_the_roots() {
     // A root below a document covers no more than its part of it.
     let narrow = |text: &str| {
         let mut entries = archive::read(&built_in()).unwrap();
-        let manifest = Manifest::new(1, &Digest::of(b""), vec!["caps/files_max".to_owned()]);
+        let manifest = Manifest::new(1, &Digest::of(b""), vec!["caps/files_max".to_owned()], None);
         entries.retain(|_, _| false);
         put(&mut entries, "caps/data.json", text);
         sort(entries, &manifest).map(|_| ()).map_err(|error| error.code())
@@ -121,7 +125,7 @@ fn files_that_nobody_reads() {
     assert_eq!(code(|entries| put(entries, "layers/a.rego", layer)).0, "AB0247");
     let mut files = Base::built_in().files;
     files.insert("layers/a.rego".to_owned(), layer.as_bytes().to_vec());
-    assert_eq!(bundle(&files, 1).unwrap_err().code(), "AB0247");
+    assert_eq!(bundle(&files, 1, None).unwrap_err().code(), "AB0247");
 }
 
 #[test]
@@ -169,7 +173,7 @@ fn every_fault_of_the_loader_is_one_here() {
     assert_eq!(code(|entries| put(entries, "abide/data.json", "{}")).0, "AB0105");
     let mut files = Base::built_in().files;
     files.insert("data/caps.yaml".to_owned(), b"files_max: 1\nfiles_max: 9999\n".to_vec());
-    assert_eq!(bundle(&files, 1).unwrap_err().code(), "AB0105");
+    assert_eq!(bundle(&files, 1, None).unwrap_err().code(), "AB0105");
 }
 
 #[test]

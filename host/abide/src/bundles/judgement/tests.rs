@@ -5,13 +5,17 @@ use crate::bundles::active::Base;
 use crate::bundles::contents;
 use crate::bundles::signatures::tests::{secret, signers};
 
-const NOW: Timestamp = Timestamp(1_800_000_000_000);
+const NOW: abide_core::id::Timestamp = abide_core::id::Timestamp(1_800_000_000_000);
+
+fn here() -> Here {
+    Here { now: NOW, repository: Some("api".to_owned()) }
+}
 
 /// A bundle of version `version`, with `edits` over the built-in policy.
 fn bundle(version: u64, edits: &[(&str, &str)]) -> Contents {
     let mut files = Base::built_in().files;
     files.extend(edits.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())));
-    Contents::read(&contents::bundle(&files, version).unwrap()).unwrap()
+    Contents::read(&contents::bundle(&files, version, None).unwrap()).unwrap()
 }
 
 fn judged(contents: &Contents, signed: &[(Role, u8)], in_force: &InForce) -> Judgement {
@@ -19,7 +23,7 @@ fn judged(contents: &Contents, signed: &[(Role, u8)], in_force: &InForce) -> Jud
     for (role, seed) in signed {
         signatures.add(contents, *role, &secret(*seed)).unwrap();
     }
-    Judgement::of(contents, &signatures, Ok(&signers()), in_force, NOW)
+    Judgement::of(contents, &signatures, Ok(&signers()), in_force, &here())
 }
 
 fn codes(contents: &Contents, signed: &[(Role, u8)]) -> Vec<&'static str> {
@@ -115,6 +119,6 @@ fn where_nothing_can_be_compared_everything_counts_as_changed() {
 fn without_a_list_nobody_is_trusted() {
     let missing = SignersError::Missing("signers.yaml".to_owned());
     let found =
-        Judgement::of(&bundle(1, PLAIN), &Signatures::empty(), Err(&missing), &InForce::built_in(), NOW);
+        Judgement::of(&bundle(1, PLAIN), &Signatures::empty(), Err(&missing), &InForce::built_in(), &here());
     assert_eq!(found.refusals.iter().map(|one| one.code).collect::<Vec<_>>(), ["AB0257"]);
 }

@@ -7,7 +7,7 @@ fn digest() -> Digest {
 }
 
 fn text(edit: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
-    let made = Manifest::new(7, &digest(), vec!["abide".to_owned(), "caps".to_owned()]);
+    let made = Manifest::new(7, &digest(), vec!["abide".to_owned(), "caps".to_owned()], None);
     let mut value = serde_json::to_value(made).unwrap();
     edit(&mut value);
     value.to_string().into_bytes()

@@ -79,7 +79,7 @@ fn a_signature_is_on_one_bundle_and_one_role() {
     let contents = bundle();
     let mut signed = Signatures::empty();
     signed.add(&contents, Role::Rules, &secret(1)).unwrap();
-    let other = Contents::read(&contents::bundle(&Base::built_in().files, 4).unwrap()).unwrap();
+    let other = Contents::read(&contents::bundle(&Base::built_in().files, 4, None).unwrap()).unwrap();
     assert_eq!(signed.count(&other, &signers(), NOW).unwrap_err().code(), "AB0250");
     assert_eq!(signed.clone().add(&other, Role::Hard, &secret(2)).unwrap_err().code(), "AB0250");
     // The envelope of one role given out for another.

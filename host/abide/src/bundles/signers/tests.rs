@@ -87,6 +87,34 @@ fn what_is_kept_has_no_secret() {
     let text = format!("opa: {{ours: {{algorithm: HS256, key: hush-hush}}}}\n{}", good());
     let found = Signers::parse(text.as_bytes()).unwrap();
     assert_eq!(found.opa["ours"], "hush-hush");
-    let kept = String::from_utf8(found.kept().unwrap()).unwrap();
+    let kept = String::from_utf8(found.kept(None, None).unwrap()).unwrap();
     assert!(kept.contains("carol") && kept.contains(&public(3)) && !kept.contains("hush"), "{kept}");
+}
+
+#[test]
+fn a_list_is_ours_if_nobody_else_can_have_written_it() {
+    let (me, root, stranger) = (1000, 0, 1001);
+    for (mode, owner, who) in [(0o600, me, me), (0o644, me, me), (0o444, root, me), (0o600, root, root)] {
+        assert_eq!(belongs(mode, owner, who), Ok(()), "{mode:o} {owner} {who}");
+    }
+    for (mode, owner, who) in [(0o620, me, me), (0o602, me, me), (0o777, root, root), (0o1777, root, me)] {
+        assert!(belongs(mode, owner, who).unwrap_err().contains("others may write"), "{mode:o}");
+    }
+    for (owner, who) in [(stranger, me), (stranger, root)] {
+        assert!(belongs(0o600, owner, who).unwrap_err().contains("another user"), "{owner} {who}");
+    }
+}
+
+#[test]
+fn an_audience_is_one_name() {
+    let list = |audience: &str| {
+        let kept = String::from_utf8(crate::bundles::signatures::tests::signers().kept(None, None).unwrap())
+            .unwrap();
+        let roles = kept.split_once("\"roles\":").unwrap().1.split_once(",\"schema\"").unwrap().0.to_owned();
+        Signers::parse(format!("{{audience: {audience}, roles: {roles}}}").as_bytes())
+    };
+    assert_eq!(list("acme").unwrap().audience.as_deref(), Some("acme"));
+    for bad in ["acme/api", "Acme", "\"\"", "\"a b\""] {
+        assert!(list(bad).unwrap_err().contains("`audience` is"), "{bad}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 
 use abide_core::event::{Body, Count, PolicyActivated};
 use abide_ledger::{Blob, Guard};
@@ -9,14 +10,18 @@ use clap::Args as ClapArgs;
 
 use super::Shell;
 use super::bundle::brief;
+use super::prove::thousands;
 use super::verify::{Given, Looked, data};
-use crate::home::State;
+use crate::bundles::Contents;
+use crate::bundles::proof::{self, Proof, Proofs, Work};
+use crate::home::{Home, State};
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
 use crate::repository;
 use crate::wiring;
 
 const AFTER: &str = "\
+The bundle's invariants are checked over every case of its model first, which takes about a minute; the same policy is not checked twice.
 There is no way back to an older version: make a newer one of what was there before.
 Back to the built-in policy: ab policy bundle --built-in --version N, have it signed, and put it in force.";
 
@@ -31,7 +36,7 @@ pub(crate) struct ActivateArgs {
 }
 
 /// Held from judging to recording. It is let go when it is dropped, or when the process ends.
-fn alone(state: &State) -> Result<fs::File, Failure> {
+fn alone(shell: &Shell, state: &State) -> Result<fs::File, Failure> {
     let path = state.folder.join("activate.lock");
     let fault = |error: std::io::Error| {
         Failure::of("AB0004", error)
@@ -44,26 +49,73 @@ fn alone(state: &State) -> Result<fs::File, Failure> {
         .mode(0o600)
         .open(&path)
         .map_err(fault)?;
-    file.lock().map_err(fault)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(fs::TryLockError::WouldBlock) => {
+            shell.printer.talk("waiting for another activation to end");
+            file.lock().map_err(fault)?;
+        }
+        Err(fs::TryLockError::Error(error)) => return Err(fault(error)),
+    }
     Ok(file)
+}
+
+fn number(count: u64) -> String {
+    thousands(usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+/// Holds the bundle against its invariants, or finds that this was done. None if it has no invariants, which people signed for.
+fn proved(shell: &Shell, file: &Path, contents: &Contents) -> Result<Option<Proof>, Failure> {
+    if !proof::is_owed(&contents.policy) {
+        shell.printer.line("invariants  none: those who sign for invariants signed that there are none");
+        return Ok(None);
+    }
+    let proofs = Proofs::of(Home::of(&shell.env)?.proofs())?;
+    if let Some(known) = proofs.kept(&contents.policy)? {
+        shell.printer.line(&format!(
+            "invariants  {} hold in {} cases, checked before by this program",
+            known.held,
+            number(known.cases)
+        ));
+        return Ok(Some(known));
+    }
+    let work = Work::of(&contents.policy)?;
+    shell.printer.talk(&format!(
+        "checking the invariants over {} cases of the model, once for each policy",
+        thousands(work.cases())
+    ));
+    let found = {
+        let bar = shell.printer.bar("checking invariants", work.cases());
+        proofs.check(&contents.policy, &work, wiring::now(), &|done| bar.add(done))
+    };
+    let found = found.map_err(|failure| {
+        let all = format!("ab policy prove --dir {} shows each case", file.display());
+        if failure.code == "AB0267" { failure.help(all) } else { failure }
+    })?;
+    shell.printer.line(&format!("invariants  {} hold in {} cases", found.held, number(found.cases)));
+    if let Err(failure) = proofs.keep(&contents.policy, &found) {
+        shell.printer.talk(&format!("the next one has to check again: {failure}"));
+    }
+    Ok(Some(found))
+}
+
+/// Refuses what speaks against it.
+fn accepted(looked: &Looked, file: &Path) -> Result<(), Failure> {
+    let Some(refusal) = looked.judgement.refusals.first() else { return Ok(()) };
+    let more = looked.judgement.refusals.len().saturating_sub(1);
+    let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+    let what = format!("{}{more}", abide_core::safe_text::line(&refusal.why));
+    Err(Failure::new(refusal.code, what)
+        .help(format!("ab policy verify {} shows everything that speaks against it", file.display()))
+        .exit(Exit::Evidence))
 }
 
 pub(crate) fn run(shell: &Shell, args: &ActivateArgs) -> Result<Exit, Failure> {
     let known = repository::open(shell, args.given.repo.as_deref())?;
     // What is judged against the policy in force must be recorded while it still is: one activation after the other.
-    let _alone = alone(&known.state)?;
+    let _alone = alone(shell, &known.state)?;
     let looked = Looked::at(shell, &args.given)?;
-    let file = args.given.file.display();
-    if let Some(refusal) = looked.judgement.refusals.first() {
-        let more = looked.judgement.refusals.len().saturating_sub(1);
-        let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
-        return Err(Failure::new(
-            refusal.code,
-            format!("{}{more}", abide_core::safe_text::line(&refusal.why)),
-        )
-        .help(format!("ab policy verify {file} shows everything that speaks against it"))
-        .exit(Exit::Evidence));
-    }
+    accepted(&looked, &args.given.file)?;
     let contents = &looked.contents;
     let version = contents.manifest.version();
     if looked.in_force.archive.as_ref() == Some(&contents.archive) {
@@ -81,7 +133,10 @@ pub(crate) fn run(shell: &Shell, args: &ActivateArgs) -> Result<Exit, Failure> {
     let Ok(signers) = looked.signers.as_ref() else {
         return Err(Failure::new("AB0257", "nobody is trusted to sign policy").exit(Exit::Evidence));
     };
-    let trusted = signers.kept().map_err(|error| Failure::of("AB0124", error))?;
+    let proof = proved(shell, &args.given.file, contents)?;
+    let trusted = signers
+        .kept(looked.here.repository.as_deref(), proof.as_ref())
+        .map_err(|error| Failure::of("AB0124", error))?;
     let trusted = Blob::new("policy-signers", trusted);
     let listed = trusted.digest().clone();
     let blobs = vec![

@@ -12,7 +12,7 @@ use super::{Files, Shell, Which};
 use crate::bundles::active::Base;
 use crate::bundles::archive::ARCHIVE_BYTES_MAX;
 use crate::bundles::contents::{self, ContentsError};
-use crate::bundles::{Contents, manifest};
+use crate::bundles::{Contents, audience, manifest};
 use crate::report::{Exit, Failure};
 
 const AFTER: &str = "\
@@ -31,6 +31,10 @@ pub(crate) struct BundleArgs {
     /// Where to write it.
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
+    /// For whom it is: the name in `audience` of their signers.yaml, or NAME/REPOSITORY for one of their repositories. Nobody else can put it in
+    /// force.
+    #[arg(long, value_name = "NAME", value_parser = audience)]
+    audience: Option<String>,
     /// Its version. Each must be higher than the one before: an old bundle is never put in force again.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=manifest::VERSION_MAX))]
     version: u64,
@@ -38,7 +42,8 @@ pub(crate) struct BundleArgs {
 
 pub(crate) fn run(shell: &Shell, args: &BundleArgs) -> Result<Exit, Failure> {
     let files = if args.built_in { Base::built_in().files } else { whole(shell, &args.which)? };
-    let packed = contents::bundle(&files, args.version).map_err(|error| refused(&error))?;
+    let packed =
+        contents::bundle(&files, args.version, args.audience.clone()).map_err(|error| refused(&error))?;
     // What was written is read back as everyone else will read it.
     let contents = Contents::read(&packed).map_err(|error| refused(&error))?;
     write(&args.out, &packed)?;
@@ -68,6 +73,10 @@ fn whole(shell: &Shell, which: &Which) -> Result<std::collections::BTreeMap<Stri
     Ok(files.base)
 }
 
+fn audience(text: &str) -> Result<String, String> {
+    if audience::is_name(text) { Ok(text.to_owned()) } else { Err(audience::NAMES.to_owned()) }
+}
+
 /// A bundle that cannot be taken.
 pub(super) fn refused(error: &ContentsError) -> Failure {
     let code = error.code();
@@ -76,7 +85,7 @@ pub(super) fn refused(error: &ContentsError) -> Failure {
 }
 
 /// The bytes of a bundle, with what is in it.
-pub(super) fn open(file: &Path) -> Result<(Vec<u8>, Contents), Failure> {
+pub(in crate::cli) fn open(file: &Path) -> Result<(Vec<u8>, Contents), Failure> {
     let packed = read(file, ARCHIVE_BYTES_MAX)?;
     let contents = Contents::read(&packed).map_err(|error| refused(&error))?;
     Ok((packed, contents))

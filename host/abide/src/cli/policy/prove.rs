@@ -85,7 +85,7 @@ fn rate(cases: usize, took: std::time::Duration) -> String {
 }
 
 /// A number with a comma after every three digits.
-fn thousands(number: usize) -> String {
+pub(super) fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -7,6 +7,7 @@ use clap::Args as ClapArgs;
 use serde_json::json;
 
 use crate::cli::Shell;
+use crate::cli::printer::Tone;
 use crate::report::{Exit, Failure};
 use crate::serve::answer::Desk;
 use crate::serve::door::Door;
@@ -53,11 +54,15 @@ pub(crate) fn run(shell: &Shell, args: &ServeArgs) -> Result<Exit, Failure> {
         None => Door::tcp(args.listen)?,
     };
     let (shown, digest) = (door.shown(), policy.bundle.digest().clone());
+    if let Some(why) = &policy.degraded {
+        let mark = shell.printer.paint(Tone::Bad, "!");
+        shell.printer.talk(&format!("{mark} an older policy answers [AB0262]: {why}"));
+    }
     let ready = || {
         shell.printer.line(&format!("advice at {shown}/v1/data   policy {}   no permits", digest.short()));
         shell.printer.data(&json!({ "listening": shown, "bundle": digest, "advice": true }));
     };
-    let desk = Desk::new(policy.bundle, args.keep_last_good);
+    let desk = Desk::new(policy.bundle, policy.degraded, args.keep_last_good);
     serve::run(desk, door, Limits::SHIPPED, move |desk| watch.look(desk), ready)?;
     shell.printer.talk("stopped");
     Ok(Exit::Done)

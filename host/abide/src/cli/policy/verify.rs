@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use abide_core::id::Digest;
 use abide_gate::Clock as _;
+use abide_ledger::audit::latest;
 use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
@@ -11,12 +12,14 @@ use super::bundle::{self, brief};
 use super::{Shell, sign, with_log};
 use crate::bundles::Contents;
 use crate::bundles::active::Generations;
+use crate::bundles::audience::Here;
 use crate::bundles::judgement::{Difference, InForce, Judgement, short};
 use crate::bundles::signatures::{BYTES_MAX, Signatures, Standing};
 use crate::bundles::signers::{Signers, SignersError};
 use crate::cli::printer::Tone;
 use crate::home::Home;
 use crate::report::{Exit, Failure};
+use crate::repository;
 use crate::wiring::SystemClock;
 
 const AFTER: &str = "\
@@ -53,6 +56,7 @@ pub(super) struct Looked {
     pub(super) signatures: Vec<u8>,
     pub(super) signers: Result<Signers, SignersError>,
     pub(super) in_force: InForce,
+    pub(super) here: Here,
     pub(super) judgement: Judgement,
 }
 
@@ -73,15 +77,29 @@ impl Looked {
         };
         let parsed = if signatures.is_empty() { Signatures::empty() } else { sign::parse(&signatures)? };
         let signers = Signers::open(&Home::of(&shell.env)?.signers());
-        let in_force = in_force(shell, given.repo.as_deref())?;
-        let judgement = Judgement::of(&contents, &parsed, signers.as_ref(), &in_force, SystemClock.now());
-        Ok(Self { packed, contents, signatures, signers, in_force, judgement })
+        let (in_force, here) = surroundings(shell, given.repo.as_deref())?;
+        let judgement = Judgement::of(&contents, &parsed, signers.as_ref(), &in_force, &here);
+        Ok(Self { packed, contents, signatures, signers, in_force, here, judgement })
     }
 }
 
-fn in_force(shell: &Shell, repo: Option<&Path>) -> Result<InForce, Failure> {
-    let found = with_log(shell, repo, |ledger| Ok(Generations::of(ledger)?.in_force()))?;
-    Ok(found.unwrap_or_else(InForce::built_in))
+/// What is in force, and where and when the bundle is judged.
+fn surroundings(shell: &Shell, repo: Option<&Path>) -> Result<(InForce, Here), Failure> {
+    let clock = SystemClock.now();
+    let found = with_log(shell, repo, |ledger| {
+        let latest = latest(ledger).map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
+        Ok((Generations::of(ledger)?.in_force(), latest))
+    })?;
+    let Some((in_force, latest)) = found else {
+        return Ok((InForce::built_in(), Here { now: clock, repository: None }));
+    };
+    if latest > clock {
+        shell
+            .printer
+            .talk("the log has events of a later time than this clock's: keys are judged by that time");
+    }
+    let repository = repository::open(shell, repo)?.state.repository.id.to_string();
+    Ok((in_force, Here { now: clock.max(latest), repository: Some(repository) }))
 }
 
 pub(crate) fn run(shell: &Shell, args: &VerifyArgs) -> Result<Exit, Failure> {
@@ -122,6 +140,9 @@ fn tell(shell: &Shell, file: &Path, looked: &Looked) {
         version => format!("version {version}"),
     };
     row("version", &format!("{} (in force: {before})", contents.manifest.version()));
+    if let Some(audience) = contents.manifest.audience() {
+        row("for", &format!("`{audience}` and nobody else"));
+    }
     row("roots", &first_of(&contents.manifest.roots));
     if let Some(opa) = &contents.opa {
         let signed = if judgement.opa_verified { "its token verifies" } else { "its token is not verified" };
@@ -222,7 +243,7 @@ pub(super) fn data(looked: &Looked) -> Value {
         "accepted": judgement.refusals.is_empty(),
         "digest": contents.archive, "bytes": looked.packed.len(),
         "version": contents.manifest.version(), "revision": contents.manifest.revision,
-        "roots": contents.manifest.roots, "bundle": contents.policy.bundle, "hard": contents.policy.hard,
+        "roots": contents.manifest.roots, "audience": contents.manifest.audience(), "bundle": contents.policy.bundle, "hard": contents.policy.hard,
         "files": files.map(|(path, bytes)| json!({ "path": path, "digest": Digest::of(bytes) })).collect::<Vec<_>>(),
         "in_force": { "version": looked.in_force.version, "digest": looked.in_force.archive },
         "signatures": signed.collect::<Vec<_>>(), "quorum": needs.collect::<Vec<_>>(), "opa": opa,

@@ -29,7 +29,7 @@ fn question() -> String {
 
 #[test]
 fn a_decision_is_answered_as_advice() {
-    let desk = Desk::new(bundle("allow"), false);
+    let desk = Desk::new(bundle("allow"), None, false);
     for path in ["/v1/data/abide/decision", "/v1/data/abide/main", "/v1/data/abide/main/?metrics=true"] {
         let (status, body) = ask(&desk, path, &question());
         assert_eq!((status, &body["result"]["verdict"]), (200, &json!("allow")), "{body}");
@@ -44,7 +44,7 @@ fn a_decision_is_answered_as_advice() {
 
 #[test]
 fn the_floor_of_the_host_is_under_advice() {
-    let desk = Desk::new(bundle("allow"), false);
+    let desk = Desk::new(bundle("allow"), None, false);
     let halted = question().replacen("\"halted\":false", "\"halted\":true", 1);
     assert_ne!(halted, question());
     let (status, body) = ask(&desk, "/v1/data/abide/decision", &halted);
@@ -53,7 +53,7 @@ fn the_floor_of_the_host_is_under_advice() {
 
 #[test]
 fn data_and_rules_are_read_as_opa_reads_them() {
-    let desk = Desk::new(bundle("deny"), false);
+    let desk = Desk::new(bundle("deny"), None, false);
     assert_eq!(get(&desk, "/v1/data/list/1").1["result"], 2);
     assert_eq!(get(&desk, "/v1/data/odd%2Fkey").1["result"], "é");
     assert_eq!(get(&desk, "/v1/data/list/1").1["warning"]["code"], "api_usage_warning");
@@ -72,7 +72,7 @@ fn data_and_rules_are_read_as_opa_reads_them() {
 
 #[test]
 fn what_cannot_be_meant_is_an_error_as_opa_words_it() {
-    let desk = Desk::new(bundle("allow"), false);
+    let desk = Desk::new(bundle("allow"), None, false);
     let twice = question().replacen("\"now\":", "\"now\":1,\"now\":", 1);
     for (path, body, status, code) in [
         ("/v1/data/abide/main", "{", 400, "invalid_parameter"),
@@ -99,7 +99,7 @@ fn what_cannot_be_meant_is_an_error_as_opa_words_it() {
 
 #[test]
 fn a_policy_that_breaks_stops_the_answers_unless_somebody_chose_otherwise() {
-    let (strict, keeping) = (Desk::new(bundle("allow"), false), Desk::new(bundle("allow"), true));
+    let (strict, keeping) = (Desk::new(bundle("allow"), None, false), Desk::new(bundle("allow"), None, true));
     for desk in [&strict, &keeping] {
         assert_eq!(get(desk, "/health"), (200, json!({})));
         desk.broke("AB0102", "m.rego:1:1: why");
@@ -110,12 +110,31 @@ fn a_policy_that_breaks_stops_the_answers_unless_somebody_chose_otherwise() {
     assert_eq!(get(&strict, "/health"), (500, json!({ "error": "AB0102: m.rego:1:1: why" })));
     assert_eq!(ask(&keeping, "/v1/data/abide/main", &question()).0, 200);
     let (status, body) = get(&keeping, "/health");
-    assert_eq!(
-        (status, &body["abide"]["stale"], &body["abide"]["code"]),
-        (200, &json!(true), &json!("AB0102"))
-    );
-    strict.exchange(bundle("deny"));
+    assert_eq!((status, &body["abide"]["stale"]["code"]), (200, &json!("AB0102")));
+    assert_eq!(get(&keeping, "/v1/data/list").1["abide"]["stale"]["code"], "AB0102", "so says every answer");
+    strict.exchange(bundle("deny"), None);
     let (status, body) = ask(&strict, "/v1/data/abide/main", &question());
     assert_eq!((status, &body["result"]["verdict"]), (200, &json!("deny")));
     assert_eq!(get(&strict, "/health"), (200, json!({})));
+}
+
+#[test]
+fn that_an_older_policy_answers_is_said_in_every_answer_while_it_lasts() {
+    let why = "AB0102: `a.rego` is broken; version 1 keeps serving".to_owned();
+    let desk = Desk::new(bundle("allow"), Some(why.clone()), false);
+    let said = json!({ "code": "AB0262", "why": why });
+    let answers = || {
+        [
+            ask(&desk, "/v1/data/abide/main", &question()).1,
+            get(&desk, "/v1/data/list/1").1,
+            get(&desk, "/v1/data/nothing").1,
+            get(&desk, "/health").1,
+        ]
+    };
+    assert!(answers().iter().all(|body| body["abide"]["degraded"] == said));
+    assert_eq!(get(&desk, "/health").0, 200, "it answers");
+    desk.exchange(bundle("deny"), None);
+    assert!(answers().iter().all(|body| body["abide"].get("degraded").is_none()));
+    desk.exchange(bundle("allow"), Some(why));
+    assert!(answers().iter().all(|body| body["abide"]["degraded"] == said));
 }
