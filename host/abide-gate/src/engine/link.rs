@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use abide_core::input::PolicyInput;
 use regorus::Value;
 use regorus::unstable::{BoolOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead, Span};
+use serde::{Deserialize, Serialize};
 
 use crate::engine::inspect::{path_of, place, rule_name, rule_root};
 use crate::engine::loader::Place;
@@ -75,10 +76,11 @@ const ASKED: [&[&str]; 7] = [
 ];
 
 /// What is asked about: the values at [`ASKED`].
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Asked([Scalar; ASKED.len()]);
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
 enum Scalar {
     Bool(bool),
     Text(String),
