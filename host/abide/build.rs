@@ -44,7 +44,29 @@ fn main() {
         "no worker components in {}: run `cargo xtask guests` before a release build",
         guests.display()
     );
+    judge(&mut code, &out);
     fs::write(out.join("embedded.rs"), code).expect("OUT_DIR can be written");
+}
+
+/// The module of the sealed judge, where it was built.
+fn judge(code: &mut String, out: &Path) {
+    let file =
+        env::var_os("ABIDE_JUDGE").map_or_else(|| target_dir(out).join("judge/judge.wasm"), PathBuf::from);
+    println!("cargo::rerun-if-env-changed=ABIDE_JUDGE");
+    println!("cargo::rerun-if-changed={}", file.display());
+    let value = if file.is_file() {
+        format!("Some(include_bytes!({:?}))", file.to_string_lossy())
+    } else {
+        if env::var("PROFILE").as_deref() == Ok("release") {
+            println!("cargo::warning=no sealed judge in {}: `cargo xtask guests` builds it", file.display());
+        }
+        "None".to_owned()
+    };
+    writeln!(
+        code,
+        "/// The sealed judge, if it was built.\npub(crate) static JUDGE: Option<&[u8]> = {value};"
+    )
+    .expect("text grows");
 }
 
 /// `<target>` of `<target>/<profile>/build/<crate>/out`.

@@ -184,7 +184,7 @@ fn decisions() {
         }
         data["egress"]["origins"] = json!(["https://docs.example.org:443"]);
     });
-    let desk = desk(levels);
+    let desk = desk(levels.clone()).and_sealed(&levels);
     let mut table = String::from(
         "# class level place: verdict and leading rule, by risk band; by safety mode where it matters. Made by the real gate.\n",
     );

@@ -17,6 +17,7 @@ mod reference;
 mod replay;
 mod scaffold;
 mod schemas;
+mod sealed;
 mod serve;
 mod story;
 mod support;

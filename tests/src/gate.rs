@@ -18,7 +18,10 @@ use abide_gate::{
     Admission, Ask, Bundle, Clock, DecisionLog, DecisionRecord, Gate, Halt, HaltState, Judge as _,
     NativeJudge, PortError, Question, source,
 };
+use abide_sandbox::SealedJudge;
 use serde_json::Value as Json;
+
+use crate::sealed;
 
 /// The time in these tests.
 pub const NOW: u64 = 1_800_000_000_000;
@@ -81,6 +84,8 @@ pub struct Desk {
     pub gate: Gate,
     /// The same policy, judged module by module.
     pub as_written: NativeJudge,
+    /// The same policy behind the wall, where it is asked for.
+    pub sealed: Option<SealedJudge>,
     /// Its log.
     pub log: Arc<MemoryLog>,
     /// Its clock.
@@ -90,7 +95,13 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Puts an action through the gate. The same policy as it was written must decide the same.
+    /// The sealed judge is asked as well, where it is built.
+    pub fn and_sealed(mut self, bundle: &Bundle) -> Self {
+        self.sealed = sealed::module().map(|module| SealedJudge::load(&module, bundle.text()).unwrap());
+        self
+    }
+
+    /// Puts an action through the gate. The same policy as it was written must decide the same, and so must the sealed judge.
     pub fn decide<A: Action>(&self, action: A, ask: Ask) -> Decision {
         let decision = match self.gate.admit(action, ask).unwrap() {
             Admission::Allow { decision, .. }
@@ -104,6 +115,9 @@ impl Desk {
             self.as_written.decide(&question),
             "the joined modules decide otherwise than the written ones"
         );
+        if let Some(judge) = &self.sealed {
+            sealed::assert_same(&decision, judge.decide(&question));
+        }
         decision
     }
 }
@@ -126,7 +140,7 @@ pub fn desk(bundle: Bundle) -> Desk {
     let switch = Arc::new(Switch::default());
     let as_written = NativeJudge::as_written(bundle.clone());
     let gate = Gate::new(Arc::new(NativeJudge::over(bundle)), log.clone(), clock.clone(), switch.clone());
-    Desk { gate, as_written, log, clock, switch }
+    Desk { gate, as_written, sealed: None, log, clock, switch }
 }
 
 /// A real gate over a policy of one rule that allows everything: the way to a permit in a test.

@@ -20,9 +20,15 @@ mod loader;
 mod opinion;
 mod reader;
 mod schema;
+pub mod sealed;
+#[cfg(not(target_family = "wasm"))]
+mod supervisor;
+#[cfg(target_family = "wasm")]
+#[path = "engine/inline.rs"]
 mod supervisor;
 mod survey;
 mod testing;
+mod text;
 
 pub use anatomy::{Anatomy, anatomy};
 pub use bundle::{Bundle, ENTRYPOINT};
@@ -40,6 +46,7 @@ pub use survey::{Survey, survey};
 pub use testing::{
     Coverage, FileCoverage, RegoTest, TestOutcome, TestPlan, TestRun, run_tests, run_tests_apart,
 };
+pub use text::BundleText;
 
 #[cfg(test)]
 mod tests;

@@ -10,13 +10,13 @@ mod ports;
 mod question;
 pub mod source;
 
-pub use engine::conformance;
 pub use engine::{
-    Anatomy, Bundle, BundleError, Coverage, Doubt, ENTRYPOINT, FileCoverage, Generations, INPUT_SCHEMA,
-    Invariant, Invariants, JudgeLimits, LevelLabel, NativeJudge, Opinion, Place, ReadError, Reader,
-    RecomputeError, RegoTest, SourceLimits, Survey, TestOutcome, TestPlan, TestRun, Violation, anatomy,
-    level_label, near_input_path, recompute, run_tests, run_tests_apart, survey,
+    Anatomy, Bundle, BundleError, BundleText, Coverage, Doubt, ENTRYPOINT, FileCoverage, Generations,
+    INPUT_SCHEMA, Invariant, Invariants, JudgeLimits, LevelLabel, NativeJudge, Opinion, Place, ReadError,
+    Reader, RecomputeError, RegoTest, SourceLimits, Survey, TestOutcome, TestPlan, TestRun, Violation,
+    anatomy, level_label, near_input_path, recompute, run_tests, run_tests_apart, survey,
 };
+pub use engine::{conformance, sealed};
 pub use gate::{Admission, AdmitError, Ask, Gate, Judge};
 pub use permit::{Permit, Redeemed, Stale};
 pub use ports::{Clock, DecisionLog, DecisionRecord, Halt, HaltState, PortError};

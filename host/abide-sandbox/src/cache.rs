@@ -10,6 +10,7 @@ use abide_core::id::Digest;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use hmac::{Hmac, KeyInit, Mac as _};
 use sha2::Sha256;
+use wasmtime::Module;
 use wasmtime::component::Component;
 
 /// Bytes of the MAC at the front of each file.
@@ -48,6 +49,16 @@ impl CompiledCache {
 
     /// What was compiled from the component with `digest`, if this engine can run it.
     pub(crate) fn find(&self, engine: &wasmtime::Engine, digest: &Digest) -> Option<Component> {
+        danger::load(engine, &self.checked(digest)?)
+    }
+
+    /// The same for a core module.
+    pub(crate) fn find_module(&self, engine: &wasmtime::Engine, digest: &Digest) -> Option<Module> {
+        danger::load_module(engine, &self.checked(digest)?)
+    }
+
+    /// The code of a file that checks out.
+    fn checked(&self, digest: &Digest) -> Option<Vec<u8>> {
         let bytes = self.dir.read(name(digest)).ok()?;
         let (tag, code) = bytes.split_at_checked(MAC_BYTES)?;
         if self.mac(digest, code)?.verify_slice(tag).is_err() {
@@ -57,18 +68,27 @@ impl CompiledCache {
             );
             return None;
         }
-        danger::load(engine, code)
+        Some(code.to_vec())
     }
 
     /// Keeps what was compiled from the component with `digest`.
     pub(crate) fn keep(&self, digest: &Digest, component: &Component) {
-        if let Err(error) = self.try_keep(digest, component) {
+        self.keep_code(digest, component.serialize());
+    }
+
+    /// The same for a core module.
+    pub(crate) fn keep_module(&self, digest: &Digest, module: &Module) {
+        self.keep_code(digest, module.serialize());
+    }
+
+    fn keep_code(&self, digest: &Digest, code: wasmtime::Result<Vec<u8>>) {
+        if let Err(error) = self.try_keep(digest, code) {
             tracing::warn!(%error, component = digest.short(), "a compiled component is not kept");
         }
     }
 
-    fn try_keep(&self, digest: &Digest, component: &Component) -> std::io::Result<()> {
-        let code = component.serialize().map_err(|error| std::io::Error::other(format!("{error:#}")))?;
+    fn try_keep(&self, digest: &Digest, code: wasmtime::Result<Vec<u8>>) -> std::io::Result<()> {
+        let code = code.map_err(|error| std::io::Error::other(format!("{error:#}")))?;
         let mac = self.mac(digest, &code).ok_or_else(|| std::io::Error::other("no MAC with this key"))?;
         // Written beside and moved, so that a reader never sees a part; another process writes the same bytes.
         let part = format!("{}.{}.part", digest.hex(), std::process::id());
@@ -96,6 +116,7 @@ fn name(digest: &Digest) -> String {
 
 /// The one place that runs what a file says.
 mod danger {
+    use wasmtime::Module;
     use wasmtime::component::Component;
 
     /// The compiled component `code`, unless another version or configuration of the engine made it.
@@ -108,5 +129,15 @@ mod danger {
         // only this crate computes it, over such bytes, with a key that is not in the hands of workers or checks. The engine itself
         // refuses bytes of another version, target or configuration.
         unsafe { Component::deserialize(engine, code) }.ok()
+    }
+
+    /// The compiled core module `code`, unless another version or configuration of the engine made it.
+    #[expect(
+        unsafe_code,
+        reason = "loading a compiled module trusts its bytes; the caller has checked their MAC"
+    )]
+    pub(super) fn load_module(engine: &wasmtime::Engine, code: &[u8]) -> Option<Module> {
+        // SAFETY: as above, with `Module::deserialize` and `Module::serialize`.
+        unsafe { Module::deserialize(engine, code) }.ok()
     }
 }

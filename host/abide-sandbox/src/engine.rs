@@ -1,13 +1,12 @@
 //! The engine: one per process, shared by every run, with a thread that keeps its clock.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::clock::{EpochClock, Running};
 
 /// Core instances, memories and tables of one component: componentize-py makes 38 core instances, a `QuickJS` component has 3 memories.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
@@ -63,8 +62,7 @@ impl EngineError {
 pub(crate) struct Engine {
     pub(crate) inner: wasmtime::Engine,
     pub(crate) limits: EngineLimits,
-    clock: Arc<EngineClock>,
-    ticker: Option<JoinHandle<()>>,
+    clock: EpochClock,
 }
 
 impl std::fmt::Debug for Engine {
@@ -78,98 +76,19 @@ impl Engine {
         let config = config(&limits)?;
         let inner =
             wasmtime::Engine::new(&config).map_err(|error| EngineError::Start(format!("{error:#}")))?;
-        let clock = Arc::new(EngineClock::default());
-        let ticker = std::thread::Builder::new()
-            .name("engine-clock".to_owned())
-            .spawn({
-                let (clock, engine, tick) =
-                    (Arc::clone(&clock), inner.clone(), Duration::from_millis(limits.tick_ms));
-                move || clock.run(&engine, tick)
-            })
-            .map_err(EngineError::Clock)?;
-        Ok(Self { inner, limits, clock, ticker: Some(ticker) })
+        let clock =
+            EpochClock::start(&inner, Duration::from_millis(limits.tick_ms)).map_err(EngineError::Clock)?;
+        Ok(Self { inner, limits, clock })
     }
 
     /// Keeps the clock going until the guard is dropped.
     pub(crate) fn running(&self) -> Running<'_> {
-        self.clock.change(|state| state.running = state.running.saturating_add(1));
-        Running { clock: &self.clock, began: self.clock.ticks.load(Ordering::Relaxed) }
+        self.clock.running()
     }
 
     /// Ticks that cover `ms`: one more than fit, since the current one may be nearly over.
     pub(crate) fn ticks(&self, ms: u64) -> u64 {
         ms.div_ceil(self.limits.tick_ms.max(1)).saturating_add(1)
-    }
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        self.clock.change(|state| state.stop = true);
-        if let Some(ticker) = self.ticker.take() {
-            // A clock that panicked has nothing left to stop.
-            drop(ticker.join());
-        }
-    }
-}
-
-/// A run in progress.
-pub(crate) struct Running<'a> {
-    clock: &'a EngineClock,
-    began: u64,
-}
-
-impl Running<'_> {
-    /// Ticks since it began.
-    pub(crate) fn elapsed_ticks(&self) -> u64 {
-        self.clock.ticks.load(Ordering::Relaxed).saturating_sub(self.began)
-    }
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.clock.change(|state| state.running = state.running.saturating_sub(1));
-    }
-}
-
-/// Counts ticks while something runs, and rests otherwise.
-#[derive(Default)]
-struct EngineClock {
-    state: Mutex<ClockState>,
-    changed: Condvar,
-    ticks: AtomicU64,
-}
-
-#[derive(Default)]
-struct ClockState {
-    running: u32,
-    stop: bool,
-}
-
-impl EngineClock {
-    fn change(&self, change: impl FnOnce(&mut ClockState)) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let rested = state.running == 0;
-        change(&mut state);
-        if rested || state.stop {
-            self.changed.notify_all();
-        }
-    }
-
-    fn run(&self, engine: &wasmtime::Engine, tick: Duration) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        while !state.stop {
-            if state.running == 0 {
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            }
-            let (next, timeout) =
-                self.changed.wait_timeout(state, tick).unwrap_or_else(PoisonError::into_inner);
-            state = next;
-            if timeout.timed_out() {
-                self.ticks.fetch_add(1, Ordering::Relaxed);
-                engine.increment_epoch();
-            }
-        }
     }
 }
 

@@ -4,17 +4,21 @@
 //! proposal that was checked for shape (not for truth: facts are measured from git trees elsewhere), or the reason why there is none, and
 //! the receipt of what was requested, granted and used.
 //!
+//! It also runs the sealed judge ([`sealed`]): the gate's own code, compiled to WebAssembly, for policies that nobody trusts.
+//!
 //! Not here: policy (grants arrive decided), applying a patch (`abide-core`), git and the network (`abide-effects`). Native checks in a jail
 //! will join this crate; the wire messages of [`message`] are what a runner process will speak.
 
 mod bindings;
 mod cache;
+mod clock;
 mod component;
 mod engine;
 mod host;
 pub mod message;
 mod proposal;
 mod run;
+pub mod sealed;
 mod text;
 pub mod workspace;
 
@@ -26,4 +30,5 @@ pub use message::{
     Proposal, Refusal, Rejection, RunOutcome, RunRequest, RunResult, Spent, Task, Trap, TrapKind,
 };
 pub use run::InProcess;
+pub use sealed::{SealedError, SealedJudge, SealedModule};
 pub use workspace::{DirWorkspace, Workspace, WorkspaceError};

@@ -1,8 +1,9 @@
-//! Builds `guest-workers/` into components: `<target>/guests/*.wasm` and `manifest.json`.
+//! Builds `guest-workers/` into components: `<target>/guests/*.wasm` and `manifest.json`; and the sealed judge (`judge.rs`).
 //!
 //! The result is kept under the digest of the sources, the WIT and the toolchain in `$XDG_CACHE_HOME/abide/guests/`, outside of the
 //! clone, so that a fresh clone of known sources builds nothing. Two builds of the same sources give the same bytes.
 
+mod judge;
 mod toolchain;
 
 use std::collections::BTreeMap;
@@ -56,10 +57,15 @@ struct ComponentRecord {
 pub fn run(options: &Options) -> Result<()> {
     let root = root()?;
     let target = target_directory(&root)?;
+    workers(options, &root, &target)?;
+    judge::run(options, &root, &target)
+}
+
+fn workers(options: &Options, root: &Path, target: &Path) -> Result<()> {
     let out = target.join("guests");
-    let toolchain = toolchain::pick(&root)?;
-    let inputs = inputs_digest(&root, &toolchain)?;
-    let cache = cache_directory().map(|folder| folder.join(&inputs));
+    let toolchain = toolchain::pick(root)?;
+    let inputs = inputs_digest(root, &toolchain)?;
+    let cache = cache_directory("guests").map(|folder| folder.join(&inputs));
 
     if !options.force {
         for (place, known) in [("target", Some(&out)), ("cache", cache.as_ref())] {
@@ -72,7 +78,7 @@ pub fn run(options: &Options) -> Result<()> {
         }
     }
     eprintln!("guests: building with {}", toolchain.name());
-    let modules = compile(&root, &target, &toolchain)?;
+    let modules = compile(root, target, &toolchain)?;
     let fresh = target.join("guests.new");
     remove(&fresh)?;
     let manifest = componentise(&modules, &fresh, inputs, toolchain.name())?;
@@ -120,12 +126,12 @@ pub fn target_directory(root: &Path) -> Result<PathBuf> {
     Ok(serde_json::from_slice::<Metadata>(&output.stdout)?.target_directory)
 }
 
-fn cache_directory() -> Option<PathBuf> {
+fn cache_directory(what: &str) -> Option<PathBuf> {
     let base = std::env::var_os("XDG_CACHE_HOME")
         .filter(|value| !value.is_empty())
         .map(PathBuf::from)
         .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
-    base.is_absolute().then(|| base.join("abide").join("guests"))
+    base.is_absolute().then(|| base.join("abide").join(what))
 }
 
 /// Digest of everything that the bytes of the components depend on.
@@ -134,8 +140,12 @@ fn inputs_digest(root: &Path, toolchain: &Toolchain) -> Result<String> {
     for folder in ["guest-workers", "wit"] {
         collect(root, &root.join(folder), &mut files)?;
     }
+    Ok(digest_of(&[RECIPE, toolchain.version.as_str()], &files))
+}
+
+fn digest_of(texts: &[&str], files: &BTreeMap<String, Vec<u8>>) -> String {
     let mut hash = Sha256::new();
-    for text in [RECIPE, toolchain.version.as_str()] {
+    for text in texts {
         hash.update(text.len().to_le_bytes());
         hash.update(text);
     }
@@ -145,7 +155,7 @@ fn inputs_digest(root: &Path, toolchain: &Toolchain) -> Result<String> {
         hash.update(bytes.len().to_le_bytes());
         hash.update(bytes);
     }
-    Ok(hex(&hash.finalize()))
+    hex(&hash.finalize())
 }
 
 fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
@@ -220,7 +230,7 @@ fn compile(root: &Path, target: &Path, toolchain: &Toolchain) -> Result<Vec<(Str
         name: String,
         kind: Vec<String>,
     }
-    let mut cargo = toolchain.cargo(root)?;
+    let mut cargo = toolchain.cargo(root, &[])?;
     cargo
         .args([
             "build",

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use abide_core::action::{AdoptPlan, CommitPatch};
 use abide_core::facts::config::MeasureConfig;
@@ -12,8 +13,11 @@ use abide_core::input::PolicyInput;
 use abide_gate::{Ask, Clock, DecisionLog, Gate, Halt, Judge, NativeJudge, Question};
 use abide_ledger::{Ledger, Opening};
 use abide_sandbox::workspace::DirWorkspaceLimits;
-use abide_sandbox::{Capability, DirWorkspace, EngineLimits, InProcess, Limits, RunRequest, Task, Workspace};
+use abide_sandbox::{
+    Capability, DirWorkspace, EngineLimits, InProcess, Limits, RunRequest, SealedJudge, Task, Workspace,
+};
 use abide_tests::gate::{self, StillClock};
+use abide_tests::sealed;
 use divan::Bencher;
 
 // The allocator of the binary.
@@ -22,6 +26,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
     divan::main();
+    let names: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    if names.is_empty() || names.iter().any(|name| "decide_8_files_sealed".contains(name.as_str())) {
+        sealed_ratio();
+    }
 }
 
 /// A change of eight documentation files.
@@ -55,6 +63,44 @@ fn decide_8_files(bencher: Bencher<'_, '_>) {
     let judge = NativeJudge::over(gate::shipped());
     let question = Question::new(input).unwrap();
     bencher.bench_local(|| judge.decide(&question));
+}
+
+/// The same, by the sealed judge; nothing where it was not built.
+#[divan::bench]
+fn decide_8_files_sealed(bencher: Bencher<'_, '_>) {
+    let Some(module) = sealed::module() else { return };
+    let judge = SealedJudge::load(&module, gate::shipped().text()).unwrap();
+    let question = eight_files_question();
+    bencher.bench_local(|| judge.decide(&question));
+}
+
+/// A bundle taken into the sealed judge, ready to decide: what it costs to judge by a policy that is not trusted.
+#[divan::bench(sample_count = 20)]
+fn load_sealed(bencher: Bencher<'_, '_>) {
+    let Some(module) = sealed::module() else { return };
+    let text = gate::shipped().text();
+    bencher.bench_local(|| SealedJudge::load(&module, text.clone()).unwrap());
+}
+
+/// Prints the ratio of the two, from decisions by turns, so that what else the machine does falls on both alike.
+fn sealed_ratio() {
+    let Some(module) = sealed::module() else { return };
+    let (native, question) = (NativeJudge::over(gate::shipped()), eight_files_question());
+    let judge = SealedJudge::load(&module, gate::shipped().text()).unwrap();
+    let took = |judge: &dyn Judge| {
+        let began = Instant::now();
+        drop(judge.decide(&question));
+        began.elapsed()
+    };
+    let (mut natively, mut sealed): (Vec<_>, Vec<_>) =
+        (0..2_000).map(|_| (took(&native), took(&judge))).unzip();
+    natively.sort_unstable();
+    sealed.sort_unstable();
+    let (native, sealed) = (natively[1_000].as_secs_f64() * 1e6, sealed[1_000].as_secs_f64() * 1e6);
+    println!(
+        "decide_8_files, by turns: native {native:.0} µs, sealed {sealed:.0} µs (p50), ratio {:.2}",
+        sealed / native
+    );
 }
 
 /// The same change, asked to be merged: levels, sizes, tests and risk are looked at as well.

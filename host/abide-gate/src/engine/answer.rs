@@ -29,13 +29,22 @@ const FINDINGS_MAX: usize = 500;
 /// Characters of one message.
 const TEXT_CHARS_MAX: usize = 400;
 
-/// Reads and tidies an answer: bounded, sorted, without duplicates, without anything that a terminal would obey.
+/// Reads and tidies an answer.
 pub(crate) fn read(value: &Value, limits: &JudgeLimits) -> Result<Answer, Fault> {
+    of(flat(value, limits)?)
+}
+
+/// The answer as plain JSON, bounded.
+pub(crate) fn flat(value: &Value, limits: &JudgeLimits) -> Result<Json, Fault> {
     if *value == Value::Undefined {
         return Err(Fault::Undefined);
     }
     let mut budget = Budget { values: limits.answer_values_max, bytes: limits.answer_bytes_max };
-    let json = to_json(value, 0, &mut budget)?;
+    to_json(value, 0, &mut budget)
+}
+
+/// Reads and tidies plain JSON: sorted, without duplicates, without anything that a terminal would obey.
+pub(crate) fn of(json: Json) -> Result<Answer, Fault> {
     let mut answer: Answer = serde_json::from_value(json).map_err(|error| Fault::Shape(error.to_string()))?;
     if let Some(odd) = answer.findings.iter().find(|finding| !is_rule_id(&finding.rule)) {
         return Err(Fault::Shape(format!("`{}` is not a rule id in kebab case", tidy(&odd.rule))));

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use abide_core::canonical;
 use abide_core::id::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -12,6 +11,7 @@ use serde_json::Value as Json;
 use crate::engine::limits::SourceLimits;
 use crate::engine::link::{self, Asked, Lines, Plan};
 use crate::engine::loader::{self, BundleError, Place};
+use crate::engine::text::BundleText;
 
 /// The rule that answers.
 pub const ENTRYPOINT: &str = "data.abide.decision";
@@ -19,13 +19,13 @@ pub const ENTRYPOINT: &str = "data.abide.decision";
 /// What is stored and digested (`abide.bundle/1`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Stored {
-    schema: String,
-    modules: BTreeMap<String, String>,
-    data: Json,
+pub(crate) struct Stored {
+    pub(crate) schema: String,
+    pub(crate) modules: BTreeMap<String, String>,
+    pub(crate) data: Json,
 }
 
-const SCHEMA: &str = "abide.bundle/1";
+pub(crate) const SCHEMA: &str = "abide.bundle/1";
 
 /// One generation of policy, inspected and ready to answer. Cheap to clone.
 #[derive(Clone)]
@@ -59,30 +59,36 @@ const KEPT_MAX: usize = 256;
 impl Bundle {
     /// Inspects and prepares policy text. `modules` maps paths to Rego, tests left out; `data` becomes the document `data`.
     pub fn load(modules: BTreeMap<String, String>, data: Json) -> Result<Self, BundleError> {
-        let stored = Stored { schema: SCHEMA.to_owned(), modules, data };
-        let bytes = canonical::jcs(&stored)
-            .map_err(|_| BundleError::Data { why: "it has no canonical form".to_owned() })?;
-        Self::prepare(stored, bytes)
+        BundleText::new(modules, data)?.load()
     }
 
     /// Rebuilds a generation from the bytes that [`Bundle::to_bytes`] gave, to recompute what it decided.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BundleError> {
-        let stored: Stored =
-            serde_json::from_slice(bytes).map_err(|error| BundleError::Bytes { why: error.to_string() })?;
-        if stored.schema != SCHEMA {
-            return Err(BundleError::Bytes {
-                why: format!("its schema is `{}`, not `{SCHEMA}`", stored.schema),
-            });
-        }
-        Self::prepare(stored, bytes.to_vec())
+        BundleText::from_bytes(bytes)?.load()
     }
 
-    fn prepare(stored: Stored, bytes: Vec<u8>) -> Result<Self, BundleError> {
+    pub(crate) fn prepare(text: &BundleText) -> Result<Self, BundleError> {
+        let (stored, bytes, digest) = text.parts();
         let loaded = loader::prepare(&stored.modules, &stored.data, SourceLimits::SHIPPED)?;
-        let digest = Digest::of(&bytes);
         let (engine, data, ready) = (loaded.engine, loaded.data, RwLock::default());
         let joining = Arc::new(Joining { plan: loaded.plan.map(Arc::new), data, ready });
-        Ok(Self { stored: Arc::new(stored), bytes: bytes.into(), digest, engine, joining })
+        Ok(Self { stored, bytes, digest, engine, joining })
+    }
+
+    /// A bundle that nobody inspected, with all builtins of the interpreter. Only inside the sealed judge, to test its wall.
+    pub(crate) fn danger_unchecked(bytes: &[u8]) -> Result<Self, BundleError> {
+        let text = BundleText::from_bytes(bytes)?;
+        let (stored, bytes, digest) = text.parts();
+        let engine = loader::danger_unchecked(&stored.modules, &stored.data)?;
+        let place = Place { path: "policies".to_owned(), line: 1, column: 1 };
+        let plan = Err((place, "it was not inspected"));
+        let joining = Joining { plan, data: regorus::Value::Undefined, ready: RwLock::default() };
+        Ok(Self { stored, bytes, digest, engine, joining: Arc::new(joining) })
+    }
+
+    /// Its text, for a judge that loads it elsewhere.
+    pub fn text(&self) -> BundleText {
+        BundleText::of(Arc::clone(&self.stored), Arc::clone(&self.bytes), self.digest.clone())
     }
 
     /// The bytes to store: canonical JSON of modules and data.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use abide_core::canonical::{self, CanonicalError};
 use abide_core::decision::{Decision, Finding, FindingLevel, Grants, Verdict};
+use abide_core::id::Digest;
 use abide_core::input::PolicyInput;
+use regorus::Value;
 
 use crate::engine::answer::{self, Answer};
 use crate::engine::bundle::{Answerer, Bundle};
@@ -18,7 +20,7 @@ use crate::engine::supervisor::{Lost, Supervisor};
 use crate::question::{Question, QuestionError};
 
 /// What is written into a decision as its engine.
-const ENGINE: &str = "regorus 0.14.1";
+pub(crate) const ENGINE: &str = "regorus 0.14.1";
 
 /// Why there was no clean answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +33,11 @@ pub(crate) enum Fault {
     Crowded,
     Input(String),
     NoThread,
+    /// Only the sealed judge has these.
+    Memory,
+    Stack,
+    Malformed(&'static str),
+    Sealed(&'static str),
 }
 
 impl Fault {
@@ -44,6 +51,10 @@ impl Fault {
             Self::Crowded => "AB0115",
             Self::Input(_) => "AB0116",
             Self::NoThread => "AB0119",
+            Self::Memory => "AB0190",
+            Self::Stack => "AB0191",
+            Self::Malformed(_) => "AB0192",
+            Self::Sealed(code) => code,
         }
     }
 
@@ -56,7 +67,7 @@ impl Fault {
         }
     }
 
-    fn told(&self) -> String {
+    pub(crate) fn told(&self) -> String {
         match self {
             Self::Undefined => "no rule of the policy gave an answer".to_owned(),
             Self::Evaluation(why) => format!("the policy failed: {why}"),
@@ -66,6 +77,10 @@ impl Fault {
             Self::Crowded => "too many policy evaluations ran past their deadline and still run".to_owned(),
             Self::Input(why) => format!("the input cannot be judged: {why}"),
             Self::NoThread => "no thread could be started to judge on".to_owned(),
+            Self::Memory => "the policy needs more memory than the sealed judge has".to_owned(),
+            Self::Stack => "the policy nests deeper than the sealed judge can follow".to_owned(),
+            Self::Malformed(why) => format!("the sealed judge gave no answer that can be read: {why}"),
+            Self::Sealed(_) => "the sealed judge no longer loads the bundle that it loaded before".to_owned(),
         }
     }
 }
@@ -123,7 +138,7 @@ impl crate::gate::Judge for NativeJudge {
     fn decide(&self, question: &Question) -> Decision {
         let bundle = self.generations.current();
         let answer = self.ask(&bundle, question);
-        compose(&bundle, question, answer)
+        compose(bundle.digest(), ENGINE, question, answer)
     }
 }
 
@@ -131,20 +146,32 @@ pub(crate) fn evaluate(answerer: &Answerer, bytes: &[u8], limits: &JudgeLimits) 
     evaluate_leaving(answerer, bytes, limits, &mut None)
 }
 
-/// Asks a copy of the engine and leaves it in `used`, for the caller to drop when there is time.
 fn evaluate_leaving(
     answerer: &Answerer,
     bytes: &[u8],
     limits: &JudgeLimits,
     used: &mut Option<regorus::Engine>,
 ) -> Result<Answer, Fault> {
+    answer::read(&value_leaving(answerer, bytes, used)?, limits)
+}
+
+/// What the rule says, as the engine has it.
+pub(crate) fn value(answerer: &Answerer, bytes: &[u8]) -> Result<Value, Fault> {
+    value_leaving(answerer, bytes, &mut None)
+}
+
+/// Asks a copy of the engine and leaves it in `used`, for the caller to drop when there is time.
+fn value_leaving(
+    answerer: &Answerer,
+    bytes: &[u8],
+    used: &mut Option<regorus::Engine>,
+) -> Result<Value, Fault> {
     let input = document::read(bytes).map_err(|error| Fault::Input(error.to_string()))?;
     let engine = used.insert(answerer.engine.clone());
     engine.set_input(input);
-    let value = engine
+    engine
         .eval_rule(answerer.entrypoint.clone())
-        .map_err(|error| fault_of(&error.to_string(), &answerer.lines))?;
-    answer::read(&value, limits)
+        .map_err(|error| fault_of(&error.to_string(), &answerer.lines))
 }
 
 fn fault_of(printed: &str, lines: &Lines) -> Fault {
@@ -171,7 +198,13 @@ pub(crate) fn settle(
     (fault, answer, verdict)
 }
 
-fn compose(bundle: &Bundle, question: &Question, answer: Result<Answer, Fault>) -> Decision {
+/// The decision: what the policy answered, with what the host adds. `engine` names who judged.
+pub(crate) fn compose(
+    bundle: &Digest,
+    engine: &str,
+    question: &Question,
+    answer: Result<Answer, Fault>,
+) -> Decision {
     let input = question.input();
     let (fault, answer, verdict) = settle(input, answer);
     let clean = fault.is_none();
@@ -186,8 +219,8 @@ fn compose(bundle: &Bundle, question: &Question, answer: Result<Answer, Fault>) 
         risk: answer.risk.max(input.risk.score.min(100)),
         action: input.action.digest.clone(),
         input: question.digest().clone(),
-        bundle: bundle.digest().clone(),
-        engine: ENGINE.to_owned(),
+        bundle: bundle.clone(),
+        engine: engine.to_owned(),
     }
 }
 

@@ -6,6 +6,7 @@
 mod cache;
 mod hostile;
 mod load;
+mod sealed;
 mod setup;
 mod workers;
 mod worlds;

@@ -45,8 +45,8 @@ impl Toolchain {
         }
     }
 
-    /// A cargo that builds for the target, with every path of this machine taken out of the result.
-    pub(super) fn cargo(&self, root: &Path) -> Result<Command> {
+    /// A cargo that builds for the target, with every path of this machine taken out of the result, and `more` flags for the compiler.
+    pub(super) fn cargo(&self, root: &Path, more: &[&str]) -> Result<Command> {
         let mut cargo = match self.way {
             Way::Installed => command("cargo"),
             Way::Debian => {
@@ -69,6 +69,7 @@ impl Toolchain {
         if let Some(linker) = &self.linker {
             flags.push(format!("-Clinker={}", linker.display()));
         }
+        flags.extend(more.iter().map(|&flag| flag.to_owned()));
         cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
         Ok(cargo)
     }
@@ -106,7 +107,7 @@ pub(super) fn pick(root: &Path) -> Result<Toolchain> {
 }
 
 /// The active toolchain, if it has the target or rustup can add it.
-fn installed(root: &Path) -> Result<Option<Toolchain>> {
+pub(super) fn installed(root: &Path) -> Result<Option<Toolchain>> {
     let sysroot = sysroot("rustc", root)?;
     let has_target = || sysroot.join("lib/rustlib").join(TARGET).join("lib").is_dir();
     if !has_target() {

@@ -9,9 +9,8 @@ use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use regorus::Value;
-use ring::hmac;
 
-use self::keys::{Algorithm, Key};
+use self::keys::{Algorithm, Hash, Key};
 use super::crypto::hex;
 use super::two_texts;
 
@@ -282,10 +281,10 @@ fn verify(algorithm: Algorithm, arguments: &[Value]) -> anyhow::Result<Value> {
     Ok(Value::from(any_key(&keys, algorithm, &Token::read(token)?)))
 }
 
-fn verify_mac(algorithm: hmac::Algorithm, arguments: &[Value]) -> anyhow::Result<Value> {
+fn verify_mac(hash: Hash, arguments: &[Value]) -> anyhow::Result<Value> {
     let (token, secret) = two_texts("io.jwt.verify_hs…", arguments)?;
     let token = Token::read(token)?;
-    let algorithm = Algorithm::Mac(algorithm);
+    let algorithm = Algorithm::Mac(hash);
     Ok(Value::from(algorithm.is_mac_of(secret.as_bytes(), token.signed, &token.signature)))
 }
 
@@ -302,9 +301,9 @@ verify! {
     verify_eddsa verify keys::EDDSA;
     verify_es256 verify keys::ES256;
     verify_es384 verify keys::ES384;
-    verify_hs256 verify_mac hmac::HMAC_SHA256;
-    verify_hs384 verify_mac hmac::HMAC_SHA384;
-    verify_hs512 verify_mac hmac::HMAC_SHA512;
+    verify_hs256 verify_mac Hash::Sha256;
+    verify_hs384 verify_mac Hash::Sha384;
+    verify_hs512 verify_mac Hash::Sha512;
     verify_ps256 verify keys::PS256;
     verify_ps384 verify keys::PS384;
     verify_ps512 verify keys::PS512;

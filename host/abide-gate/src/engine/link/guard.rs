@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use abide_core::input::PolicyInput;
 use regorus::Value;
 use regorus::unstable::{BoolOp, Expr, Literal, LiteralStmt, Module, Rule, Span};
+use serde::{Deserialize, Serialize};
 
 use super::{LOUD_RULE, name, only_findings, to_usize};
 use crate::engine::inspect::{path_of, rule_root};
@@ -21,10 +22,11 @@ const ASKED: [&[&str]; 7] = [
 ];
 
 /// What is asked about: the values at [`ASKED`].
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Asked([Scalar; ASKED.len()]);
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
 enum Scalar {
     Bool(bool),
     Text(String),

@@ -1,0 +1,54 @@
+//! The sealed judge as it ships, beside the native one.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use abide_core::canonical;
+use abide_core::decision::Decision;
+use abide_gate::sealed::module_of;
+use abide_sandbox::sealed::SealedLimits;
+use abide_sandbox::{CacheKey, CompiledCache, SealedModule};
+
+/// The module, or `None` (after saying so) where it is not built and need not be.
+pub fn module() -> Option<Arc<SealedModule>> {
+    static MODULE: OnceLock<Option<Arc<SealedModule>>> = OnceLock::new();
+    MODULE.get_or_init(compiled).clone()
+}
+
+fn compiled() -> Option<Arc<SealedModule>> {
+    // This binary is `<target>/<profile>/deps/it-…`.
+    let binary = std::env::current_exe().unwrap();
+    let target = binary.ancestors().nth(3).unwrap_or(Path::new(".")).to_owned();
+    let file = std::env::var_os("ABIDE_JUDGE").map_or_else(|| target.join("judge/judge.wasm"), PathBuf::from);
+    let bytes = match fs::read(&file) {
+        Ok(bytes) => bytes,
+        Err(error) if std::env::var_os("ABIDE_REQUIRE_GUESTS").is_some_and(|value| value == "1") => {
+            panic!("{} must be there: {error}", file.display());
+        }
+        Err(_) => {
+            eprintln!("skipped: {} is not built (`cargo xtask guests`)", file.display());
+            return None;
+        }
+    };
+    let folder = target.join("judge-compiled");
+    fs::create_dir_all(&folder).unwrap();
+    // Tests are processes of their own: one compiles, the others wait for it.
+    let lock = File::create(folder.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let dir = cap_std::fs::Dir::open_ambient_dir(&folder, cap_std::ambient_authority()).unwrap();
+    let cache = CompiledCache::new(dir, CacheKey::new([7; 32]));
+    let module = SealedModule::new(&bytes, Some(&cache), SealedLimits::SHIPPED).unwrap();
+    Some(Arc::new(module))
+}
+
+/// Asserts that a sealed decision is the native one to the byte, but for the name of the engine.
+#[track_caller]
+pub fn assert_same(native: &Decision, sealed: Decision) {
+    assert!(module_of(&sealed.engine).is_some(), "`{}` does not name a module", sealed.engine);
+    assert!(module_of(&native.engine).is_none(), "`{}` names a module", native.engine);
+    let sealed = Decision { engine: native.engine.clone(), ..sealed };
+    let (native, sealed) = (canonical::jcs(native).unwrap(), canonical::jcs(&sealed).unwrap());
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert_eq!(text(&native), text(&sealed), "the sealed judge (right) decides otherwise");
+}
