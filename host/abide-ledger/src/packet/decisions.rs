@@ -53,7 +53,7 @@ fn comes_out_the_same(
     recompute: Recompute<'_>,
 ) -> Result<(), String> {
     let documents = documents(evidence, entry)?;
-    let made = recompute(cited(evidence, entry, "bundle")?, documents.input)
+    let made = recompute(cited(evidence, entry, "bundle")?, documents.input, entry.text("engine"))
         .map_err(|error| format!("it cannot be made again: {error}"))?;
     if made == documents.decision {
         Ok(())

@@ -12,7 +12,11 @@ use crate::report::Report;
 use crate::testing::{BUNDLE, claim, event, ledger, merge, oid, record, recorded, run, started, story};
 
 /// Stands for the gate's engine: it answers as the decisions of these tests were made.
-fn again(bundle: &[u8], input: &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+fn again(
+    bundle: &[u8],
+    input: &[u8],
+    _engine: &str,
+) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
     let told: Value = serde_json::from_slice(input)?;
     let verdict = if told["now"].as_u64() == Some(18) { Verdict::Review } else { Verdict::Allow };
     let action = told["action"]["digest"].as_str().unwrap_or_default().parse()?;
@@ -166,9 +170,9 @@ fn files_cannot_be_added_taken_away_or_renamed() {
 fn a_decision_that_comes_out_otherwise_is_refused() {
     let (_home, ledger) = told();
     let packet = export(&ledger, &run(77)).unwrap();
-    let report = verify_packet(&packet, None, &|_, _| Ok(b"{}".to_vec()));
+    let report = verify_packet(&packet, None, &|_, _, _| Ok(b"{}".to_vec()));
     assert_eq!(refusal(&report), Some("recomputed"));
-    let report = verify_packet(&packet, None, &|_, _| Err("no engine".into()));
+    let report = verify_packet(&packet, None, &|_, _, _| Err("no engine".into()));
     assert_eq!(refusal(&report), Some("recomputed"));
 }
 

@@ -15,9 +15,9 @@ use crate::merkle::{NodeHash, verify_inclusion};
 use crate::note::Vkey;
 use crate::report::Report;
 
-/// Judges recorded bytes again: bundle bytes and input bytes in, decision bytes out.
+/// Judges recorded bytes again: bundle bytes, input bytes and the name of the engine that judged first in, decision bytes out.
 pub type Recompute<'a> =
-    &'a dyn Fn(&[u8], &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>>;
+    &'a dyn Fn(&[u8], &[u8], &str) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>>;
 
 /// An event of the packet, read once.
 pub(super) struct Entry {

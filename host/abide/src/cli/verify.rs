@@ -5,7 +5,9 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use abide_gate::{BundleText, Judge as _, Question};
 use abide_ledger::{Check, NoteError, Outcome, Report, Vkey, verify_packet};
+use abide_sandbox::SealedJudge;
 use serde_json::json;
 
 use super::Shell;
@@ -13,8 +15,10 @@ use super::args::{PacketArgs, VerifyArgs};
 use super::kill::{parse, runs};
 use super::printer::Tone;
 use super::run::Bench;
+use crate::config::env::Env;
 use crate::report::{Exit, Failure};
 use crate::repository;
+use crate::sealed;
 use crate::wiring;
 
 pub(crate) fn packet(shell: &Shell, args: &PacketArgs) -> Result<Exit, Failure> {
@@ -51,15 +55,28 @@ pub(crate) fn run(shell: &Shell, args: &VerifyArgs) -> Result<Exit, Failure> {
                     .help(format!("{} cannot be read", file.display()))
                     .exit(Exit::Usage)
             })?;
-            verify_packet(&bytes, key.as_ref(), &recompute)
+            verify_packet(&bytes, key.as_ref(), &recompute(&shell.env))
         }
         None => whole(shell, args, key.as_ref())?,
     };
     Ok(tell(shell, &report, key.is_some()))
 }
 
-fn recompute(bundle: &[u8], input: &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
-    Ok(abide_gate::recompute(bundle, input)?)
+/// The bytes of a decision that was made again.
+type Again = Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Makes decisions again by the judge that made them: natively, or sealed where the decision names the module of a sealed judge. Where this binary has
+/// no sealed judge the native one stands in: it answers the same, but for what only the wall ends.
+fn recompute(env: &Env) -> impl Fn(&[u8], &[u8], &str) -> Again {
+    move |bundle, input, engine| {
+        if abide_gate::sealed::module_of(engine).is_none() || sealed::carried().is_none() {
+            return Ok(abide_gate::recompute(bundle, input, engine)?);
+        }
+        let module = sealed::module(env).map_err(|failure| failure.what.clone())?;
+        let judge = SealedJudge::load(&module, BundleText::from_bytes(bundle)?)?;
+        let question = Question::from_bytes(input.to_vec())?;
+        Ok(abide_gate::sealed::signed_by(judge.decide(&question), engine)?)
+    }
 }
 
 /// The log itself, and every run's evidence: the packet of each run is made from stored bytes and verified like a stranger's.
@@ -74,7 +91,7 @@ fn whole(shell: &Shell, args: &VerifyArgs, key: Option<&Vkey>) -> Result<Report,
     {
         let bytes = abide_ledger::export(&ledger, &run)
             .map_err(|error| Failure::of(error.code(), error).exit(Exit::Evidence))?;
-        let own = verify_packet(&bytes, Some(key), &recompute);
+        let own = verify_packet(&bytes, Some(key), &recompute(&shell.env));
         let detail = own.refusal().map_or_else(
             || format!("run {run}: {} checks hold", own.checks.len()),
             |check| format!("run {run}: {}: {}", check.name, check.detail),
