@@ -1,11 +1,13 @@
 //! The sealed judge as it ships, beside the native one.
 
 use std::fs::{self, File};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use abide_core::canonical;
 use abide_core::decision::Decision;
+use abide_core::id::Digest;
 use abide_gate::sealed::module_of;
 use abide_sandbox::sealed::SealedLimits;
 use abide_sandbox::{CacheKey, CompiledCache, SealedModule};
@@ -16,30 +18,58 @@ pub fn module() -> Option<Arc<SealedModule>> {
     MODULE.get_or_init(compiled).clone()
 }
 
-fn compiled() -> Option<Arc<SealedModule>> {
-    // This binary is `<target>/<profile>/deps/it-…`.
+/// `<target>`: this binary is `<target>/<profile>/deps/it-…`.
+fn target() -> PathBuf {
     let binary = std::env::current_exe().unwrap();
-    let target = binary.ancestors().nth(3).unwrap_or(Path::new(".")).to_owned();
-    let file = std::env::var_os("ABIDE_JUDGE").map_or_else(|| target.join("judge/judge.wasm"), PathBuf::from);
-    let bytes = match fs::read(&file) {
-        Ok(bytes) => bytes,
+    binary.ancestors().nth(3).unwrap_or(Path::new(".")).to_owned()
+}
+
+/// The bytes of the module.
+fn bytes() -> Option<Vec<u8>> {
+    let file =
+        std::env::var_os("ABIDE_JUDGE").map_or_else(|| target().join("judge/judge.wasm"), PathBuf::from);
+    match fs::read(&file) {
+        Ok(bytes) => Some(bytes),
         Err(error) if std::env::var_os("ABIDE_REQUIRE_GUESTS").is_some_and(|value| value == "1") => {
             panic!("{} must be there: {error}", file.display());
         }
         Err(_) => {
             eprintln!("skipped: {} is not built (`cargo xtask guests`)", file.display());
-            return None;
+            None
         }
-    };
-    let folder = target.join("judge-compiled");
+    }
+}
+
+/// Where compiled forms are kept between tests, and under which key.
+fn kept() -> PathBuf {
+    target().join("judge-compiled")
+}
+
+const KEY: [u8; 32] = [7; 32];
+
+fn compiled() -> Option<Arc<SealedModule>> {
+    let (bytes, folder) = (bytes()?, kept());
     fs::create_dir_all(&folder).unwrap();
     // Tests are processes of their own: one compiles, the others wait for it.
     let lock = File::create(folder.join("lock")).unwrap();
     lock.lock().unwrap();
     let dir = cap_std::fs::Dir::open_ambient_dir(&folder, cap_std::ambient_authority()).unwrap();
-    let cache = CompiledCache::new(dir, CacheKey::new([7; 32]));
+    let cache = CompiledCache::new(dir, CacheKey::new(KEY));
     let module = SealedModule::new(&bytes, Some(&cache), SealedLimits::SHIPPED).unwrap();
     Some(Arc::new(module))
+}
+
+/// Puts the compiled module into a state folder, where `ab` would put it after compiling it for some seconds.
+pub fn hand_over(home: &Path) {
+    let Some(bytes) = bytes() else { return };
+    let name = format!("{}.cwasm", Digest::of(&bytes).hex());
+    if !kept().join(&name).exists() {
+        module();
+    }
+    let folder = home.join("compiled");
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).unwrap();
+    fs::write(folder.join("compiled.key"), KEY).unwrap();
+    fs::copy(kept().join(&name), folder.join(&name)).unwrap();
 }
 
 /// Asserts that a sealed decision is the native one to the byte, but for the name of the engine.

@@ -7,6 +7,8 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::sealed;
+
 /// A repository with its state.
 #[derive(Debug)]
 pub struct World {
@@ -87,6 +89,7 @@ impl World {
         let repo = folder.path().join("repo");
         fs::create_dir(&repo).unwrap();
         let world = Self { folder, repo };
+        sealed::hand_over(&world.home());
         world.git(&["init", "--quiet", "--initial-branch=main"]);
         for (path, text) in files {
             world.write(path, text.as_bytes());

@@ -79,12 +79,11 @@ impl SealedError {
     /// The code for `ab explain`.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Module(_) => "AB0194",
-            Self::Start(_) | Self::Lost(Lost::NoThread) => "AB0195",
+            Self::Module(_) | Self::Start(_) | Self::Lost(Lost::NoThread) => "AB0194",
             Self::Refused(refusal) => refusal.code(),
             Self::Lost(Lost::Deadline | Lost::Panicked | Lost::Reload(_)) => "AB0109",
-            Self::Lost(Lost::Memory) => "AB0190",
-            Self::Lost(Lost::Stack) => "AB0191",
+            Self::Lost(Lost::Memory) => "AB0198",
+            Self::Lost(Lost::Stack) => "AB0199",
             Self::Lost(Lost::Malformed(_)) => "AB0192",
         }
     }

@@ -73,9 +73,16 @@ impl Home {
         self.0.join(signers::FILE)
     }
 
+    /// Folder of what is compiled for all repositories, and the key under which it is kept.
+    pub(crate) fn compiled(&self) -> Result<(PathBuf, [u8; 32]), Failure> {
+        let folder = self.0.join(COMPILED);
+        private_folder(&folder)?;
+        Ok((folder.clone(), secret(&folder, "compiled.key")?))
+    }
+
     /// Makes the state folder of a repository; an error if the name is taken by another one.
     pub(crate) fn register(&self, registered: &Registered) -> Result<State, Failure> {
-        if [KEYS, PROOFS, signers::FILE].contains(&registered.id.as_str()) {
+        if [KEYS, PROOFS, COMPILED, signers::FILE].contains(&registered.id.as_str()) {
             return Err(Failure::new("AB0003", format!("the name `{}` is used by ab itself", registered.id))
                 .help("ab init --name NAME gives this repository another name")
                 .exit(Exit::Usage));
@@ -166,6 +173,8 @@ impl Home {
 
 /// Folder of keys beside the states of repositories.
 const KEYS: &str = "keys";
+/// Folder of compiled code beside the states of repositories.
+const COMPILED: &str = "compiled";
 
 /// Folder of what was checked about policies.
 const PROOFS: &str = "proofs";
@@ -195,24 +204,7 @@ impl State {
 
     /// The 32 random bytes of the file `name`, made when they are first asked for. Two processes that make them agree on one of them.
     pub(crate) fn secret(&self, name: &str) -> Result<[u8; 32], Failure> {
-        let path = self.folder.join(name);
-        let fault = |error| {
-            Failure::of("AB0004", error).help(format!("{} is this state folder's own secret", path.display()))
-        };
-        if !path.exists() {
-            let mode = fs::Permissions::from_mode(0o600);
-            let mut fresh =
-                tempfile::Builder::new().permissions(mode).tempfile_in(&self.folder).map_err(fault)?;
-            let bytes = wiring::entropy::<32>()?;
-            fresh.write_all(&bytes).and_then(|()| fresh.as_file().sync_all()).map_err(fault)?;
-            // Another process may have been faster: then its secret counts.
-            drop(fresh.persist_noclobber(&path));
-        }
-        let damaged = || {
-            Failure::new("AB0004", format!("{} is damaged", path.display()))
-                .help("remove it; a new one is made")
-        };
-        fs::read(&path).map_err(fault)?.try_into().map_err(|_| damaged())
+        secret(&self.folder, name)
     }
 
     /// Folder of the log.
@@ -231,6 +223,26 @@ impl State {
         private_folder(&folder)?;
         Ok(folder)
     }
+}
+
+/// The 32 random bytes of the file `name` in `folder`, made when they are first asked for.
+fn secret(folder: &Path, name: &str) -> Result<[u8; 32], Failure> {
+    let path = folder.join(name);
+    let fault = |error| {
+        Failure::of("AB0004", error).help(format!("{} is this state folder's own secret", path.display()))
+    };
+    if !path.exists() {
+        let mode = fs::Permissions::from_mode(0o600);
+        let mut fresh = tempfile::Builder::new().permissions(mode).tempfile_in(folder).map_err(fault)?;
+        let bytes = wiring::entropy::<32>()?;
+        fresh.write_all(&bytes).and_then(|()| fresh.as_file().sync_all()).map_err(fault)?;
+        // Another process may have been faster: then its secret counts.
+        drop(fresh.persist_noclobber(&path));
+    }
+    let damaged = || {
+        Failure::new("AB0004", format!("{} is damaged", path.display())).help("remove it; a new one is made")
+    };
+    fs::read(&path).map_err(fault)?.try_into().map_err(|_| damaged())
 }
 
 /// Makes `folder` and its parents, each for the owner only where it is new.

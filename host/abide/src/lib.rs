@@ -22,6 +22,7 @@ mod queue;
 mod replay;
 mod report;
 mod repository;
+mod sealed;
 mod serve;
 mod story;
 mod walls;

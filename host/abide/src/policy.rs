@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::bundles::active::{Base, Generations};
 use crate::config::Config;
 use crate::report::{Exit, Failure};
+use crate::sealed::JudgeKind;
 
 mod fallback;
 
@@ -93,6 +94,8 @@ pub(crate) struct Policy {
     pub(crate) engine: EngineLimits,
     /// Limits of a worker's view of the repository.
     pub(crate) workspace: DirWorkspaceLimits,
+    /// Who judges where decisions count.
+    pub(crate) judge: JudgeKind,
     /// Under which record it came into force; none for what is built in.
     pub(crate) record: Option<PolicyActivated>,
     /// Why this is not the newest policy, where an older one keeps serving.
@@ -177,6 +180,10 @@ impl Policy {
             limits: read(data, "/grants/limit_sets")?,
             engine: read(data, "/host/engine")?,
             workspace: read(data, "/host/workspace")?,
+            // A policy from before there was a choice says nothing about it.
+            judge: data
+                .pointer("/host/judge")
+                .map_or(Ok(JudgeKind::Native), |_| read(data, "/host/judge"))?,
             record: None,
             degraded: None,
             bundle,

@@ -21,7 +21,7 @@ use abide_core::input::{
     SafetyLevel, SafetyMode, Subject, SubjectKind, Target,
 };
 use abide_core::risk::RiskConfig;
-use abide_gate::{Judge as _, NativeJudge, Question};
+use abide_gate::{Judge, Question};
 
 use crate::policy::Policy;
 use crate::report::Failure;
@@ -98,7 +98,12 @@ pub(crate) struct Outcome {
 }
 
 /// Decides about every change, by all cores: changes of different authors do not touch each other.
-pub(crate) fn decide(policy: &Policy, past: &Past, asked: &Asked) -> Result<Vec<Outcome>, Failure> {
+pub(crate) fn decide(
+    policy: &Policy,
+    judge: &dyn Judge,
+    past: &Past,
+    asked: &Asked,
+) -> Result<Vec<Outcome>, Failure> {
     let mut authors: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (place, change) in past.changes.iter().enumerate() {
         authors.entry(&change.author).or_default().push(place);
@@ -115,7 +120,7 @@ pub(crate) fn decide(policy: &Policy, past: &Past, asked: &Asked) -> Result<Vec<
     let results = thread::scope(|scope| {
         let threads: Vec<_> = shares
             .iter()
-            .map(|share| scope.spawn(move || decide_share(policy, past, asked, share)))
+            .map(|share| scope.spawn(move || decide_share((policy, judge), past, asked, share)))
             .collect();
         let died = |_| Failure::new("AB0171", "a thread of the replay died".to_owned());
         threads.into_iter().map(|thread| thread.join().map_err(died)?).collect::<Result<Vec<_>, Failure>>()
@@ -127,12 +132,11 @@ pub(crate) fn decide(policy: &Policy, past: &Past, asked: &Asked) -> Result<Vec<
 
 /// `share` names the changes of some authors, those of each in the order of time.
 fn decide_share(
-    policy: &Policy,
+    (policy, judge): (&Policy, &dyn Judge),
     past: &Past,
     asked: &Asked,
     share: &[usize],
 ) -> Result<Vec<(usize, Outcome)>, Failure> {
-    let judge = NativeJudge::over(policy.bundle.clone());
     let mut merged: BTreeMap<&str, Vec<&Change>> = BTreeMap::new();
     let mut outcomes = Vec::new();
     for place in share {

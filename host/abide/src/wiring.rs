@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use abide_core::event::Body;
 use abide_core::id::{RunId, Seq, Timestamp};
-use abide_gate::{Clock, DecisionLog, Gate, Halt, Judge, NativeJudge};
+use abide_gate::{Clock, DecisionLog, Gate, Halt};
 use abide_ledger::{Blob, Draft, Guard, Leaf, Ledger, Opening};
 
-use crate::config::env::Drill;
+use crate::config::env::{Drill, Env};
 use crate::desk::{Desk, Log};
 use crate::home::State;
 use crate::policy::Policy;
@@ -39,15 +39,15 @@ pub(crate) fn log(ledger: Arc<Ledger>, drill: Option<Drill>) -> Log {
     Log { ledger, clock: Arc::new(SystemClock), drill }
 }
 
-/// The desk over `ledger` with `policy` in force.
-pub(crate) fn desk(ledger: Arc<Ledger>, policy: Policy, drill: Option<Drill>) -> Desk {
-    let judge: Arc<dyn Judge> = Arc::new(NativeJudge::over(policy.bundle.clone()));
+/// The desk over `ledger` with `policy` in force, judged as the policy says: natively or sealed.
+pub(crate) fn desk(ledger: Arc<Ledger>, policy: Policy, env: &Env) -> Result<Desk, Failure> {
+    let judge = policy.judge.over(env, &policy.bundle)?;
     let log: Arc<dyn DecisionLog> = Arc::<Ledger>::clone(&ledger);
     let halt: Arc<dyn Halt> = Arc::<Ledger>::clone(&ledger);
-    let reading = self::log(ledger, drill);
+    let reading = self::log(ledger, env.drill);
     let ticking: Arc<dyn Clock> = Arc::<SystemClock>::clone(&reading.clock);
     let gate = Gate::new(judge, log, ticking, halt);
-    Desk { log: reading, policy, gate }
+    Ok(Desk { log: reading, policy, gate })
 }
 
 /// `count` random bytes from the system.

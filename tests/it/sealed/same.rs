@@ -141,6 +141,109 @@ decision := {"verdict": "review", "findings": [{"rule": "said", "level": "review
         .unwrap();
 }
 
+/// Words have half as many bits inside: numbers beyond them are places, lengths and counts like any other.
+#[test]
+fn numbers_that_do_not_fit_into_the_words_inside() {
+    let Some(module) = sealed::module() else { return };
+    let numbers: Vec<u64> = [0_u32, 1, 7, 31, 32, 33, 52, 53, 62, 63]
+        .iter()
+        .flat_map(|bits| [0, 1, 2].map(|more| (1_u64 << bits) + more))
+        .collect();
+    let calls = [
+        "substring(\"abcdef\", n, 2)",
+        "substring(\"abcdef\", 1, n)",
+        "array.slice([1, 2, 3, 4], n, 3)",
+        "array.slice([1, 2, 3, 4], 1, n)",
+        "[1, 2, 3][n]",
+        "data.list[n]",
+        "input.approvals[n].by",
+        "{1: 2, 4294967297: 3}[n]",
+        "object.get({1: 2}, n, 5)",
+        "bits.and(n, 6)",
+        "bits.or(n, 6)",
+        "abs(0 - n)",
+        "round(n)",
+        "ceil(n / 3)",
+        "n % 7",
+        "n * n * n",
+        "n - 1",
+        "sum([n, n])",
+        "max([n, 5])",
+        "to_number(sprintf(\"%d\", [n]))",
+        "time.date(n)",
+        "time.weekday(n)",
+        "time.clock([n, \"UTC\"])",
+        "[n == 0, n < 4294967296, n > 2147483648]",
+        "semver.compare(sprintf(\"%d.0.0\", [n]), \"2.0.0\")",
+    ];
+    for call in calls {
+        // A list is told part by part, anything else as one.
+        let rules = format!(
+            "package abide\n\nimport rego.v1\n\nn := input.now\n\nfound := {call}\n\nparts := found if is_array(found)\n\nparts := [found] if not is_array(found)\n\ndecision := {{\"verdict\": \"review\", \"findings\": [{{\"rule\": \"a\", \"level\": \"review\", \"msg\": concat(\",\", [sprintf(\"%v\", [part]) | some part in parts])}}]}}\n"
+        );
+        let bundle = text(&rules, json!({ "list": [1, 2, 3] }))
+            .load()
+            .unwrap_or_else(|error| panic!("{call}: {error}"));
+        let sealed = SealedJudge::load(&module, bundle.text()).unwrap();
+        let native = NativeJudge::over(bundle);
+        for number in &numbers {
+            let question = question(|input| input.now = *number);
+            let decision = native.decide(&question);
+            sealed::assert_same(&decision, sealed.decide(&question));
+        }
+    }
+}
+
+/// Patterns and globs at the edge of what can be compiled: natively a step takes twice the bytes that it takes inside.
+#[test]
+fn patterns_as_large_as_they_may_be() {
+    let Some(module) = sealed::module() else { return };
+    for size in [100_u32, 1_000, 2_000, 3_000, 4_000, 6_000, 9_000, 15_000, 19_900, 20_100, 40_000] {
+        for pattern in [
+            format!("^a{{{size}}}$"),
+            format!("^[ab0-9]{{{}}}$", size / 8),
+            format!("^\\pL{{{}}}$", size / 1_400),
+        ] {
+            let rules = "package abide\n\nimport rego.v1\n\ndecision := {\"verdict\": \"review\", \"findings\": []} if regex.match(data.pattern, input.subject.id)\n\ndecision := {\"verdict\": \"deny\", \"findings\": []} if not regex.match(data.pattern, input.subject.id)\n";
+            let bundle = text(rules, json!({ "pattern": pattern })).load().unwrap();
+            let sealed = SealedJudge::load(&module, bundle.text()).unwrap();
+            let question = question(|input| input.subject.id = "a".repeat(1_000));
+            sealed::assert_same(&NativeJudge::over(bundle).decide(&question), sealed.decide(&question));
+        }
+    }
+}
+
+#[test]
+fn tmp_speed() {
+    let Some(module) = sealed::module() else { return };
+    let bundle = gate::shipped();
+    let began = std::time::Instant::now();
+    let judge = SealedJudge::load(&module, bundle.text()).unwrap();
+    eprintln!("load {:?}", began.elapsed());
+    let q = question(|input| {
+        input.run.profile = "prod-conservative".to_owned();
+        input.facts = Some(gate::facts(
+            (0..8).map(|n| gate::file(&format!("docs/page-{n}.md"), &[], &["docs"], 3)).collect(),
+        ));
+        input.action.class = abide_core::action::ActionClass::Write;
+        input.action.kind = "commit-patch".to_owned();
+    });
+    let native = NativeJudge::over(bundle);
+    for judge in [&judge as &dyn abide_gate::Judge, &native] {
+        let mut t: Vec<_> = (0..2000)
+            .map(|_| {
+                let b = std::time::Instant::now();
+                let d = judge.decide(&q);
+                assert!(d.fault.is_none());
+                b.elapsed()
+            })
+            .collect();
+        let first = t[0];
+        t.sort_unstable();
+        eprintln!("first {first:?} p10 {:?} p50 {:?} p99 {:?}", t[200], t[1000], t[1980]);
+    }
+}
+
 /// Policies that somebody's slip of the hand made: both judges refuse them with the same words, or decide the same by them.
 #[test]
 fn any_policy_that_was_nearly_the_shipped_one() {

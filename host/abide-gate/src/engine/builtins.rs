@@ -3,12 +3,15 @@
 //! Left out on purpose: what reads the world (`http.send`, `time.now_ns`, `opa.runtime`), what is not the same twice (`rand.intn`,
 //! `uuid.rfc4122`), what says something on the side (`print`, `trace`), and what makes much out of little and cannot be bounded here
 //! (`numbers.range`, `sprintf` with a width, `strings.count`, `json.marshal`, `walk`, …). `concat`, `sprintf`, `replace` and
-//! `array.concat` are replaced by versions of our own that stop at a size; `crypto`, `io.jwt` and `net` are the host's (folder `builtins/`).
+//! `array.concat` are replaced by versions of our own that stop at a size, and `array.slice`, `substring` and `regex.match` by such that are the same
+//! where words have 32 bits, as inside the sealed judge; `crypto`, `io.jwt` and `net` are the host's (folder `builtins/`).
 
 mod crypto;
 mod jwt;
 mod moment;
 mod net;
+mod part;
+mod pattern;
 
 use regorus::Value;
 
@@ -18,7 +21,6 @@ const ALLOWED: &[&str] = &[
     "all",
     "any",
     "array.reverse",
-    "array.slice",
     "bits.and",
     "bits.or",
     "ceil",
@@ -45,7 +47,6 @@ const ALLOWED: &[&str] = &[
     "object.remove",
     "object.subset",
     "object.union",
-    "regex.match",
     "round",
     "semver.compare",
     "semver.is_valid",
@@ -54,7 +55,6 @@ const ALLOWED: &[&str] = &[
     "startswith",
     "strings.any_prefix_match",
     "strings.any_suffix_match",
-    "substring",
     "sum",
     "to_number",
     "trim",
@@ -71,13 +71,16 @@ const ALLOWED: &[&str] = &[
 /// A function of the host, as regorus calls it.
 type Own = fn(Vec<Value>) -> anyhow::Result<Value>;
 
-/// Allowed because the host brings them: name, number of arguments, and function. The first four replace regorus' own and stop at a size;
+/// Allowed because the host brings them: name, number of arguments, and function. Some replace regorus' own and stop at a size;
 /// the others regorus does not have, or not as OPA has them. Each gives the same for the same arguments, whenever it is asked.
 const OWN: &[(&str, u8, Own)] = &[
     ("array.concat", 2, array_concat),
+    ("array.slice", 3, part::slice),
     ("concat", 2, concat),
+    ("regex.match", 2, pattern::matches),
     ("replace", 3, replace),
     ("sprintf", 2, sprintf),
+    ("substring", 3, part::substring),
     ("crypto.hmac.equal", 2, crypto::hmac_equal),
     ("crypto.hmac.sha1", 2, crypto::hmac_sha1),
     ("crypto.hmac.sha256", 2, crypto::hmac_sha256),

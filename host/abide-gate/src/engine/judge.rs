@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use abide_core::canonical::{self, CanonicalError};
+use abide_core::canonical::CanonicalError;
 use abide_core::decision::{Decision, Finding, FindingLevel, Grants, Verdict};
 use abide_core::id::Digest;
 use abide_core::input::PolicyInput;
@@ -16,6 +16,7 @@ use crate::engine::generations::Generations;
 use crate::engine::limits::JudgeLimits;
 use crate::engine::link::{Asked, Lines};
 use crate::engine::loader::{self, BundleError};
+use crate::engine::sealed;
 use crate::engine::supervisor::{Lost, Supervisor};
 use crate::question::{Question, QuestionError};
 
@@ -51,8 +52,8 @@ impl Fault {
             Self::Crowded => "AB0115",
             Self::Input(_) => "AB0116",
             Self::NoThread => "AB0119",
-            Self::Memory => "AB0190",
-            Self::Stack => "AB0191",
+            Self::Memory => "AB0198",
+            Self::Stack => "AB0199",
             Self::Malformed(_) => "AB0192",
             Self::Sealed(code) => code,
         }
@@ -294,10 +295,11 @@ impl RecomputeError {
     }
 }
 
-/// Computes a decision again from the stored bytes of policy and input: the same bytes come out, or something was changed.
-pub fn recompute(bundle: &[u8], input: &[u8]) -> Result<Vec<u8>, RecomputeError> {
+/// Computes a decision again, natively, from the stored bytes of policy and input: the same bytes come out, or something was changed. `engine` is who
+/// made it, as the decision says; a sealed judge answers as this one does, and its name is kept.
+pub fn recompute(bundle: &[u8], input: &[u8], engine: &str) -> Result<Vec<u8>, RecomputeError> {
     let bundle = Bundle::from_bytes(bundle)?;
     let question = Question::from_bytes(input.to_vec())?;
     let decision = crate::gate::Judge::decide(&NativeJudge::over(bundle), &question);
-    Ok(canonical::jcs(&decision)?)
+    Ok(sealed::signed_by(decision, engine)?)
 }

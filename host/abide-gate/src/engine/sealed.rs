@@ -4,6 +4,7 @@
 //! policy says and no more: digests, the kill switch, approvals and the verdict are added outside, by the code that adds them natively. So
 //! whoever took over the module could say what a policy can say.
 
+use abide_core::canonical::{self, CanonicalError};
 use abide_core::decision::Decision;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -235,6 +236,14 @@ fn engine(module: &abide_core::id::Digest) -> String {
 /// The digest of the module that made a decision, if a sealed judge made it.
 pub fn module_of(engine: &str) -> Option<abide_core::id::Digest> {
     engine.split_once(SEALED)?.1.parse().ok()
+}
+
+/// The canonical bytes of a decision that was made again, in the name of the sealed judge that made it first: another build of the judge has another
+/// digest and must answer the same. Any other name stays as it is, so that it shows.
+pub fn signed_by(decision: Decision, engine: &str) -> Result<Vec<u8>, CanonicalError> {
+    let is_same = module_of(engine).is_some_and(|module| self::engine(&module) == engine);
+    let engine = if is_same { engine.to_owned() } else { decision.engine };
+    canonical::jcs(&Decision { engine, ..decision })
 }
 
 impl BundleError {

@@ -16,8 +16,8 @@ pub type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 /// What the ledger cannot do itself: judging. Whoever reads evidence brings it.
 pub trait Judges {
-    /// Judges recorded bytes again: bundle bytes and input bytes in, decision bytes out.
-    fn decision(&self, bundle: &[u8], input: &[u8]) -> Result<Vec<u8>, Fault>;
+    /// Judges recorded bytes again: bundle bytes, input bytes and the name of the engine that judged first in, decision bytes out.
+    fn decision(&self, bundle: &[u8], input: &[u8], engine: &str) -> Result<Vec<u8>, Fault>;
 
     /// Judges an activation again, after the newest one before it. Everything that the record says must follow from the bytes that it cites.
     fn activation(

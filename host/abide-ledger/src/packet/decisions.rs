@@ -51,7 +51,7 @@ fn documents<'a>(evidence: &'a Evidence<'a>, entry: &Entry) -> Result<Documents<
 fn comes_out_the_same(evidence: &Evidence<'_>, entry: &Entry, judges: &dyn Judges) -> Result<(), String> {
     let documents = documents(evidence, entry)?;
     let made = judges
-        .decision(cited(evidence, entry, "bundle")?, documents.input)
+        .decision(cited(evidence, entry, "bundle")?, documents.input, entry.text("engine"))
         .map_err(|error| format!("it cannot be made again: {error}"))?;
     if made == documents.decision {
         Ok(())

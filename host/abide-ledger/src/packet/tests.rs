@@ -15,7 +15,7 @@ use crate::testing::{BUNDLE, claim, event, ledger, merge, oid, record, recorded,
 struct Again;
 
 impl Judges for Again {
-    fn decision(&self, bundle: &[u8], input: &[u8]) -> Result<Vec<u8>, Fault> {
+    fn decision(&self, bundle: &[u8], input: &[u8], _engine: &str) -> Result<Vec<u8>, Fault> {
         again(bundle, input)
     }
     fn activation(&self, _: &Activation<'_>, _: Option<&Activation<'_>>) -> Result<Activated, Fault> {
@@ -33,7 +33,7 @@ impl Judges for Again {
 struct Otherwise(fn() -> Result<Vec<u8>, Fault>);
 
 impl Judges for Otherwise {
-    fn decision(&self, _: &[u8], _: &[u8]) -> Result<Vec<u8>, Fault> {
+    fn decision(&self, _: &[u8], _: &[u8], _: &str) -> Result<Vec<u8>, Fault> {
         self.0()
     }
     fn activation(&self, one: &Activation<'_>, before: Option<&Activation<'_>>) -> Result<Activated, Fault> {

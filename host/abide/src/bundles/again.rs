@@ -10,7 +10,9 @@ use abide_core::canonical;
 use abide_core::event::{Body, Event, PolicyActivated};
 use abide_core::id::Digest;
 use abide_gate::source::LAYERS;
+use abide_gate::{BundleText, Judge as _, Question};
 use abide_ledger::packet::{Activated, Activation, Fault, Judges};
+use abide_sandbox::SealedJudge;
 use serde_json::Value;
 
 use super::Contents;
@@ -21,6 +23,8 @@ use super::judgement::{InForce, Judgement};
 use super::proof;
 use super::signatures::Signatures;
 use super::signers::{Recorded, Signers};
+use crate::config::env::Env;
+use crate::sealed;
 
 /// Judges what was judged, by the bytes that the log has.
 pub(crate) struct Again {
@@ -28,6 +32,8 @@ pub(crate) struct Again {
     built_in: Vec<Parts>,
     /// Archives that were read, by digest: each packet of a log has the same ones.
     read: RefCell<BTreeMap<Digest, Rc<Contents>>>,
+    /// Where the sealed judge is kept. Without it everything is judged in this process.
+    wall: Option<Env>,
 }
 
 impl Again {
@@ -35,7 +41,12 @@ impl Again {
     pub(crate) fn trusting(others: Vec<Parts>) -> Result<Self, ContentsError> {
         let (own, _, _) = Parts::of(&Base::built_in().files)?;
         let built_in = std::iter::once(own).chain(others).collect();
-        Ok(Self { built_in, read: RefCell::default() })
+        Ok(Self { built_in, read: RefCell::default(), wall: None })
+    }
+
+    /// Makes decisions of a sealed judge again behind the wall, if this program carries one.
+    pub(crate) fn with_wall(self, env: Env) -> Self {
+        Self { wall: sealed::carried().is_some().then_some(env), ..self }
     }
 
     fn contents(&self, one: &Activation<'_>, archive: &Digest) -> Result<Rc<Contents>, Fault> {
@@ -68,8 +79,15 @@ impl Again {
 }
 
 impl Judges for Again {
-    fn decision(&self, bundle: &[u8], input: &[u8]) -> Result<Vec<u8>, Fault> {
-        Ok(abide_gate::recompute(bundle, input)?)
+    /// By the judge that made it. Where this program has no sealed one the native one stands in: it answers the same, but for what only the
+    /// wall ends.
+    fn decision(&self, bundle: &[u8], input: &[u8], engine: &str) -> Result<Vec<u8>, Fault> {
+        let wall = self.wall.as_ref().filter(|_| abide_gate::sealed::module_of(engine).is_some());
+        let Some(env) = wall else { return Ok(abide_gate::recompute(bundle, input, engine)?) };
+        let module = sealed::module(env).map_err(|failure| failure.what.clone())?;
+        let judge = SealedJudge::load(&module, BundleText::from_bytes(bundle)?)?;
+        let question = Question::from_bytes(input.to_vec())?;
+        Ok(abide_gate::sealed::signed_by(judge.decide(&question), engine)?)
     }
 
     fn activation(&self, one: &Activation<'_>, before: Option<&Activation<'_>>) -> Result<Activated, Fault> {

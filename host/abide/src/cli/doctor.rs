@@ -11,6 +11,7 @@ use crate::embedded;
 use crate::in_force;
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
+use crate::sealed::{self, JudgeKind};
 
 pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
     let bench = Bench::open(shell, args.repo.as_deref())?;
@@ -39,6 +40,7 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
         shell.printer.paint(Tone::Good, "✓"),
         workers.join(", ")
     ));
+    judge(shell, bench.desk.policy.judge);
     shell.printer.line(&format!(
         "{:<14} {} {size} events, key {}",
         "log",
@@ -78,10 +80,24 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
     shell.printer.data(&json!({
         "walls": walls, "single_user": bench.walls.single_user(), "level_max": level, "bundle": bundle.digest(),
         "policy_version": bench.desk.policy.record.as_ref().map_or(0, |record| record.version.0),
-        "policy_degraded": bench.desk.policy.degraded, "workers": workers, "log_size": size,
+        "policy_degraded": bench.desk.policy.degraded, "judge": bench.desk.policy.judge.name(), "sealed_judge": sealed::carried(), "workers": workers, "log_size": size,
         "not_in_force": not_in_force,
     }));
     Ok(Exit::Done)
+}
+
+/// Who judges, and whether there is a sealed judge for what is not trusted.
+fn judge(shell: &Shell, kind: JudgeKind) {
+    let (tone, mark, sealed) = match sealed::carried() {
+        Some(digest) => (Tone::Good, "✓", format!("the sealed one is {}", digest.short())),
+        None => (Tone::Wait, "!", "there is no sealed one in this binary → ab explain AB0193".to_owned()),
+    };
+    shell.printer.line(&format!(
+        "{:<14} {} {} decides; {sealed}",
+        "judge",
+        shell.printer.paint(tone, mark),
+        kind.name()
+    ));
 }
 
 /// Where the policy comes from.

@@ -18,24 +18,24 @@ mod verify;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use abide_core::action::ActionClass;
 use abide_core::decision::FindingLevel;
 use abide_core::id::RepoPath;
 use abide_core::safe_text;
-use abide_gate::BundleError;
 use abide_gate::source::{self, Sources};
+use abide_gate::{BundleError, Judge};
 use abide_ledger::Ledger;
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::Shell;
 use crate::bundles::active::{Base, Generations};
-use crate::bundles::archive::ARCHIVE_BYTES_MAX;
-use crate::bundles::contents::Unpacked;
 use crate::config::{self, Config};
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
 use crate::repository::{self, Known};
+use crate::sealed::JudgeKind;
 use crate::wiring;
 
 /// `ab policy`.
@@ -158,8 +158,7 @@ impl Files {
 
     /// The files of a bundle, whether they load or not.
     fn packed(file: &Path, shown: String) -> Result<Self, Failure> {
-        let bytes = bundle::read(file, ARCHIVE_BYTES_MAX)?;
-        let base = Unpacked::read(&bytes).map_err(|error| bundle::refused(&error))?.files;
+        let base = bundle::unpacked(file)?.files;
         let folder = file.parent().filter(|parent| !parent.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new(".")).to_owned();
         Ok(Self { base, added: BTreeMap::new(), folder, shown, is_layer: false })
@@ -232,6 +231,23 @@ impl Files {
                 .help("ab policy check shows everything that is wrong, with its place")
                 .exit(failure.exit)
         })
+    }
+
+    /// The same with who judges by it. Behind the wall the files are tried first, and loaded here only if they come through.
+    pub(crate) fn judged(
+        &self,
+        shell: &Shell,
+        config: Option<&Config>,
+        kind: JudgeKind,
+    ) -> Result<(Policy, Arc<dyn Judge>), Failure> {
+        kind.admits(&shell.env, &self.base, &self.added).map_err(|failure| {
+            let help = failure.help.clone().unwrap_or_default();
+            let what = safe_text::line(&self.words(&failure.what));
+            Failure::new(failure.code, what).help(help).exit(failure.exit)
+        })?;
+        let policy = self.policy(config)?;
+        let judge = kind.over(&shell.env, &policy.bundle)?;
+        Ok((policy, judge))
     }
 
     /// The text of a file of the bundle.

@@ -60,7 +60,7 @@ impl Bench {
             shell.printer.talk(&format!("{mark} an older policy is in force [AB0262]: {why}"));
         }
         let workshop = Workshop::shipped(policy.engine.clone(), &known.state);
-        let desk = wiring::desk(ledger, policy, shell.env.drill);
+        let desk = wiring::desk(ledger, policy, &shell.env)?;
         let walls = Walls::of_host(&known.state);
         Ok(Self { known, config, desk, workshop, walls })
     }

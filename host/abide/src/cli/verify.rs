@@ -46,7 +46,7 @@ pub(crate) fn packet(shell: &Shell, args: &PacketArgs) -> Result<Exit, Failure> 
 
 pub(crate) fn run(shell: &Shell, args: &VerifyArgs) -> Result<Exit, Failure> {
     let key = args.key.as_deref().map(read_key).transpose()?;
-    let judges = judges(args)?;
+    let judges = judges(shell, args)?;
     let report = match &args.packet {
         Some(file) => {
             let bytes = fs::read(file).map_err(|error| {
@@ -62,10 +62,12 @@ pub(crate) fn run(shell: &Shell, args: &VerifyArgs) -> Result<Exit, Failure> {
 }
 
 /// Who judges again: this program, and what the reader says is built into others.
-fn judges(args: &VerifyArgs) -> Result<Again, Failure> {
+fn judges(shell: &Shell, args: &VerifyArgs) -> Result<Again, Failure> {
     let others = args.built_in.iter().map(|file| Ok(bundle::open(file)?.1.policy));
     let others = others.collect::<Result<Vec<_>, Failure>>()?;
-    Again::trusting(others).map_err(|error| Failure::of(error.code(), error).exit(Exit::Evidence))
+    let judges =
+        Again::trusting(others).map_err(|error| Failure::of(error.code(), error).exit(Exit::Evidence))?;
+    Ok(judges.with_wall(shell.env.clone()))
 }
 
 /// The log itself, and every run's evidence: the packet of each run is made from stored bytes and verified like a stranger's.

@@ -79,8 +79,8 @@ fn what_is_no_reply_is_a_denial() {
         (Lost::Deadline, "AB0113"),
         (Lost::Panicked, "AB0114"),
         (Lost::NoThread, "AB0119"),
-        (Lost::Memory, "AB0190"),
-        (Lost::Stack, "AB0191"),
+        (Lost::Memory, "AB0198"),
+        (Lost::Stack, "AB0199"),
         (Lost::Malformed("x"), "AB0192"),
         (Lost::Reload("AB0109"), "AB0109"),
     ] {

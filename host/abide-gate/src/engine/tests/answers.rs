@@ -225,10 +225,20 @@ fn grants_come_only_with_an_allowance() {
 fn a_decision_is_recomputed_bit_for_bit() {
     let bundle = crate::source::assemble(&super::policies()).unwrap();
     let bytes = canonical::jcs(&judged(bundle.clone())).unwrap();
-    assert_eq!(recompute(bundle.to_bytes(), question().bytes()).unwrap(), bytes);
+    let again = |input: &[u8], engine: &str| recompute(bundle.to_bytes(), input, engine).unwrap();
+    let native = "regorus 0.14.1";
+    assert_eq!(again(question().bytes(), native), bytes);
     let mut other = input();
     other.risk.score = 8;
-    assert_ne!(recompute(bundle.to_bytes(), Question::new(other).unwrap().bytes()).unwrap(), bytes);
+    assert_ne!(again(Question::new(other).unwrap().bytes(), native), bytes);
+    // What a sealed judge decided differs in its name alone, whichever build it was; any other name is told.
+    let sealed = format!("{native} sealed {}", bundle.digest());
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    assert_eq!(again(question().bytes(), &sealed), text.replace(native, &sealed).into_bytes());
+    for odd in ["", "regorus 0.14.0", "regorus 0.14.0 sealed x", &format!("other sealed {}", bundle.digest())]
+    {
+        assert_eq!(again(question().bytes(), odd), bytes, "{odd}");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn base(version: u64) -> Digest {
 struct Plain;
 
 impl Judges for Plain {
-    fn decision(&self, _: &[u8], _: &[u8]) -> Result<Vec<u8>, Fault> {
+    fn decision(&self, _: &[u8], _: &[u8], _: &str) -> Result<Vec<u8>, Fault> {
         Ok(Vec::new())
     }
     fn activation(&self, one: &Activation<'_>, _: Option<&Activation<'_>>) -> Result<Activated, Fault> {

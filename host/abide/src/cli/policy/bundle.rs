@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{Files, Shell, Which};
 use crate::bundles::active::Base;
 use crate::bundles::archive::ARCHIVE_BYTES_MAX;
-use crate::bundles::contents::{self, ContentsError};
+use crate::bundles::contents::{self, ContentsError, Unpacked};
 use crate::bundles::{Contents, audience, manifest};
 use crate::report::{Exit, Failure};
 
@@ -89,6 +89,11 @@ pub(in crate::cli) fn open(file: &Path) -> Result<(Vec<u8>, Contents), Failure> 
     let packed = read(file, ARCHIVE_BYTES_MAX)?;
     let contents = Contents::read(&packed).map_err(|error| refused(&error))?;
     Ok((packed, contents))
+}
+
+/// Its files, whether they load or not.
+pub(super) fn unpacked(file: &Path) -> Result<Unpacked, Failure> {
+    Unpacked::read(&read(file, ARCHIVE_BYTES_MAX)?).map_err(|error| refused(&error))
 }
 
 /// Bytes of a file, no more than `max` and one.

@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use abide_core::action::ActionClass;
 use abide_core::decision::{Decision, Verdict};
 use abide_core::safe_text;
-use abide_gate::{Judge as _, NativeJudge, Question};
+use abide_gate::{Judge, Question};
 use clap::Args as ClapArgs;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use serde_json::json;
@@ -17,6 +18,7 @@ use crate::cli::Shell;
 use crate::cli::printer::Tone;
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
+use crate::sealed::JudgeKind;
 use crate::{document, example, repository, why};
 
 const AFTER: &str = "\
@@ -39,6 +41,9 @@ pub(crate) struct EvalArgs {
     /// Ask under this profile instead of the one in the document.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
+    /// Who judges. If not given: `sealed`, which holds whatever a policy does, for a bundle in --dir; otherwise `native`.
+    #[arg(long, value_name = "KIND")]
+    judge: Option<JudgeKind>,
     /// Everything: all places of each rule, all data it reads, every flip, and the whole input.
     #[arg(long)]
     trace: bool,
@@ -49,7 +54,7 @@ pub(crate) struct EvalArgs {
 }
 
 pub(crate) fn run(shell: &Shell, args: &EvalArgs) -> Result<Exit, Failure> {
-    let policy = policy(shell, &args.which)?;
+    let (policy, judge) = policy(shell, args)?;
     if let Some(profile) = &args.profile {
         policy.has_profile(profile)?;
     }
@@ -66,7 +71,7 @@ pub(crate) fn run(shell: &Shell, args: &EvalArgs) -> Result<Exit, Failure> {
         input.run.profile.clone_from(profile);
     }
     let question = Question::new(input).map_err(|error| Failure::of("AB0124", error))?;
-    let decision = NativeJudge::over(policy.bundle.clone()).decide(&question);
+    let decision = judge.decide(&question);
     tell(shell, args, &policy, &question, &decision)?;
     Ok(match (&decision.fault, decision.verdict) {
         (Some(_), _) => Exit::Gate,
@@ -83,13 +88,16 @@ fn shipped_profile(policy: &Policy) -> Option<String> {
 }
 
 /// A folder that is named stands for itself; without one, the repository's rules with what its `ab.yml` tightens.
-fn policy(shell: &Shell, which: &Which) -> Result<Policy, Failure> {
+fn policy(shell: &Shell, args: &EvalArgs) -> Result<(Policy, Arc<dyn Judge>), Failure> {
+    let which = &args.which;
     let files = Files::open(shell, which)?;
+    let is_packed = which.dir.as_ref().is_some_and(|dir| dir.is_file());
+    let kind = args.judge.unwrap_or(if is_packed { JudgeKind::Sealed } else { JudgeKind::Native });
     let config = match &which.dir {
         Some(_) => None,
         None => Some(repository::open(shell, which.repo.as_deref())?.config()?),
     };
-    files.policy(config.as_ref())
+    files.judged(shell, config.as_ref(), kind)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

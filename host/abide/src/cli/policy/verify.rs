@@ -1,5 +1,6 @@
 //! `ab policy verify`: what a bundle is, who stands for it, what it would change.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use abide_core::id::Digest;
@@ -20,6 +21,7 @@ use crate::cli::printer::Tone;
 use crate::home::Home;
 use crate::report::{Exit, Failure};
 use crate::repository;
+use crate::sealed::JudgeKind;
 use crate::wiring::SystemClock;
 
 const AFTER: &str = "\
@@ -47,6 +49,9 @@ pub(super) struct Given {
     /// The repository whose policy it would replace; the one around the current folder if not given.
     #[arg(long, value_name = "PATH")]
     pub(super) repo: Option<PathBuf>,
+    /// Where it is loaded first. Nobody trusts it yet, so that is the sealed judge.
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = JudgeKind::Sealed)]
+    judge: JudgeKind,
 }
 
 /// A bundle with everything that was found about it.
@@ -62,6 +67,8 @@ pub(super) struct Looked {
 
 impl Looked {
     pub(super) fn at(shell: &Shell, given: &Given) -> Result<Self, Failure> {
+        let files = bundle::unpacked(&given.file)?.files;
+        given.judge.admits(&shell.env, &files, &BTreeMap::new())?;
         let (packed, contents) = bundle::open(&given.file)?;
         if let Some(wanted) = given.digest.as_ref().filter(|wanted| **wanted != contents.archive) {
             let what = format!("the bundle is {}, and not {wanted}", contents.archive);

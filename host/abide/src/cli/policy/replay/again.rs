@@ -38,6 +38,9 @@ fn with(args: &ReplayArgs, past: &str) -> String {
     if let Some(folder) = &args.against {
         add("--against", path(folder));
     }
+    if let Some(kind) = args.judge {
+        add("--judge", kind.name().to_owned());
+    }
     add("--html", "replay.html".to_owned());
     words.join(" ")
 }

@@ -4,20 +4,18 @@ use std::collections::BTreeMap;
 
 use abide_core::decision::Verdict;
 use abide_core::event::Body;
-use abide_gate::{Judge as _, NativeJudge, Question};
+use abide_gate::{Judge, Question};
 use serde_json::{Value, json};
 
 use crate::cli::Shell;
 use crate::desk::Log;
-use crate::policy::Policy;
 use crate::replay::report::date;
 use crate::replay::tally::way;
 use crate::report::{Exit, Failure};
 
 /// Decides anew about everything that was decided since `since` (`all`, or a day such as 2026-11-01, in UTC).
-pub(super) fn run(shell: &Shell, log: &Log, policy: &Policy, since: &str) -> Result<Exit, Failure> {
+pub(super) fn run(shell: &Shell, log: &Log, judge: &dyn Judge, since: &str) -> Result<Exit, Failure> {
     let from = start(since)?;
-    let judge = NativeJudge::over(policy.bundle.clone());
     let mut rows = Vec::new();
     for (seq, event) in log.of_kinds(&["DecisionRecorded"])? {
         let Body::DecisionRecorded(record) = &event.body else { continue };

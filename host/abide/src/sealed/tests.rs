@@ -1,0 +1,58 @@
+//! Over the changes of other projects: what was decided natively is decided sealed.
+
+use std::path::{Path, PathBuf};
+
+use abide_core::decision::Decision;
+use abide_core::input::{SafetyLevel, SafetyMode};
+use abide_gate::sealed::module_of;
+
+use super::*;
+use crate::bundles::active::Base;
+use crate::policy::Policy;
+use crate::replay::{Asked, corpus, decide};
+
+fn corpora() -> Vec<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    #[expect(clippy::disallowed_methods, reason = "tests are told where the corpora are")]
+    let shared = std::env::var_os("ABIDE_SHARED").map_or(beside, PathBuf::from);
+    let found = std::fs::read_dir(shared.join("corpus")).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = found.map(|entry| entry.path()).collect();
+    files.retain(|file| file.to_string_lossy().ends_with(".jsonl.gz"));
+    files.sort();
+    files
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
+fn every_change_of_the_corpora_is_decided_alike() {
+    let files = corpora();
+    let (Some(bytes), false) = (embedded::JUDGE, files.is_empty()) else {
+        println!("skipped: no corpus, or no sealed judge (`cargo xtask guests`)");
+        return;
+    };
+    let module = Arc::new(SealedModule::new(bytes, None, SealedLimits::SHIPPED).unwrap());
+    let policy = Policy::over(&Base::built_in().files, &BTreeMap::new(), None).unwrap();
+    let sealed = judge(&module, policy.bundle.text()).unwrap();
+    let native = NativeJudge::over(policy.bundle.clone());
+    for file in files {
+        let past = corpus::read(&file, &policy.meter).unwrap();
+        for profile in ["prod-conservative", "exploration"] {
+            let asked = Asked {
+                profile: profile.to_owned(),
+                mode: SafetyMode::DenyByDefault,
+                level: SafetyLevel::High,
+                level_max: 5,
+                kept: Vec::new(),
+            };
+            let natively = decide(&policy, &native, &past, &asked).unwrap();
+            let inside = decide(&policy, &sealed, &past, &asked).unwrap();
+            assert_eq!(natively.len(), inside.len());
+            for (native, inside) in natively.into_iter().zip(inside) {
+                assert_eq!(module_of(&inside.decision.engine).as_ref(), Some(module.digest()));
+                let engine = native.decision.engine.clone();
+                assert_eq!(native.decision, Decision { engine, ..inside.decision }, "{}", file.display());
+                assert_eq!(native.if_clean, inside.if_clean);
+            }
+        }
+    }
+}
