@@ -1,6 +1,6 @@
 //! Policy bundles: the policy of an organisation in one file, signed by people, put in force on record.
 //!
-//! `archive` reads bytes, `contents` makes a policy of them, `manifest` is what the bundle says of itself; `signers` and `signatures` tell who
+//! `archive` reads bytes, `contents` makes a policy of them (`layer` the layer of an organisation), `manifest` is what the bundle says of itself; `signers` and `signatures` tell who
 //! stands for it, `opa` looks at a signature that OPA made, `judgement` puts all of it together, and `active` finds what is in force in the
 //! log. A bundle never names who may sign it: that list is the operator's.
 
@@ -8,6 +8,7 @@ pub(crate) mod active;
 pub(crate) mod archive;
 pub(crate) mod contents;
 pub(crate) mod judgement;
+pub(crate) mod layer;
 pub(crate) mod manifest;
 pub(crate) mod opa;
 pub(crate) mod signatures;

@@ -39,6 +39,9 @@ struct About {
     schema: String,
     version: u64,
     bundle: Digest,
+    /// Which layer it is; none for a whole policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    layer: Option<String>,
 }
 
 fn everything() -> Vec<String> {
@@ -48,7 +51,16 @@ fn everything() -> Vec<String> {
 impl Manifest {
     /// The manifest of version `version` of the policy whose modules and data have the digest `bundle`.
     pub(crate) fn new(version: u64, bundle: &Digest, roots: Vec<String>) -> Self {
-        let about = About { schema: SCHEMA.to_owned(), version, bundle: bundle.clone() };
+        Self::about_files(version, bundle, roots, None)
+    }
+
+    /// The same of a layer, whose files have the digest `bundle`.
+    pub(crate) fn of_layer(layer: &str, version: u64, bundle: &Digest, roots: Vec<String>) -> Self {
+        Self::about_files(version, bundle, roots, Some(layer.to_owned()))
+    }
+
+    fn about_files(version: u64, bundle: &Digest, roots: Vec<String>, layer: Option<String>) -> Self {
+        let about = About { schema: SCHEMA.to_owned(), version, bundle: bundle.clone(), layer };
         Self {
             revision: format!("v{version}-{}", bundle.short()),
             roots,
@@ -75,6 +87,10 @@ impl Manifest {
         if !(1..=VERSION_MAX).contains(&about.version) {
             return Err("has no version between 1 and 2^53 - 1".to_owned());
         }
+        if let Some(layer) = about.layer.as_ref().filter(|layer| *layer != "organisation") {
+            let layer: String = layer.chars().take(40).collect();
+            return Err(format!("is of a layer `{layer}`; only `organisation` comes in a bundle"));
+        }
         for (place, root) in found.roots.iter().enumerate() {
             let others = found.roots.iter().skip(place.saturating_add(1));
             if let Some(other) = others.clone().find(|other| below(root, other) || below(other, root)) {
@@ -95,6 +111,11 @@ impl Manifest {
     /// The version.
     pub(crate) fn version(&self) -> u64 {
         self.about().map_or(0, |about| about.version)
+    }
+
+    /// Which layer it is; none for a whole policy.
+    pub(crate) fn layer(&self) -> Option<&str> {
+        self.about().ok()?.layer.as_deref()
     }
 
     /// Whether it was made from modules and data of this digest.

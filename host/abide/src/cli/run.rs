@@ -6,6 +6,7 @@
 )]
 
 use std::path::Path;
+use std::sync::Arc;
 
 use abide_core::event::{Body, Caps, Count, RunStarted};
 use abide_core::id::{Oid, RunId};
@@ -14,7 +15,8 @@ use abide_core::plan::{Plan, TICKET_BYTES_MAX};
 use abide_core::spine::{Deployment, Run};
 use abide_effects::forge::Scratch;
 use abide_effects::process::{Containment, Host};
-use abide_ledger::Blob;
+use abide_gate::source::{Files, Layer};
+use abide_ledger::{Blob, Ledger};
 use serde_json::json;
 
 use super::Shell;
@@ -23,11 +25,14 @@ use super::printer::Tone;
 use crate::config::Config;
 use crate::config::quantity::{Dollars, Quantity};
 use crate::desk::{Desk, Payload};
-use crate::drive::{Drive, offer};
+use crate::drive::{self, Drive, offer};
 use crate::in_force;
+use crate::layers::{self, Source, looser};
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
 use crate::repository::{self, Known};
+use crate::shadow::Shadow;
+use crate::shadow::candidate::{self, Around, Candidate};
 use crate::story::Story;
 use crate::walls::Walls;
 use crate::wiring;
@@ -40,6 +45,8 @@ pub(crate) struct Bench {
     pub(crate) known: Known,
     /// `ab.yml` of the target branch.
     pub(crate) config: Config,
+    /// The repository's own rules on its target branch.
+    own: Files,
     /// The log, the gate and the policy.
     pub(crate) desk: Desk,
     /// The workers.
@@ -54,20 +61,24 @@ impl Bench {
         let known = repository::open(shell, path)?;
         let config = known.config()?;
         let ledger = wiring::ledger(&known.state)?;
-        let policy = Policy::in_force(&ledger, &known.policies(&config)?, &config)?;
+        let own = known.policies(&config)?;
+        let policy = Policy::in_force(&ledger, &own, &config, &Files::new())?;
         if let Some(why) = &policy.degraded {
             let mark = shell.printer.paint(Tone::Bad, "!");
             shell.printer.talk(&format!("{mark} an older policy is in force [AB0262]: {why}"));
         }
         let workshop = Workshop::shipped(policy.engine.clone(), &known.state);
-        let desk = wiring::desk(ledger, policy, shell.env.drill);
+        let shadow = shadow(&ledger, &own, &config, &Files::new());
+        let desk = wiring::desk(ledger, policy, shadow, shell.env.drill);
         let walls = Walls::of_host(&known.state);
-        Ok(Self { known, config, desk, workshop, walls })
+        Ok(Self { known, config, own, desk, workshop, walls })
     }
 
     /// Carries a run on, and says where it stands.
     pub(crate) fn carry_on(&self, shell: &Shell, run: &RunId) -> Result<Run, Failure> {
-        self.keep_policy()?;
+        let own = self.desk_of(shell, run)?;
+        let desk = own.as_ref().unwrap_or(&self.desk);
+        keep_policy(desk)?;
         let started = wiring::monotonic();
         let monotonic_ms = move || {
             u64::try_from(wiring::monotonic().saturating_duration_since(started).as_millis())
@@ -80,7 +91,7 @@ impl Bench {
         };
         let environment = shell.env.picked(self.config.checks.iter().flat_map(|check| &check.env));
         let drive = Drive {
-            desk: &self.desk,
+            desk,
             repo: &self.known.repo,
             config: &self.config,
             workshop: &self.workshop,
@@ -92,22 +103,95 @@ impl Bench {
             environment: &environment,
             incoming: self.known.state.incoming(run),
         };
-        drive.carry_on(run)
+        let state = drive.carry_on(run);
+        // However it went: what was judged beside it is written down last, and changes nothing of it.
+        if let Some(shadow) = &desk.shadow {
+            shadow.record(&desk.ledger);
+        }
+        state
     }
 }
 
-impl Bench {
-    /// Keeps the bytes of the policy beside the log before anything is decided by it. A run keeps what it began with; the policy may have changed
-    /// since then.
-    fn keep_policy(&self) -> Result<(), Failure> {
-        let bundle = &self.desk.policy.bundle;
-        let store = self.desk.ledger.store();
-        let fault = |error: abide_ledger::StoreError| Failure::of(error.code(), error).exit(Exit::Gate);
-        if store.blob(bundle.digest()).map_err(fault)?.is_some() {
-            return Ok(());
-        }
-        store.put_blobs(vec![Blob::new("bundle", bundle.to_bytes().to_vec())]).map_err(fault)
+/// The policy in the shadow, if there is one. What is wrong with it is told where it is asked for, and never here.
+fn shadow(ledger: &Arc<Ledger>, repository: &Files, config: &Config, run: &Files) -> Option<Arc<Shadow>> {
+    let started = candidate::last(ledger).ok()??;
+    if started.stopped.is_some() {
+        return None;
     }
+    let digest = started.record.candidate;
+    let (log, named) = (Arc::clone(ledger), digest.clone());
+    let around = Around { repository: repository.clone(), config: config.clone(), run: run.clone() };
+    let load = move || {
+        let policy = Candidate::read(&log, &named)?.policy(&log, &around)?;
+        Ok(policy.bundle)
+    };
+    Some(Arc::new(Shadow::new(digest, load)))
+}
+
+impl Bench {
+    /// The desk of a run that began with a layer of its own; none where the common one serves.
+    fn desk_of(&self, shell: &Shell, run: &RunId) -> Result<Option<Desk>, Failure> {
+        let state = drive::fold(run, &self.desk.history(run)?)?;
+        let layer = match layers::run::of(&self.desk.ledger, &state.started) {
+            Ok(layer) => layer,
+            // A halted run wants nothing but the way back, which no layer closes.
+            Err(_) if state.halted => return Ok(None),
+            Err(failure) => return Err(failure),
+        };
+        if layer.is_empty() {
+            return Ok(None);
+        }
+        let ledger = Arc::clone(&self.desk.ledger);
+        match self.tightened(&layer) {
+            Ok(policy) => {
+                let shadow = shadow(&ledger, &self.own, &self.config, &layer);
+                Ok(Some(wiring::desk(ledger, policy, shadow, shell.env.drill)))
+            }
+            Err(_) if state.halted => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The policy in force with the layer of a run.
+    fn tightened(&self, layer: &Files) -> Result<Policy, Failure> {
+        Policy::in_force(&self.desk.ledger, &self.own, &self.config, layer)
+    }
+
+    /// Reads the layer of a run that is about to start, and refuses what would not tighten: the person who typed it is still there.
+    fn layer(&self, file: &Path) -> Result<(Files, Policy), Failure> {
+        let layer = layers::run::read(file)?;
+        let unfit = |what: String| {
+            Failure::new("AB0184", what)
+                .help("nothing was recorded; ab explain layers says what a run may bring")
+                .exit(Exit::Usage)
+        };
+        let policy = self.tightened(&layer).map_err(|failure| {
+            unfit(format!("the policy does not load with `{}`: {}", file.display(), failure.what))
+        })?;
+        let run = Source::Layer(Layer::Run);
+        let idle = looser::all(policy.bundle.data(), &policy.tightened, self.config.safety_level);
+        match idle.iter().find(|loose| loose.source == run) {
+            Some(loose) => Err(Failure::new(loose.code, format!("`{}` {}", loose.key, loose.why))
+                .help(format!("mend {}; nothing was recorded", file.display()))
+                .exit(Exit::Usage)),
+            None if policy.degraded.is_some() && self.desk.policy.degraded.is_none() => {
+                Err(unfit(format!("the policy does not load with `{}`", file.display())))
+            }
+            None => Ok((layer, policy)),
+        }
+    }
+}
+
+/// Keeps the bytes of the policy beside the log before anything is decided by it. A run keeps what it began with; the policy may have changed
+/// since then.
+fn keep_policy(desk: &Desk) -> Result<(), Failure> {
+    let bundle = &desk.policy.bundle;
+    let store = desk.ledger.store();
+    let fault = |error: abide_ledger::StoreError| Failure::of(error.code(), error).exit(Exit::Gate);
+    if store.blob(bundle.digest()).map_err(fault)?.is_some() {
+        return Ok(());
+    }
+    store.put_blobs(vec![Blob::new("bundle", bundle.to_bytes().to_vec())]).map_err(fault)
 }
 
 pub(crate) fn run(shell: &Shell, args: &RunArgs) -> Result<Exit, Failure> {
@@ -131,6 +215,7 @@ pub(crate) fn run(shell: &Shell, args: &RunArgs) -> Result<Exit, Failure> {
         usd: args.usd,
         mode: args.mode,
         reason: args.reason.clone(),
+        layer: args.tighten.as_deref().map(|file| bench.layer(file)).transpose()?,
     };
     start(shell, &bench, (&text, &plan.title), &terms, None)
 }
@@ -138,6 +223,7 @@ pub(crate) fn run(shell: &Shell, args: &RunArgs) -> Result<Exit, Failure> {
 pub(crate) fn propose(shell: &Shell, args: &ProposeArgs) -> Result<Exit, Failure> {
     let bench = Bench::open(shell, args.at.repo.as_deref())?;
     let by = args.by.clone().unwrap_or_else(|| shell.env.actor.clone());
+    let layer = args.tighten.as_deref().map(|file| bench.layer(file)).transpose()?;
     let run = new_run(&bench)?;
     let incoming = bench.known.state.incoming(&run);
     let from = args.from.as_deref().unwrap_or_else(|| bench.known.repo.git_dir());
@@ -165,6 +251,7 @@ pub(crate) fn propose(shell: &Shell, args: &ProposeArgs) -> Result<Exit, Failure
         usd: None,
         mode: args.mode,
         reason: args.reason.clone(),
+        layer,
     };
     start(shell, &bench, (&text, &title), &terms, Some(run))
 }
@@ -177,6 +264,8 @@ struct Terms {
     usd: Option<Dollars>,
     mode: Mode,
     reason: Option<String>,
+    /// The layer of this run alone, and the policy with it.
+    layer: Option<(Files, Policy)>,
 }
 
 fn new_run(bench: &Bench) -> Result<RunId, Failure> {
@@ -203,7 +292,10 @@ fn start(
         shell.printer.talk(&format!("{} {gap}", shell.printer.paint(Tone::Wait, "!")));
     }
     let goal = Payload::bytes("goal", text.as_bytes().to_vec());
-    let bundle = Payload::bytes("bundle", bench.desk.policy.bundle.to_bytes().to_vec());
+    let policy = terms.layer.as_ref().map_or(&bench.desk.policy, |(_, policy)| policy);
+    let bundle = Payload::bytes("bundle", policy.bundle.to_bytes().to_vec());
+    let layer = terms.layer.as_ref().map(|(files, _)| layers::run::stored(files)).transpose()?;
+    let layer = layer.map(|bytes| Payload::bytes("run-layer", bytes));
     let reason = terms.reason.clone().unwrap_or_else(|| {
         terms.ticket.as_ref().map_or_else(|| title.to_owned(), |ticket| format!("ticket {ticket}: {title}"))
     });
@@ -224,8 +316,10 @@ fn start(
         reason,
         budget: caps(config, terms),
         deploys_to: config.deploy.as_ref().map(|deploy| deploy.environment.clone()),
+        tighten: layer.as_ref().map(|layer| layer.digest.clone()),
     };
-    bench.desk.record(Some(&run), &Body::RunStarted(started), vec![goal, bundle])?;
+    let payloads = [goal, bundle].into_iter().chain(layer).collect();
+    bench.desk.record(Some(&run), &Body::RunStarted(started), payloads)?;
     let state = bench.carry_on(shell, &run)?;
     Ok(conclude(shell, &bench.desk, &state))
 }

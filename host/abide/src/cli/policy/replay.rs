@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use abide_core::id::Oid;
 use abide_core::input::{SafetyLevel, SafetyMode};
 use abide_core::safe_text;
+use abide_gate::source::Added;
 use clap::Args as ClapArgs;
 
 use super::{Files, Which, level};
@@ -67,11 +68,13 @@ pub(crate) fn run(shell: &Shell, args: &ReplayArgs) -> Result<Exit, Failure> {
     }
     let before = match &args.against {
         Some(word) if word.as_os_str() == SHIPPED => {
-            let files = Files { added: BTreeMap::new(), ..Files::open(shell, &args.which)? };
+            let opened = Files::open(shell, &args.which)?;
+            let added = Added { repository: BTreeMap::new(), ..opened.added.clone() };
+            let files = Files { added, ..opened };
             Some(self::over(shell, args, &args.which, &files)?)
         }
         Some(folder) => {
-            let which = Which { repo: args.which.repo.clone(), dir: Some(folder.clone()) };
+            let which = Which { repo: args.which.repo.clone(), dir: Some(folder.clone()), layer: None };
             Some(self::policy(shell, args, &which)?)
         }
         None => None,

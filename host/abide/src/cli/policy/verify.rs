@@ -16,6 +16,7 @@ use crate::bundles::signatures::{BYTES_MAX, Signatures, Standing};
 use crate::bundles::signers::{Signers, SignersError};
 use crate::cli::printer::Tone;
 use crate::home::Home;
+use crate::layers::organisation::Activations;
 use crate::report::{Exit, Failure};
 use crate::wiring::SystemClock;
 
@@ -73,13 +74,18 @@ impl Looked {
         };
         let parsed = if signatures.is_empty() { Signatures::empty() } else { sign::parse(&signatures)? };
         let signers = Signers::open(&Home::of(&shell.env)?.signers());
-        let in_force = in_force(shell, given.repo.as_deref())?;
+        let in_force = in_force(shell, given.repo.as_deref(), contents.manifest.layer().is_some())?;
         let judgement = Judgement::of(&contents, &parsed, signers.as_ref(), &in_force, SystemClock.now());
         Ok(Self { packed, contents, signatures, signers, in_force, judgement })
     }
 }
 
-fn in_force(shell: &Shell, repo: Option<&Path>) -> Result<InForce, Failure> {
+/// What stands where the bundle would: the whole policy, or the layer.
+fn in_force(shell: &Shell, repo: Option<&Path>, is_layer: bool) -> Result<InForce, Failure> {
+    if is_layer {
+        let found = with_log(shell, repo, |ledger| Activations::of(ledger)?.in_force())?;
+        return found.map_or_else(InForce::no_layer, Ok);
+    }
     let found = with_log(shell, repo, |ledger| Ok(Generations::of(ledger)?.in_force()))?;
     Ok(found.unwrap_or_else(InForce::built_in))
 }
@@ -117,7 +123,11 @@ fn tell(shell: &Shell, file: &Path, looked: &Looked) {
     let files = contents.policy.files.len();
     row("bundle", &format!("{} ({} bytes, {files} files)", file.display(), looked.packed.len()));
     row("digest", contents.archive.as_str());
+    if let Some(layer) = contents.manifest.layer() {
+        row("layer", &format!("{layer}: it only tightens, and stands beside the whole policy"));
+    }
     let before = match looked.in_force.version {
+        0 if contents.manifest.layer().is_some() => "no layer".to_owned(),
         0 => "the built-in policy".to_owned(),
         version => format!("version {version}"),
     };
@@ -222,7 +232,7 @@ pub(super) fn data(looked: &Looked) -> Value {
         "accepted": judgement.refusals.is_empty(),
         "digest": contents.archive, "bytes": looked.packed.len(),
         "version": contents.manifest.version(), "revision": contents.manifest.revision,
-        "roots": contents.manifest.roots, "bundle": contents.policy.bundle, "hard": contents.policy.hard,
+        "roots": contents.manifest.roots, "layer": contents.manifest.layer(), "bundle": contents.policy.bundle, "hard": contents.policy.hard,
         "files": files.map(|(path, bytes)| json!({ "path": path, "digest": Digest::of(bytes) })).collect::<Vec<_>>(),
         "in_force": { "version": looked.in_force.version, "digest": looked.in_force.archive },
         "signatures": signed.collect::<Vec<_>>(), "quorum": needs.collect::<Vec<_>>(), "opa": opa,
