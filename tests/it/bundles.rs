@@ -439,7 +439,7 @@ fn two_that_are_put_in_force_at_once_leave_the_newer_one() {
 }
 
 /// Changes one byte of `bytes` wherever they lie below `folder`.
-fn damage(folder: &Path, bytes: &[u8]) {
+pub(super) fn damage(folder: &Path, bytes: &[u8]) {
     let needle = &bytes[100..140];
     let mut found = 0;
     for entry in fs::read_dir(folder).unwrap() {

@@ -56,7 +56,7 @@ impl Parts {
     }
 }
 
-/// The files as a bundle has them: the document as JSON, pages for people left behind.
+/// The files as a bundle has them: the document as JSON, tests and pages for people left behind.
 fn spelled(files: &Files) -> Result<Files, ContentsError> {
     let mut spelled = Files::new();
     for (path, bytes) in files {
@@ -77,11 +77,13 @@ fn spelled(files: &Files) -> Result<Files, ContentsError> {
             return Err(refused(format!("`{path}` is made by the host: give the file another name")));
         } else if path == "main.rego" {
             return Err(refused("it has a `main.rego`, so it is a whole policy: leave `--layer` out"));
-        } else if is(path, ".rego") && !path.starts_with(source::INVARIANTS) || is(path, "_cases.yaml") {
+        } else if is(path, "_test.rego") || is(path, "_cases.yaml") || is(path, ".md") {
+            // They stay where the layer is written: a test asks for whole decisions, so it cannot stand below `abide.layers`.
+        } else if is(path, ".rego") && !path.starts_with(source::INVARIANTS) {
             spelled.insert(path.clone(), bytes.clone());
-        } else if !is(path, ".md") {
+        } else {
             return Err(refused(format!(
-                "`{path}` does not belong in it: a layer has `*.rego`, `*_cases.yaml` and one `tighten.yaml`; data and invariants belong to a whole policy"
+                "`{path}` does not belong in it: a layer has `*.rego` and one `tighten.yaml`; data and invariants belong to a whole policy"
             )));
         }
     }
@@ -108,7 +110,7 @@ fn packages(files: &Files) -> Result<BTreeMap<String, Vec<String>>, ContentsErro
         if !inside {
             let own = path.strip_prefix(LAYER.folder()).unwrap_or(path);
             let why = format!(
-                "`{own}` is in package `{}`; those of a layer are `abide.layers.organisation` and `abide.layers.organisation_NAME`, tests too",
+                "`{own}` is in package `{}`; those of a layer are `abide.layers.organisation` and `abide.layers.organisation_NAME`",
                 package.join(".")
             );
             return Err(refused(why));

@@ -192,7 +192,9 @@ impl Files {
         files: source::Files,
         (folder, shown): (PathBuf, String),
     ) -> Result<Self, Failure> {
-        let base = below(shell, which.repo.as_deref())?.0.files;
+        // The layer in force is what this one takes the place of: it need not be readable.
+        let base = with_log(shell, which.repo.as_deref(), |ledger| Generations::of(ledger)?.current())?;
+        let base = base.unwrap_or_else(Base::built_in).files;
         let added = Added { organisation: files, ..Added::default() };
         Ok(Self { base, added, folder, shown, is_layer: true, stands_for: Layer::Organisation })
     }

@@ -346,9 +346,8 @@ fn tell(
         if names.len() > list.len() {
             list.push("…");
         }
-        printer.line(
-            format!("{:<27} {:<11} {from:<19} {}", "+ rules", names.len(), list.join(", ")).trim_end(),
-        );
+        printer
+            .line(format!("{:<27} {:<11} {from:<19} {}", "+ rules", names.len(), list.join(", ")).trim_end());
     }
 }
 
