@@ -266,7 +266,7 @@ fn a_candidate_whose_files_are_damaged_is_told_and_nothing_else() {
     let module =
         rule(&format!("input.run.profile == \"{}\"", "nobody has a profile of this name ".repeat(8)), "deny");
     start(&world, &candidate(&world, "damaged", &module));
-    super::bundles::damage(&world.home().join("world/ledger"), module[200..].as_bytes());
+    super::bundles::damage(&world.home().join("world/ledger"), &module.as_bytes()[200..]);
     world.ab(&["run", "--ticket", TICKET]).exits(0).says("1 merged");
     let said = report(&world);
     assert_eq!(said["judged"], 0);

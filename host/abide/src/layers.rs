@@ -12,6 +12,7 @@ pub(crate) mod run;
 pub(crate) mod tighten;
 
 use abide_core::facts::config::{GlobsConfig, MeasureConfig};
+use abide_core::risk::RiskConfig;
 use abide_gate::source::{Added, Files, Layer};
 
 use crate::config::Config;
@@ -100,8 +101,26 @@ impl Composed {
             for (what, globs) in [("never_touch", &document.never_touch), ("review", &document.review)] {
                 if !globs.is_empty() {
                     let about = format!("`{what}` of {}", source.name());
-                    measure.zones.insert(source.zone(what), GlobsConfig { about, globs: globs.clone() });
+                    let none = || GlobsConfig { about, globs: Vec::new() };
+                    // A zone of this name in the policy below keeps what it has.
+                    measure
+                        .zones
+                        .entry(source.zone(what))
+                        .or_insert_with(none)
+                        .globs
+                        .extend(globs.iter().cloned());
                 }
+            }
+        }
+    }
+}
+
+impl Composed {
+    /// A place of a layer says by itself what follows from touching it: it adds nothing to the score of a change.
+    pub(crate) fn weighed(&self, risk: &mut RiskConfig) {
+        for Tightened { source, .. } in &self.tightened {
+            for what in ["never_touch", "review"] {
+                risk.weights.zones.entry(source.zone(what)).or_insert(0);
             }
         }
     }

@@ -119,8 +119,9 @@ impl Policy {
         }
         let meter =
             Meter::compile(&measure).map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
-        let risk =
+        let mut risk =
             RiskConfig::from_data(data).map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
+        composed.weighed(&mut risk);
         Ok(Self {
             meter,
             measure,

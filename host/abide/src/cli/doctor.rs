@@ -1,5 +1,6 @@
 //! `ab doctor`: which walls stand, and how far autonomy may go with them.
 
+use abide_core::event::PolicySignature;
 use abide_effects::forge::Note;
 use serde_json::json;
 
@@ -78,6 +79,7 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
     shell.printer.data(&json!({
         "walls": walls, "single_user": bench.walls.single_user(), "level_max": level, "bundle": bundle.digest(),
         "policy_version": bench.desk.policy.record.as_ref().map_or(0, |record| record.version.0),
+        "organisation_version": bench.desk.policy.organisation.as_ref().map_or(0, |record| record.version.0),
         "policy_degraded": bench.desk.policy.degraded, "workers": workers, "log_size": size,
         "not_in_force": not_in_force,
     }));
@@ -86,13 +88,19 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
 
 /// Where the policy comes from.
 fn origin(policy: &Policy) -> String {
-    policy.record.as_ref().map_or_else(
+    let people = |signed: &[PolicySignature]| {
+        signed.iter().map(|one| one.person.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let base = policy.record.as_ref().map_or_else(
         || "built in".to_owned(),
-        |record| {
-            let people: Vec<&str> = record.signed.iter().map(|one| one.person.as_str()).collect();
-            format!("version {} signed by {}", record.version.0, people.join(", "))
-        },
-    )
+        |record| format!("version {} signed by {}", record.version.0, people(&record.signed)),
+    );
+    match &policy.organisation {
+        Some(layer) => {
+            format!("{base}; organisation v{} signed by {}", layer.version.0, people(&layer.signed))
+        }
+        None => base,
+    }
 }
 
 fn note_text(note: &Note) -> String {
