@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use abide_tests::gate::shipped_files;
 use abide_tests::world::{AB_YML, Said, World};
 use serde_json::Value as Json;
 
@@ -386,6 +387,35 @@ fn a_run_whose_layer_is_damaged_is_decided_no_more() {
     house.0.ab(&["kill", "--reason", "it is damaged"]).exits(0);
     house.0.ab(&["resume", "--reason", "go on"]).exits(0);
     house.edits("docs/other.md").exits(0);
+}
+
+#[test]
+fn an_older_document_that_keeps_serving_is_measured_by_as_before() {
+    let house = House::new();
+    let world = &house.0;
+    let whole = world.beside("whole");
+    for (path, bytes) in shipped_files() {
+        let file = whole.join(&path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let said =
+            String::from_utf8(bytes).unwrap().replace("on_broken_policy: deny", "on_broken_policy: previous");
+        fs::write(file, said).unwrap();
+    }
+    let bundle = world.beside("whole.tar.gz");
+    world.ab(&["policy", "bundle", "--dir", text(&whole), "-o", text(&bundle), "--version", "1"]).exits(0);
+    for key in ["rules/alice", "hard/bob", "hard/carol"] {
+        world.ab(&["policy", "sign", text(&bundle), "--key", key]).exits(0);
+    }
+    house.activate(&bundle).exits(0);
+    house.put(1, &[("house.rego", &RULE.replace("\"review\"", "\"warn\""))]);
+    house.tightens("never_touch: [\"secrets/**\"]\ncaps: {files_max: 20}\n");
+    house.edits("docs/fine.md").exits(0);
+    // The document of the last decision keeps serving where the newer one is broken, with the places that it has measured.
+    house.tightens("never_tuch: []\n");
+    house.edits("secrets/note.md").exits(3).says("layer-never-touch").says("AB0262");
+    let said = world.ab(&["--json", "policy", "show", "--effective"]).exits(0).json();
+    assert_eq!(value(&said, "caps.files_max")["value"], 20);
+    world.ab(&["verify"]).exits(0).says("accepted");
 }
 
 #[test]

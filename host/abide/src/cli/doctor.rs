@@ -12,6 +12,7 @@ use crate::embedded;
 use crate::in_force;
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
+use crate::shadow::candidate;
 
 pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
     let bench = Bench::open(shell, args.repo.as_deref())?;
@@ -22,18 +23,7 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
     let bundle = &bench.desk.policy.bundle;
     let workers: Vec<_> = embedded::WORKERS.iter().map(|(name, _)| name.trim_end_matches(".wasm")).collect();
     let size = bench.desk.ledger.size().map_err(|error| Failure::of(error.code(), error))?;
-    shell.printer.line(&format!(
-        "{:<14} {} bundle {} ({} modules), {}",
-        "policy",
-        shell.printer.paint(Tone::Good, "✓"),
-        bundle.digest().short(),
-        bundle.modules().len(),
-        origin(&bench.desk.policy)
-    ));
-    if let Some(why) = &bench.desk.policy.degraded {
-        let mark = shell.printer.paint(Tone::Bad, "!");
-        shell.printer.line(&format!("{:<14} {mark} {why} → ab explain AB0262", "policy"));
-    }
+    policy(shell, &bench)?;
     shell.printer.line(&format!(
         "{:<14} {} {}",
         "workers",
@@ -84,6 +74,32 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
         "not_in_force": not_in_force,
     }));
     Ok(Exit::Done)
+}
+
+/// What judges, and what judges beside it.
+fn policy(shell: &Shell, bench: &Bench) -> Result<(), Failure> {
+    let bundle = &bench.desk.policy.bundle;
+    shell.printer.line(&format!(
+        "{:<14} {} bundle {} ({} modules), {}",
+        "policy",
+        shell.printer.paint(Tone::Good, "✓"),
+        bundle.digest().short(),
+        bundle.modules().len(),
+        origin(&bench.desk.policy)
+    ));
+    if let Some(started) = candidate::last(&bench.desk.ledger)?.filter(|started| started.stopped.is_none()) {
+        let mark = shell.printer.paint(Tone::Wait, "–");
+        let name = abide_core::safe_text::line(&started.record.name);
+        shell.printer.line(&format!(
+            "{:<14} {mark} `{name}` judges beside it; nothing follows: ab policy shadow",
+            "shadow"
+        ));
+    }
+    if let Some(why) = &bench.desk.policy.degraded {
+        let mark = shell.printer.paint(Tone::Bad, "!");
+        shell.printer.line(&format!("{:<14} {mark} {why} → ab explain AB0262", "policy"));
+    }
+    Ok(())
 }
 
 /// Where the policy comes from.

@@ -5,8 +5,9 @@
     reason = "picks a few events out of many; the spine matches all of them"
 )]
 
+mod layered;
+
 use std::path::Path;
-use std::sync::Arc;
 
 use abide_core::event::{Body, Caps, Count, RunStarted};
 use abide_core::id::{Oid, RunId};
@@ -15,8 +16,8 @@ use abide_core::plan::{Plan, TICKET_BYTES_MAX};
 use abide_core::spine::{Deployment, Run};
 use abide_effects::forge::Scratch;
 use abide_effects::process::{Containment, Host};
-use abide_gate::source::{Files, Layer};
-use abide_ledger::{Blob, Ledger};
+use abide_gate::source::Files;
+use abide_ledger::Blob;
 use serde_json::json;
 
 use super::Shell;
@@ -25,14 +26,12 @@ use super::printer::Tone;
 use crate::config::Config;
 use crate::config::quantity::{Dollars, Quantity};
 use crate::desk::{Desk, Payload};
-use crate::drive::{self, Drive, offer};
+use crate::drive::{Drive, offer};
 use crate::in_force;
-use crate::layers::{self, Source, looser};
+use crate::layers;
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
 use crate::repository::{self, Known};
-use crate::shadow::Shadow;
-use crate::shadow::candidate::{self, Around, Candidate};
 use crate::story::Story;
 use crate::walls::Walls;
 use crate::wiring;
@@ -68,7 +67,7 @@ impl Bench {
             shell.printer.talk(&format!("{mark} an older policy is in force [AB0262]: {why}"));
         }
         let workshop = Workshop::shipped(policy.engine.clone(), &known.state);
-        let shadow = shadow(&ledger, &own, &config, &Files::new());
+        let shadow = layered::shadow(&ledger, &own, &config, &Files::new());
         let desk = wiring::desk(ledger, policy, shadow, shell.env.drill);
         let walls = Walls::of_host(&known.state);
         Ok(Self { known, config, own, desk, workshop, walls })
@@ -109,76 +108,6 @@ impl Bench {
             shadow.record(&desk.ledger);
         }
         state
-    }
-}
-
-/// The policy in the shadow, if there is one. What is wrong with it is told where it is asked for, and never here.
-fn shadow(ledger: &Arc<Ledger>, repository: &Files, config: &Config, run: &Files) -> Option<Arc<Shadow>> {
-    let started = candidate::last(ledger).ok()??;
-    if started.stopped.is_some() {
-        return None;
-    }
-    let digest = started.record.candidate;
-    let (log, named) = (Arc::clone(ledger), digest.clone());
-    let around = Around { repository: repository.clone(), config: config.clone(), run: run.clone() };
-    let load = move || {
-        let policy = Candidate::read(&log, &named)?.policy(&log, &around)?;
-        Ok(policy.bundle)
-    };
-    Some(Arc::new(Shadow::new(digest, load)))
-}
-
-impl Bench {
-    /// The desk of a run that began with a layer of its own; none where the common one serves.
-    fn desk_of(&self, shell: &Shell, run: &RunId) -> Result<Option<Desk>, Failure> {
-        let state = drive::fold(run, &self.desk.history(run)?)?;
-        let layer = match layers::run::of(&self.desk.ledger, &state.started) {
-            Ok(layer) => layer,
-            // A halted run wants nothing but the way back, which no layer closes.
-            Err(_) if state.halted => return Ok(None),
-            Err(failure) => return Err(failure),
-        };
-        if layer.is_empty() {
-            return Ok(None);
-        }
-        let ledger = Arc::clone(&self.desk.ledger);
-        match self.tightened(&layer) {
-            Ok(policy) => {
-                let shadow = shadow(&ledger, &self.own, &self.config, &layer);
-                Ok(Some(wiring::desk(ledger, policy, shadow, shell.env.drill)))
-            }
-            Err(_) if state.halted => Ok(None),
-            Err(failure) => Err(failure),
-        }
-    }
-
-    /// The policy in force with the layer of a run.
-    fn tightened(&self, layer: &Files) -> Result<Policy, Failure> {
-        Policy::in_force(&self.desk.ledger, &self.own, &self.config, layer)
-    }
-
-    /// Reads the layer of a run that is about to start, and refuses what would not tighten: the person who typed it is still there.
-    fn layer(&self, file: &Path) -> Result<(Files, Policy), Failure> {
-        let layer = layers::run::read(file)?;
-        let unfit = |what: String| {
-            Failure::new("AB0184", what)
-                .help("nothing was recorded; ab explain layers says what a run may bring")
-                .exit(Exit::Usage)
-        };
-        let policy = self.tightened(&layer).map_err(|failure| {
-            unfit(format!("the policy does not load with `{}`: {}", file.display(), failure.what))
-        })?;
-        let run = Source::Layer(Layer::Run);
-        let idle = looser::all(policy.bundle.data(), &policy.tightened, self.config.safety_level);
-        match idle.iter().find(|loose| loose.source == run) {
-            Some(loose) => Err(Failure::new(loose.code, format!("`{}` {}", loose.key, loose.why))
-                .help(format!("mend {}; nothing was recorded", file.display()))
-                .exit(Exit::Usage)),
-            None if policy.degraded.is_some() && self.desk.policy.degraded.is_none() => {
-                Err(unfit(format!("the policy does not load with `{}`", file.display())))
-            }
-            None => Ok((layer, policy)),
-        }
     }
 }
 

@@ -3,14 +3,12 @@
 mod again;
 mod recorded;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
 use abide_core::id::Oid;
 use abide_core::input::{SafetyLevel, SafetyMode};
 use abide_core::safe_text;
-use abide_gate::source::Added;
 use clap::Args as ClapArgs;
 
 use super::{Files, Which, level};
@@ -69,7 +67,8 @@ pub(crate) fn run(shell: &Shell, args: &ReplayArgs) -> Result<Exit, Failure> {
     let before = match &args.against {
         Some(word) if word.as_os_str() == SHIPPED => {
             let opened = Files::open(shell, &args.which)?;
-            let added = Added { repository: BTreeMap::new(), ..opened.added.clone() };
+            let mut added = opened.added.clone();
+            added.of_mut(opened.stands_for).clear();
             let files = Files { added, ..opened };
             Some(self::over(shell, args, &args.which, &files)?)
         }

@@ -8,10 +8,10 @@ use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
 use super::bundle::{self, brief};
-use super::{Shell, sign, with_log};
+use super::{Files, Shell, Which, sign, with_log};
 use crate::bundles::Contents;
 use crate::bundles::active::Generations;
-use crate::bundles::judgement::{Difference, InForce, Judgement, short};
+use crate::bundles::judgement::{Difference, InForce, Judgement, Refusal, short};
 use crate::bundles::signatures::{BYTES_MAX, Signatures, Standing};
 use crate::bundles::signers::{Signers, SignersError};
 use crate::cli::printer::Tone;
@@ -75,9 +75,20 @@ impl Looked {
         let parsed = if signatures.is_empty() { Signatures::empty() } else { sign::parse(&signatures)? };
         let signers = Signers::open(&Home::of(&shell.env)?.signers());
         let in_force = in_force(shell, given.repo.as_deref(), contents.manifest.layer().is_some())?;
-        let judgement = Judgement::of(&contents, &parsed, signers.as_ref(), &in_force, SystemClock.now());
+        let mut judgement = Judgement::of(&contents, &parsed, signers.as_ref(), &in_force, SystemClock.now());
+        if contents.manifest.layer().is_some() {
+            judgement.refusals.extend(unfit(shell, given)?);
+        }
         Ok(Self { packed, contents, signatures, signers, in_force, judgement })
     }
+}
+
+/// Why a layer does not load over the policy in force. A whole policy was loaded when it was read.
+fn unfit(shell: &Shell, given: &Given) -> Result<Option<Refusal>, Failure> {
+    let which = Which { repo: given.repo.clone(), dir: Some(given.file.clone()), layer: None };
+    let files = Files::open(shell, &which)?;
+    let why = |failure: Failure| Refusal { code: failure.code, why: failure.what.clone() };
+    Ok(files.policy(None).err().map(why))
 }
 
 /// What stands where the bundle would: the whole policy, or the layer.
