@@ -7,3 +7,5 @@ mod house;
 mod in_force;
 mod proofs;
 mod signing;
+
+pub(crate) use broken::damage;

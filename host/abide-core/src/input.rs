@@ -65,6 +65,17 @@ pub enum SafetyLevel {
     Low,
 }
 
+impl SafetyLevel {
+    /// As it is written in the input.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+        }
+    }
+}
+
 /// The run that asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

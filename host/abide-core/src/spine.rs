@@ -285,6 +285,10 @@ impl Run {
             | Body::Frozen { .. }
             | Body::RefAccepted { .. }
             | Body::PolicyActivated(_)
+            | Body::LayerActivated(_)
+            | Body::ShadowStarted(_)
+            | Body::ShadowJudged(_)
+            | Body::ShadowStopped { .. }
             // A halted run stays halted: its plans belong to an epoch that is over. `resume` opens the way for new runs.
             | Body::Resumed { .. }
             | Body::Unfrozen { .. } => {}

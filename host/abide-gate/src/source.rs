@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json};
 
-pub use crate::engine::LAYERS;
 use crate::engine::{Bundle, BundleError};
+pub use crate::engine::{LAYERS, Layer};
 
 /// The parts of a policy folder.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,38 +105,78 @@ pub fn assemble(files: &BTreeMap<String, Vec<u8>>) -> Result<Bundle, BundleError
     Bundle::load(sources.modules, sources.data)
 }
 
-/// Builds the bundle of the shipped folder with what a repository adds on top. What it adds can only tighten: its modules are in packages
-/// `abide.layers.NAME`, of which only `findings` is read, and it brings no data.
-pub fn assemble_layered(
-    shipped: &BTreeMap<String, Vec<u8>>,
-    added: &BTreeMap<String, Vec<u8>>,
-) -> Result<Bundle, BundleError> {
-    let sources = sort_layered(shipped, added)?;
+/// Files by path.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// What the layers add to a policy: files by path below the folder of each. What they add can only tighten: modules in packages
+/// `abide.layers.NAME`, of which only `findings` is read, and no data.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Added {
+    /// What the organisation adds.
+    pub organisation: Files,
+    /// What the repository adds.
+    pub repository: Files,
+    /// What the run adds.
+    pub run: Files,
+}
+
+impl Added {
+    /// What a repository adds, where nobody else does.
+    pub fn of_repository(files: Files) -> Self {
+        Self { repository: files, ..Self::default() }
+    }
+
+    /// What `layer` adds.
+    pub fn of(&self, layer: Layer) -> &Files {
+        match layer {
+            Layer::Organisation => &self.organisation,
+            Layer::Repository => &self.repository,
+            Layer::Run => &self.run,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn of_mut(&mut self, layer: Layer) -> &mut Files {
+        match layer {
+            Layer::Organisation => &mut self.organisation,
+            Layer::Repository => &mut self.repository,
+            Layer::Run => &mut self.run,
+        }
+    }
+}
+
+/// Builds the bundle of a policy with what layers add on top.
+pub fn assemble_layered(base: &Files, added: &Added) -> Result<Bundle, BundleError> {
+    let sources = sort_layered(base, added)?;
     Bundle::load(sources.modules, sources.data)
 }
 
 /// The same, sorted and not built: what is added stands below `layers/`, its tests too.
-pub fn sort_layered(
-    shipped: &BTreeMap<String, Vec<u8>>,
-    added: &BTreeMap<String, Vec<u8>>,
-) -> Result<Sources, BundleError> {
-    whole(gather_layered(shipped, added))
+pub fn sort_layered(base: &Files, added: &Added) -> Result<Sources, BundleError> {
+    whole(gather_layered(base, added))
 }
 
 /// The same, going on after a file that cannot be used.
-pub fn gather_layered(
-    shipped: &BTreeMap<String, Vec<u8>>,
-    added: &BTreeMap<String, Vec<u8>>,
-) -> (Sources, Vec<BundleError>) {
-    let (mut sources, mut faults) = gather(shipped);
-    for (path, bytes) in added {
-        faults.extend(place_layer(path, bytes, &mut sources).err());
+pub fn gather_layered(base: &Files, added: &Added) -> (Sources, Vec<BundleError>) {
+    let (mut sources, mut faults) = gather(base);
+    for layer in Layer::ALL {
+        for (path, bytes) in added.of(layer) {
+            faults.extend(place_layer(layer, path, bytes, &mut sources).err());
+        }
     }
     (sources, faults)
 }
 
-fn place_layer(path: &str, bytes: &[u8], sources: &mut Sources) -> Result<(), BundleError> {
-    let inner = format!("{LAYERS}{path}");
+fn place_layer(layer: Layer, path: &str, bytes: &[u8], sources: &mut Sources) -> Result<(), BundleError> {
+    let inner = format!("{}{path}", layer.folder());
+    if let Some(other) = Layer::of(&inner).filter(|other| *other != layer) {
+        let why = format!(
+            "`{}/` is where {} stands: a repository puts its files elsewhere",
+            other.name(),
+            other.told()
+        );
+        return Err(refused(&inner, &why));
+    }
     if sources.modules.contains_key(&inner) || sources.tests.contains_key(&inner) {
         return Err(refused(
             &inner,
@@ -144,18 +184,18 @@ fn place_layer(path: &str, bytes: &[u8], sources: &mut Sources) -> Result<(), Bu
         ));
     }
     let text = || text_of(&inner, bytes);
-    if is_invariant(path) {
+    if is_invariant(path) && layer == Layer::Repository {
         sources.invariants.insert(inner.clone(), text()?);
     } else if path.strip_suffix("_test.rego").is_some() {
-        sources.tests.insert(format!("{LAYERS}{path}"), text()?);
+        sources.tests.insert(inner.clone(), text()?);
     } else if path.strip_suffix(".rego").is_some() {
-        sources.modules.insert(format!("{LAYERS}{path}"), text()?);
+        sources.modules.insert(inner.clone(), text()?);
     } else if path.strip_suffix("_cases.yaml").is_some() {
-        sources.cases.insert(format!("{LAYERS}{path}"), text()?);
+        sources.cases.insert(inner.clone(), text()?);
     } else if path.strip_suffix(".md").is_none() {
         return Err(refused(
-            &format!("{LAYERS}{path}"),
-            "a repository adds `*.rego`, `*_test.rego`, `*_cases.yaml` and `*.md`; data and schemas are the organisation's",
+            &inner,
+            "a layer adds `*.rego`, `*_test.rego`, `*_cases.yaml`, `*.md` and one `tighten.yaml`; data and schemas belong to the policy below it",
         ));
     }
     Ok(())

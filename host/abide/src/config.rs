@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use abide_core::id::{Environment, RefName, RepoPath};
 use abide_core::input::{SafetyLevel, SafetyMode};
 use abide_effects::deploy::HealthProbe;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use quantity::{Dollars, Duration, Quantity};
 
@@ -146,7 +146,7 @@ fn yes() -> bool {
 }
 
 /// A level of the autonomy scale.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 pub(crate) enum Level {
     /// Manual.
     A0,
@@ -451,7 +451,7 @@ fn probe(raw: RawProbe) -> Result<HealthProbe, ConfigError> {
 
 /// Byte offset of a line and column, both counted from 1.
 /// The parser's words without its place, which the frame shows, and without its advice to the programmer who calls it.
-fn words(why: &str) -> String {
+pub(crate) fn words(why: &str) -> String {
     let why = why.strip_prefix("error: ").unwrap_or(why);
     let why = match why.split_once(": ") {
         Some((place, rest)) if place.starts_with("line ") && place.contains(" column ") => rest,

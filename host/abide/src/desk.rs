@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::config::env::{Drill, Moment};
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
+use crate::shadow::Shadow;
 use crate::wiring::{self, SystemClock};
 
 /// The log and the clock: enough to read what happened, and to write down what did.
@@ -37,6 +38,8 @@ pub(crate) struct Desk {
     pub(crate) policy: Policy,
     /// The gate over both.
     pub(crate) gate: Gate,
+    /// A policy that judges beside it, if one was put in the shadow.
+    pub(crate) shadow: Option<Arc<Shadow>>,
 }
 
 impl Deref for Desk {

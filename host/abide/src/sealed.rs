@@ -2,7 +2,6 @@
 //!
 //! What is not trusted is loaded inside the wall before anything of it is read by the interpreter of this process, and judged there.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use abide_gate::{Bundle, BundleText, Judge, NativeJudge, source};
@@ -50,8 +49,8 @@ impl JudgeKind {
     pub(crate) fn admits(
         self,
         env: &Env,
-        base: &BTreeMap<String, Vec<u8>>,
-        added: &BTreeMap<String, Vec<u8>>,
+        base: &source::Files,
+        added: &source::Added,
     ) -> Result<(), Failure> {
         match self {
             Self::Native => Ok(()),

@@ -12,6 +12,7 @@ use crate::desk::{Desk, Log};
 use crate::home::State;
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
+use crate::shadow::{Shadow, Watched};
 
 /// The wall clock of this host.
 #[derive(Debug)]
@@ -39,15 +40,23 @@ pub(crate) fn log(ledger: Arc<Ledger>, drill: Option<Drill>) -> Log {
     Log { ledger, clock: Arc::new(SystemClock), drill }
 }
 
-/// The desk over `ledger` with `policy` in force, judged as the policy says: natively or sealed.
-pub(crate) fn desk(ledger: Arc<Ledger>, policy: Policy, env: &Env) -> Result<Desk, Failure> {
+/// The desk over `ledger` with `policy` in force, judged as the policy says (natively or sealed), and perhaps another one in the shadow.
+pub(crate) fn desk(
+    ledger: Arc<Ledger>,
+    policy: Policy,
+    shadow: Option<Arc<Shadow>>,
+    env: &Env,
+) -> Result<Desk, Failure> {
     let judge = policy.judge.over(env, &policy.bundle)?;
-    let log: Arc<dyn DecisionLog> = Arc::<Ledger>::clone(&ledger);
+    let mut log: Arc<dyn DecisionLog> = Arc::<Ledger>::clone(&ledger);
+    if let Some(shadow) = &shadow {
+        log = Arc::new(Watched { log, shadow: Arc::clone(shadow) });
+    }
     let halt: Arc<dyn Halt> = Arc::<Ledger>::clone(&ledger);
     let reading = self::log(ledger, env.drill);
     let ticking: Arc<dyn Clock> = Arc::<SystemClock>::clone(&reading.clock);
     let gate = Gate::new(judge, log, ticking, halt);
-    Ok(Desk { log: reading, policy, gate })
+    Ok(Desk { log: reading, policy, gate, shadow })
 }
 
 /// `count` random bytes from the system.

@@ -30,6 +30,7 @@ fn started(deploys: bool) -> Event {
         reason: "ticket".to_owned(),
         budget: Caps::default(),
         deploys_to: deploys.then(|| "production".parse().unwrap()),
+        tighten: None,
     }))
 }
 

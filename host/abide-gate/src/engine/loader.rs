@@ -10,13 +10,11 @@ use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value};
 use serde_json::Value as Json;
 
+use crate::engine::layer::Layer;
 use crate::engine::limits::{JudgeLimits, SourceLimits};
 use crate::engine::link::{self, Asked, Plan};
 use crate::engine::supervisor::{Lost, Supervisor};
 use crate::engine::{builtins, inspect};
-
-/// Below which modules of layers stand in a bundle.
-pub const LAYERS: &str = "layers/";
 
 /// A place in a policy file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -384,21 +382,22 @@ fn finish(engine: &mut Engine, data: Value) -> Result<(), BundleError> {
 }
 
 /// Modules below `layers/` come from outside. They live in a corner of their own, where `main.rego` takes their findings and nothing else:
-/// so they can tighten, and nothing that they say can loosen.
+/// so they can tighten, and nothing that they say can loosen. Each layer has names of its own there, so that none speaks in another's package.
 pub(crate) fn check_layer(path: &str, package: &str) -> Result<(), BundleError> {
     let corner = "data.abide.layers";
-    let inside = package == corner || package.starts_with("data.abide.layers.");
-    match (path.starts_with(LAYERS), inside) {
-        (true, true) if package != corner => Ok(()),
-        (false, false) => Ok(()),
-        (true, _) => Err(BundleError::File {
-            path: path.to_owned(),
-            why: format!("its package must be `abide.layers.NAME`, not `{package}`"),
-        }),
-        (false, true) => Err(BundleError::File {
-            path: path.to_owned(),
-            why: "only files below `layers/` may be in `abide.layers`".to_owned(),
-        }),
+    let name = package.strip_prefix("data.abide.layers.").map(|rest| rest.split('.').next().unwrap_or(rest));
+    let refused = |why: String| Err(BundleError::File { path: path.to_owned(), why });
+    match (Layer::of(path), name) {
+        (Some(layer), Some(name)) if layer.owns(name) => Ok(()),
+        (None, None) if package != corner => Ok(()),
+        (Some(layer), Some(name)) => {
+            let whose = Layer::ALL.into_iter().find(|layer| layer.owns(name)).unwrap_or(layer);
+            refused(format!("`abide.layers.{name}` belongs to {}: {}", whose.told(), layer.names()))
+        }
+        (Some(layer), None) => {
+            refused(format!("its package must be `abide.layers.NAME`, not `{package}`{}", layer.hint()))
+        }
+        (None, _) => refused("only files below `layers/` may be in `abide.layers`".to_owned()),
     }
 }
 

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::archive::{self, ArchiveError, Entries};
+use super::layer;
 use super::manifest::{self, Manifest};
 use super::opa::{self, OpaError};
 
@@ -39,6 +40,12 @@ pub(crate) enum ContentsError {
     #[error("the manifest {why}")]
     Manifest {
         /// What is wrong.
+        why: String,
+    },
+    /// What should be a layer and is none.
+    #[error("this is no layer: {why}")]
+    Layer {
+        /// Why not.
         why: String,
     },
     /// A file about something that the bundle does not own.
@@ -81,6 +88,7 @@ impl ContentsError {
             Self::Opa(error) => error.code(),
             Self::Policy(error) => error.code(),
             Self::Manifest { .. } => "AB0245",
+            Self::Layer { .. } => "AB0182",
             Self::Outside { .. } => "AB0246",
             Self::Foreign { .. } | Self::Unfaithful => "AB0247",
             Self::Twice { .. } => "AB0244",
@@ -121,8 +129,8 @@ pub(crate) struct Parts {
 
 /// What is digested for a part.
 #[derive(Serialize)]
-struct Part<'a> {
-    files: BTreeMap<&'a str, Digest>,
+pub(super) struct Part<'a> {
+    pub(super) files: BTreeMap<&'a str, Digest>,
 }
 
 impl Parts {
@@ -233,18 +241,28 @@ impl Contents {
     /// Reads an archive and everything in it.
     pub(crate) fn read(packed: &[u8]) -> Result<Self, ContentsError> {
         let Unpacked { manifest, files, opa } = Unpacked::read(packed)?;
-        let (policy, _, anatomy) = Parts::of(&files)?;
-        for (path, package) in &anatomy.packages {
-            if !manifest.owns(&package.join("/")) {
-                return Err(ContentsError::Outside { path: path.clone(), about: package.join(".") });
-            }
-        }
+        let policy = if manifest.layer().is_some() {
+            layer::parts(&files, &manifest)?
+        } else {
+            whole(&files, &manifest)?
+        };
         if !manifest.is_of(&policy.bundle) {
             let why = format!("says that it is about other files; these make {}", policy.bundle);
             return Err(ContentsError::Manifest { why });
         }
         Ok(Self { manifest, archive: Digest::of(packed), policy, opa })
     }
+}
+
+/// The parts of a whole policy: its packages lie below its roots.
+fn whole(files: &BTreeMap<String, Vec<u8>>, manifest: &Manifest) -> Result<Parts, ContentsError> {
+    let (policy, _, anatomy) = Parts::of(files)?;
+    for (path, package) in &anatomy.packages {
+        if !manifest.owns(&package.join("/")) {
+            return Err(ContentsError::Outside { path: path.clone(), about: package.join(".") });
+        }
+    }
+    Ok(policy)
 }
 
 /// A bundle whose files were sorted, and whose policy was not looked at yet.
@@ -266,7 +284,11 @@ impl Unpacked {
             why: "is missing: there is no `.manifest`".to_owned(),
         })?;
         let manifest = Manifest::parse(&text).map_err(|why| ContentsError::Manifest { why })?;
-        let files = sort(entries, &manifest)?;
+        let files = if manifest.layer().is_some() {
+            layer::sort(&entries, &manifest)?
+        } else {
+            sort(entries, &manifest)?
+        };
         Ok(Self { manifest, files, opa })
     }
 }

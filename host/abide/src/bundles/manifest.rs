@@ -43,6 +43,9 @@ struct About {
     bundle: Digest,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     audience: Option<String>,
+    /// Which layer it is; none for a whole policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    layer: Option<String>,
 }
 
 fn everything() -> Vec<String> {
@@ -52,7 +55,27 @@ fn everything() -> Vec<String> {
 impl Manifest {
     /// The manifest of version `version` of the policy whose modules and data have the digest `bundle`, for `audience` or for anybody.
     pub(crate) fn new(version: u64, bundle: &Digest, roots: Vec<String>, audience: Option<String>) -> Self {
-        let about = About { schema: SCHEMA.to_owned(), version, bundle: bundle.clone(), audience };
+        Self::about_files(version, bundle, roots, (audience, None))
+    }
+
+    /// The same of a layer, whose files have the digest `bundle`.
+    pub(crate) fn of_layer(
+        layer: &str,
+        version: u64,
+        bundle: &Digest,
+        roots: Vec<String>,
+        audience: Option<String>,
+    ) -> Self {
+        Self::about_files(version, bundle, roots, (audience, Some(layer.to_owned())))
+    }
+
+    fn about_files(
+        version: u64,
+        bundle: &Digest,
+        roots: Vec<String>,
+        (audience, layer): (Option<String>, Option<String>),
+    ) -> Self {
+        let about = About { schema: SCHEMA.to_owned(), version, bundle: bundle.clone(), audience, layer };
         Self {
             revision: format!("v{version}-{}", bundle.short()),
             roots,
@@ -82,6 +105,10 @@ impl Manifest {
         if about.audience.as_deref().is_some_and(|name| !audience::is_name(name)) {
             return Err(format!("has an audience that is no name: {}", audience::NAMES));
         }
+        if let Some(layer) = about.layer.as_ref().filter(|layer| *layer != "organisation") {
+            let layer: String = layer.chars().take(40).collect();
+            return Err(format!("is of a layer `{layer}`; only `organisation` comes in a bundle"));
+        }
         for (place, root) in found.roots.iter().enumerate() {
             let others = found.roots.iter().skip(place.saturating_add(1));
             if let Some(other) = others.clone().find(|other| below(root, other) || below(other, root)) {
@@ -107,6 +134,11 @@ impl Manifest {
     /// For whom it is; nobody in particular if it does not say.
     pub(crate) fn audience(&self) -> Option<&str> {
         self.about().ok().and_then(|about| about.audience.as_deref())
+    }
+
+    /// Which layer it is; none for a whole policy.
+    pub(crate) fn layer(&self) -> Option<&str> {
+        self.about().ok()?.layer.as_deref()
     }
 
     /// Whether it was made from modules and data of this digest.

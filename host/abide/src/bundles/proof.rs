@@ -3,7 +3,6 @@
 //! A result is kept in the state folder under the digest of everything that it depends on (policy, invariants with their model, and this very
 //! program), so that a second repository does not wait for the same answer. Whoever can write there can change `signers.yaml` as well.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -158,7 +157,7 @@ impl Proofs {
 impl Work {
     /// What a policy says of itself.
     pub(crate) fn of(parts: &Parts) -> Result<Self, Failure> {
-        let policy = Policy::over(&parts.files, &BTreeMap::new(), None)?;
+        let policy = Policy::over(&parts.files, &source::Added::default(), None)?;
         let sources = source::sort(&parts.files)
             .map_err(|error| Failure::of(error.code(), error).exit(Exit::Evidence))?;
         let unusable = |why: &str| Failure::new("AB0195", safe_text::line(why)).exit(Exit::Evidence);

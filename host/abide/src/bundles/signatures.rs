@@ -77,6 +77,8 @@ struct Statement<'a> {
     bundle: &'a Digest,
     hard: &'a Digest,
     invariants: &'a Digest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layer: Option<&'a str>,
 }
 
 /// What people of `role` sign.
@@ -91,6 +93,7 @@ pub(crate) fn statement(contents: &Contents, role: Role) -> Result<Vec<u8>, Cano
         bundle: &contents.policy.bundle,
         hard: &contents.policy.hard,
         invariants: &contents.policy.invariants,
+        layer: contents.manifest.layer(),
     })
 }
 

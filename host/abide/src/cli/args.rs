@@ -133,6 +133,9 @@ pub(crate) struct RunArgs {
     /// Why the access is needed; recorded with every decision.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
+    /// Tighten this run, and this run alone: a tighten.yaml, or one .rego in package abide.layers.run. It holds until the run is over.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tighten: Option<PathBuf>,
     /// Use the component in FILE as the worker NAME.
     #[arg(long, value_name = "NAME=FILE", value_parser = named_file)]
     pub(crate) worker: Vec<(String, PathBuf)>,
@@ -165,6 +168,9 @@ pub(crate) struct ProposeArgs {
     /// Who made it; the login name if not given.
     #[arg(long = "as", value_name = "NAME")]
     pub(crate) by: Option<String>,
+    /// Tighten this run, and this run alone: a tighten.yaml, or one .rego in package abide.layers.run. It holds until the run is over.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tighten: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,5 +1,6 @@
 //! `ab doctor`: which walls stand, and how far autonomy may go with them.
 
+use abide_core::event::PolicySignature;
 use abide_effects::forge::Note;
 use serde_json::json;
 
@@ -12,6 +13,7 @@ use crate::in_force;
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
 use crate::sealed::{self, JudgeKind};
+use crate::shadow::candidate;
 
 pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
     let bench = Bench::open(shell, args.repo.as_deref())?;
@@ -22,18 +24,7 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
     let bundle = &bench.desk.policy.bundle;
     let workers: Vec<_> = embedded::WORKERS.iter().map(|(name, _)| name.trim_end_matches(".wasm")).collect();
     let size = bench.desk.ledger.size().map_err(|error| Failure::of(error.code(), error))?;
-    shell.printer.line(&format!(
-        "{:<14} {} bundle {} ({} modules), {}",
-        "policy",
-        shell.printer.paint(Tone::Good, "✓"),
-        bundle.digest().short(),
-        bundle.modules().len(),
-        origin(&bench.desk.policy)
-    ));
-    if let Some(why) = &bench.desk.policy.degraded {
-        let mark = shell.printer.paint(Tone::Bad, "!");
-        shell.printer.line(&format!("{:<14} {mark} {why} → ab explain AB0262", "policy"));
-    }
+    policy(shell, &bench)?;
     shell.printer.line(&format!(
         "{:<14} {} {}",
         "workers",
@@ -80,6 +71,7 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
     shell.printer.data(&json!({
         "walls": walls, "single_user": bench.walls.single_user(), "level_max": level, "bundle": bundle.digest(),
         "policy_version": bench.desk.policy.record.as_ref().map_or(0, |record| record.version.0),
+        "organisation_version": bench.desk.policy.organisation.as_ref().map_or(0, |record| record.version.0),
         "policy_degraded": bench.desk.policy.degraded, "judge": bench.desk.policy.judge.name(), "sealed_judge": sealed::carried(), "workers": workers, "log_size": size,
         "not_in_force": not_in_force,
     }));
@@ -100,15 +92,48 @@ fn judge(shell: &Shell, kind: JudgeKind) {
     ));
 }
 
+/// What judges, and what judges beside it.
+fn policy(shell: &Shell, bench: &Bench) -> Result<(), Failure> {
+    let bundle = &bench.desk.policy.bundle;
+    shell.printer.line(&format!(
+        "{:<14} {} bundle {} ({} modules), {}",
+        "policy",
+        shell.printer.paint(Tone::Good, "✓"),
+        bundle.digest().short(),
+        bundle.modules().len(),
+        origin(&bench.desk.policy)
+    ));
+    judge(shell, bench.desk.policy.judge);
+    if let Some(started) = candidate::last(&bench.desk.ledger)?.filter(|started| started.stopped.is_none()) {
+        let mark = shell.printer.paint(Tone::Wait, "–");
+        let name = abide_core::safe_text::line(&started.record.name);
+        shell.printer.line(&format!(
+            "{:<14} {mark} `{name}` judges beside it; nothing follows: ab policy shadow",
+            "shadow"
+        ));
+    }
+    if let Some(why) = &bench.desk.policy.degraded {
+        let mark = shell.printer.paint(Tone::Bad, "!");
+        shell.printer.line(&format!("{:<14} {mark} {why} → ab explain AB0262", "policy"));
+    }
+    Ok(())
+}
+
 /// Where the policy comes from.
 fn origin(policy: &Policy) -> String {
-    policy.record.as_ref().map_or_else(
+    let people = |signed: &[PolicySignature]| {
+        signed.iter().map(|one| one.person.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let base = policy.record.as_ref().map_or_else(
         || "built in".to_owned(),
-        |record| {
-            let people: Vec<&str> = record.signed.iter().map(|one| one.person.as_str()).collect();
-            format!("version {} signed by {}", record.version.0, people.join(", "))
-        },
-    )
+        |record| format!("version {} signed by {}", record.version.0, people(&record.signed)),
+    );
+    match &policy.organisation {
+        Some(layer) => {
+            format!("{base}; organisation v{} signed by {}", layer.version.0, people(&layer.signed))
+        }
+        None => base,
+    }
 }
 
 fn note_text(note: &Note) -> String {

@@ -10,6 +10,7 @@ mod prove;
 mod reasons;
 mod replay;
 mod serve;
+mod shadow;
 mod show;
 mod sign;
 mod test;
@@ -24,14 +25,16 @@ use abide_core::action::ActionClass;
 use abide_core::decision::FindingLevel;
 use abide_core::id::RepoPath;
 use abide_core::safe_text;
-use abide_gate::source::{self, Sources};
+use abide_gate::source::{self, Added, Layer, Sources};
 use abide_gate::{BundleError, Judge};
 use abide_ledger::Ledger;
-use clap::{Args as ClapArgs, Subcommand};
+use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
 use super::Shell;
 use crate::bundles::active::{Base, Generations};
 use crate::config::{self, Config};
+use crate::layers::organisation::Organisation;
+use crate::layers::{AB_YML, Composed, RENDERED, TIGHTEN, TIGHTEN_JSON};
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
 use crate::repository::{self, Known};
@@ -69,8 +72,10 @@ enum PolicyVerb {
     Sign(sign::SignArgs),
     /// Say what is in a bundle, who signed it, what it would change, and what speaks against it.
     Verify(verify::VerifyArgs),
-    /// List the bundles that were in force here, or take one out of the log again.
+    /// Show what is in force and where each value comes from; list the bundles that were, or take one out of the log.
     Show(show::ShowArgs),
+    /// Have a candidate judge beside the live policy, and see where it would have decided otherwise.
+    Shadow(shadow::ShadowArgs),
     /// Put a bundle in force, on record; everything that `verify` asks for must hold.
     Activate(activate::ActivateArgs),
 }
@@ -100,6 +105,16 @@ pub(crate) struct Which {
     /// A policy folder to take instead: a whole one (with `main.rego`), or a repository's own rules; or a bundle.
     #[arg(long, value_name = "FOLDER|BUNDLE")]
     pub(crate) dir: Option<PathBuf>,
+    /// What the folder of --dir stands for, where it is no whole policy: the organisation's layer, or else the repository's own rules.
+    #[arg(long, value_name = "LAYER", value_enum, requires = "dir")]
+    pub(crate) layer: Option<LayerName>,
+}
+
+/// A layer that a folder may stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LayerName {
+    /// The organisation's.
+    Organisation,
 }
 
 pub(crate) fn run(shell: &Shell, args: &PolicyArgs) -> Result<Exit, Failure> {
@@ -115,6 +130,7 @@ pub(crate) fn run(shell: &Shell, args: &PolicyArgs) -> Result<Exit, Failure> {
         PolicyVerb::Bundle(args) => bundle::run(shell, args),
         PolicyVerb::Sign(args) => sign::run(shell, args),
         PolicyVerb::Verify(args) => verify::run(shell, args),
+        PolicyVerb::Shadow(args) => shadow::run(shell, args),
         PolicyVerb::Show(args) => show::run(shell, args),
         PolicyVerb::Activate(args) => activate::run(shell, args),
     }
@@ -125,14 +141,16 @@ pub(crate) fn run(shell: &Shell, args: &PolicyArgs) -> Result<Exit, Failure> {
 pub(crate) struct Files {
     /// A whole policy: what is in force without the repository's rules, or the folder that was named.
     pub(crate) base: BTreeMap<String, Vec<u8>>,
-    /// What the repository adds. Empty for a folder that is whole.
-    pub(crate) added: BTreeMap<String, Vec<u8>>,
+    /// What the layers add. Empty for a folder that is whole.
+    pub(crate) added: Added,
     /// Where the files lie that a person edits.
     pub(crate) folder: PathBuf,
     /// The same for messages: from the top of the work tree, or as it was given.
     pub(crate) shown: String,
     /// Whether `base` is what is in force, which nobody edits here.
     pub(crate) is_layer: bool,
+    /// The layer that is edited here, where it is one.
+    pub(crate) stands_for: Layer,
 }
 
 /// Bytes of one file at most; the loader wants less.
@@ -145,23 +163,59 @@ impl Files {
     pub(crate) fn open(shell: &Shell, which: &Which) -> Result<Self, Failure> {
         let (folder, shown) = Self::folder(shell, which)?;
         if folder.is_file() {
-            return Self::packed(&folder, shown);
+            return Self::packed(shell, which, &folder, shown);
         }
         let files = read(&folder)?;
+        if which.layer.is_some() {
+            return Self::of_layer(shell, which, files, (folder, shown));
+        }
         Ok(if files.contains_key("main.rego") {
-            Self { base: files, added: BTreeMap::new(), folder, shown, is_layer: false }
+            Self {
+                base: files,
+                added: Added::default(),
+                folder,
+                shown,
+                is_layer: false,
+                stands_for: Layer::Repository,
+            }
         } else {
-            let base = base(shell, which.repo.as_deref())?.files;
-            Self { base, added: files, folder, shown, is_layer: true }
+            let (base, organisation) = below(shell, which.repo.as_deref())?;
+            let added = Added { organisation: organisation.files, ..Added::of_repository(files) };
+            Self { base: base.files, added, folder, shown, is_layer: true, stands_for: Layer::Repository }
         })
     }
 
+    /// A folder that is the layer of an organisation, over the policy in force below it.
+    fn of_layer(
+        shell: &Shell,
+        which: &Which,
+        files: source::Files,
+        (folder, shown): (PathBuf, String),
+    ) -> Result<Self, Failure> {
+        // The layer in force is what this one takes the place of: it need not be readable.
+        let base = with_log(shell, which.repo.as_deref(), |ledger| Generations::of(ledger)?.current())?;
+        let base = base.unwrap_or_else(Base::built_in).files;
+        let added = Added { organisation: files, ..Added::default() };
+        Ok(Self { base, added, folder, shown, is_layer: true, stands_for: Layer::Organisation })
+    }
+
     /// The files of a bundle, whether they load or not.
-    fn packed(file: &Path, shown: String) -> Result<Self, Failure> {
-        let base = bundle::unpacked(file)?.files;
+    fn packed(shell: &Shell, which: &Which, file: &Path, shown: String) -> Result<Self, Failure> {
+        let unpacked = bundle::unpacked(file)?;
+        let base = unpacked.files;
+        if unpacked.manifest.layer().is_some() {
+            return Self::of_layer(shell, which, base, (file.to_owned(), shown));
+        }
         let folder = file.parent().filter(|parent| !parent.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new(".")).to_owned();
-        Ok(Self { base, added: BTreeMap::new(), folder, shown, is_layer: false })
+        Ok(Self {
+            base,
+            added: Added::default(),
+            folder,
+            shown,
+            is_layer: false,
+            stands_for: Layer::Repository,
+        })
     }
 
     /// The folder that is meant, and what to call it.
@@ -191,17 +245,58 @@ impl Files {
         Ok(config.policies)
     }
 
+    /// The files of the layer that a person edits here.
+    pub(crate) fn layer(&self) -> &source::Files {
+        self.added.of(self.stands_for)
+    }
+
+    /// What the layers add, without their documents.
+    pub(crate) fn without_documents(&self) -> Added {
+        let mut added = self.added.clone();
+        for layer in Layer::ALL {
+            added
+                .of_mut(layer)
+                .retain(|path, _| ![TIGHTEN, TIGHTEN_JSON, RENDERED, AB_YML].contains(&path.as_str()));
+        }
+        added
+    }
+
+    /// `ab.yml` of the work tree, for a repository's own rules; none where there is none that can be read.
+    pub(crate) fn config(&self, shell: &Shell, which: &Which) -> Option<Config> {
+        if which.dir.is_some() || self.stands_for != Layer::Repository {
+            return None;
+        }
+        let known = repository::open(shell, which.repo.as_deref()).ok()?;
+        let text = fs::read_to_string(known.repo.work_dir()?.join(config::FILE)).ok()?;
+        Config::parse(&text, &known.state.repository.target).ok()
+    }
+
+    /// The layers with their documents made into modules, and what `ab.yml` tightens where it is given.
+    pub(crate) fn composed(&self, config: Option<&Config>) -> Result<Composed, Failure> {
+        Composed::of(&self.added, config).map_err(|error| {
+            Failure::new(error.code(), safe_text::line(&self.words(&error.to_string())))
+                .help("ab policy check shows everything that is wrong, with its place")
+                .exit(Exit::Gate)
+        })
+    }
+
     /// The path that a person edits, for a path of the bundle; `None` for what is in force beside the repository's rules.
     pub(crate) fn edited(&self, path: &str) -> Option<String> {
-        let own = if self.is_layer { path.strip_prefix(source::LAYERS)? } else { path };
+        let own = if self.is_layer { self.own_path(path)? } else { path };
         Some(if self.shown.is_empty() { own.to_owned() } else { format!("{}/{own}", self.shown) })
+    }
+
+    /// The path below the folder of the layer that is edited here; what is made of a document is the document.
+    fn own_path<'a>(&self, path: &'a str) -> Option<&'a str> {
+        let own = path.strip_prefix(self.stands_for.folder())?;
+        Some(if own == RENDERED { TIGHTEN } else { own }).filter(|_| Layer::of(path) == Some(self.stands_for))
     }
 
     /// The path of the bundle, or its beginning, for one that a person edits; anything else as it is.
     pub(crate) fn inner(&self, text: &str) -> String {
         let own = text.strip_prefix(&self.shown).and_then(|rest| rest.strip_prefix('/'));
         match own {
-            Some(own) if self.is_layer => format!("{}{own}", source::LAYERS),
+            Some(own) if self.is_layer => format!("{}{own}", self.stands_for.folder()),
             Some(own) => own.to_owned(),
             None => text.to_owned(),
         }
@@ -209,9 +304,9 @@ impl Files {
 
     /// `text` with the paths that a person edits in place of those of the bundle.
     pub(crate) fn words(&self, text: &str) -> String {
-        let renamed = self.added.keys().filter(|own| text.contains(own.as_str()));
+        let renamed = self.layer().keys().filter(|own| text.contains(own.as_str()));
         renamed.fold(text.to_owned(), |text, own| {
-            let inner = format!("{}{own}", source::LAYERS);
+            let inner = format!("{}{own}", self.stands_for.folder());
             let edited = self.edited(&inner).unwrap_or_else(|| inner.clone());
             text.replace(&inner, &edited)
         })
@@ -240,7 +335,7 @@ impl Files {
         config: Option<&Config>,
         kind: JudgeKind,
     ) -> Result<(Policy, Arc<dyn Judge>), Failure> {
-        kind.admits(&shell.env, &self.base, &self.added).map_err(|failure| {
+        kind.admits(&shell.env, &self.base, &self.composed(config)?.added).map_err(|failure| {
             let help = failure.help.clone().unwrap_or_default();
             let what = safe_text::line(&self.words(&failure.what));
             Failure::new(failure.code, what).help(help).exit(failure.exit)
@@ -252,14 +347,14 @@ impl Files {
 
     /// The text of a file of the bundle.
     pub(crate) fn text(&self, path: &str) -> Option<&str> {
-        let own = path.strip_prefix(source::LAYERS).filter(|_| self.is_layer);
-        let bytes = own.map_or_else(|| self.base.get(path), |own| self.added.get(own));
+        let own = self.own_path(path).filter(|_| self.is_layer);
+        let bytes = own.map_or_else(|| self.base.get(path), |own| self.layer().get(own));
         bytes.and_then(|bytes| std::str::from_utf8(bytes).ok())
     }
 
     /// Modules, tests and data, those of the layer below `layers/`.
     pub(crate) fn sources(&self) -> Result<Sources, Failure> {
-        source::sort_layered(&self.base, &self.added).map_err(|error| self.refused(&error))
+        source::sort_layered(&self.base, &self.composed(None)?.added).map_err(|error| self.refused(&error))
     }
 }
 
@@ -276,10 +371,12 @@ fn with_log<T>(
     }
 }
 
-/// The policy in force without the repository's own rules; what is built in where there is no repository.
-fn base(shell: &Shell, repo: Option<&Path>) -> Result<Base, Failure> {
-    let found = with_log(shell, repo, |ledger| Generations::of(ledger)?.current())?;
-    Ok(found.unwrap_or_else(Base::built_in))
+/// What is in force without the repository's own rules: the policy, and the organisation's layer over it. What is built in where there is no
+/// repository.
+fn below(shell: &Shell, repo: Option<&Path>) -> Result<(Base, Organisation), Failure> {
+    let found =
+        with_log(shell, repo, |ledger| Ok((Generations::of(ledger)?.current()?, Organisation::of(ledger)?)))?;
+    Ok(found.unwrap_or_else(|| (Base::built_in(), Organisation::default())))
 }
 
 fn as_given(folder: &Path) -> String {

@@ -5,6 +5,8 @@
     reason = "picks a few events out of many; the spine matches all of them"
 )]
 
+mod layered;
+
 use std::path::Path;
 
 use abide_core::event::{Body, Caps, Count, RunStarted};
@@ -14,6 +16,7 @@ use abide_core::plan::{Plan, TICKET_BYTES_MAX};
 use abide_core::spine::{Deployment, Run};
 use abide_effects::forge::Scratch;
 use abide_effects::process::{Containment, Host};
+use abide_gate::source::Files;
 use abide_ledger::Blob;
 use serde_json::json;
 
@@ -25,6 +28,7 @@ use crate::config::quantity::{Dollars, Quantity};
 use crate::desk::{Desk, Payload};
 use crate::drive::{Drive, offer};
 use crate::in_force;
+use crate::layers;
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
 use crate::repository::{self, Known};
@@ -40,6 +44,8 @@ pub(crate) struct Bench {
     pub(crate) known: Known,
     /// `ab.yml` of the target branch.
     pub(crate) config: Config,
+    /// The repository's own rules on its target branch.
+    own: Files,
     /// The log, the gate and the policy.
     pub(crate) desk: Desk,
     /// The workers.
@@ -54,20 +60,24 @@ impl Bench {
         let known = repository::open(shell, path)?;
         let config = known.config()?;
         let ledger = wiring::ledger(&known.state)?;
-        let policy = Policy::in_force(&ledger, &known.policies(&config)?, &config)?;
+        let own = known.policies(&config)?;
+        let policy = Policy::in_force(&ledger, &own, &config, &Files::new())?;
         if let Some(why) = &policy.degraded {
             let mark = shell.printer.paint(Tone::Bad, "!");
             shell.printer.talk(&format!("{mark} an older policy is in force [AB0262]: {why}"));
         }
         let workshop = Workshop::shipped(policy.engine.clone(), &known.state);
-        let desk = wiring::desk(ledger, policy, &shell.env)?;
+        let shadow = layered::shadow(&ledger, &own, &config, &Files::new());
+        let desk = wiring::desk(ledger, policy, shadow, &shell.env)?;
         let walls = Walls::of_host(&known.state);
-        Ok(Self { known, config, desk, workshop, walls })
+        Ok(Self { known, config, own, desk, workshop, walls })
     }
 
     /// Carries a run on, and says where it stands.
     pub(crate) fn carry_on(&self, shell: &Shell, run: &RunId) -> Result<Run, Failure> {
-        self.keep_policy()?;
+        let own = self.desk_of(shell, run)?;
+        let desk = own.as_ref().unwrap_or(&self.desk);
+        keep_policy(desk)?;
         let started = wiring::monotonic();
         let monotonic_ms = move || {
             u64::try_from(wiring::monotonic().saturating_duration_since(started).as_millis())
@@ -80,7 +90,7 @@ impl Bench {
         };
         let environment = shell.env.picked(self.config.checks.iter().flat_map(|check| &check.env));
         let drive = Drive {
-            desk: &self.desk,
+            desk,
             repo: &self.known.repo,
             config: &self.config,
             workshop: &self.workshop,
@@ -92,22 +102,25 @@ impl Bench {
             environment: &environment,
             incoming: self.known.state.incoming(run),
         };
-        drive.carry_on(run)
+        let state = drive.carry_on(run);
+        // However it went: what was judged beside it is written down last, and changes nothing of it.
+        if let Some(shadow) = &desk.shadow {
+            shadow.record(&desk.ledger);
+        }
+        state
     }
 }
 
-impl Bench {
-    /// Keeps the bytes of the policy beside the log before anything is decided by it. A run keeps what it began with; the policy may have changed
-    /// since then.
-    fn keep_policy(&self) -> Result<(), Failure> {
-        let bundle = &self.desk.policy.bundle;
-        let store = self.desk.ledger.store();
-        let fault = |error: abide_ledger::StoreError| Failure::of(error.code(), error).exit(Exit::Gate);
-        if store.blob(bundle.digest()).map_err(fault)?.is_some() {
-            return Ok(());
-        }
-        store.put_blobs(vec![Blob::new("bundle", bundle.to_bytes().to_vec())]).map_err(fault)
+/// Keeps the bytes of the policy beside the log before anything is decided by it. A run keeps what it began with; the policy may have changed
+/// since then.
+fn keep_policy(desk: &Desk) -> Result<(), Failure> {
+    let bundle = &desk.policy.bundle;
+    let store = desk.ledger.store();
+    let fault = |error: abide_ledger::StoreError| Failure::of(error.code(), error).exit(Exit::Gate);
+    if store.blob(bundle.digest()).map_err(fault)?.is_some() {
+        return Ok(());
     }
+    store.put_blobs(vec![Blob::new("bundle", bundle.to_bytes().to_vec())]).map_err(fault)
 }
 
 pub(crate) fn run(shell: &Shell, args: &RunArgs) -> Result<Exit, Failure> {
@@ -131,6 +144,7 @@ pub(crate) fn run(shell: &Shell, args: &RunArgs) -> Result<Exit, Failure> {
         usd: args.usd,
         mode: args.mode,
         reason: args.reason.clone(),
+        layer: args.tighten.as_deref().map(|file| bench.layer(file)).transpose()?,
     };
     start(shell, &bench, (&text, &plan.title), &terms, None)
 }
@@ -138,6 +152,7 @@ pub(crate) fn run(shell: &Shell, args: &RunArgs) -> Result<Exit, Failure> {
 pub(crate) fn propose(shell: &Shell, args: &ProposeArgs) -> Result<Exit, Failure> {
     let bench = Bench::open(shell, args.at.repo.as_deref())?;
     let by = args.by.clone().unwrap_or_else(|| shell.env.actor.clone());
+    let layer = args.tighten.as_deref().map(|file| bench.layer(file)).transpose()?;
     let run = new_run(&bench)?;
     let incoming = bench.known.state.incoming(&run);
     let from = args.from.as_deref().unwrap_or_else(|| bench.known.repo.git_dir());
@@ -165,6 +180,7 @@ pub(crate) fn propose(shell: &Shell, args: &ProposeArgs) -> Result<Exit, Failure
         usd: None,
         mode: args.mode,
         reason: args.reason.clone(),
+        layer,
     };
     start(shell, &bench, (&text, &title), &terms, Some(run))
 }
@@ -177,6 +193,8 @@ struct Terms {
     usd: Option<Dollars>,
     mode: Mode,
     reason: Option<String>,
+    /// The layer of this run alone, and the policy with it.
+    layer: Option<(Files, Policy)>,
 }
 
 fn new_run(bench: &Bench) -> Result<RunId, Failure> {
@@ -203,7 +221,10 @@ fn start(
         shell.printer.talk(&format!("{} {gap}", shell.printer.paint(Tone::Wait, "!")));
     }
     let goal = Payload::bytes("goal", text.as_bytes().to_vec());
-    let bundle = Payload::bytes("bundle", bench.desk.policy.bundle.to_bytes().to_vec());
+    let policy = terms.layer.as_ref().map_or(&bench.desk.policy, |(_, policy)| policy);
+    let bundle = Payload::bytes("bundle", policy.bundle.to_bytes().to_vec());
+    let layer = terms.layer.as_ref().map(|(files, _)| layers::run::stored(files)).transpose()?;
+    let layer = layer.map(|bytes| Payload::bytes("run-layer", bytes));
     let reason = terms.reason.clone().unwrap_or_else(|| {
         terms.ticket.as_ref().map_or_else(|| title.to_owned(), |ticket| format!("ticket {ticket}: {title}"))
     });
@@ -224,8 +245,10 @@ fn start(
         reason,
         budget: caps(config, terms),
         deploys_to: config.deploy.as_ref().map(|deploy| deploy.environment.clone()),
+        tighten: layer.as_ref().map(|layer| layer.digest.clone()),
     };
-    bench.desk.record(Some(&run), &Body::RunStarted(started), vec![goal, bundle])?;
+    let payloads = [goal, bundle].into_iter().chain(layer).collect();
+    bench.desk.record(Some(&run), &Body::RunStarted(started), payloads)?;
     let state = bench.carry_on(shell, &run)?;
     Ok(conclude(shell, &bench.desk, &state))
 }

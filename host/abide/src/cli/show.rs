@@ -25,6 +25,7 @@ use super::run::Bench;
 use crate::approvers;
 use crate::desk::Log;
 use crate::drive;
+use crate::layers;
 use crate::queue::{self, Item, ago};
 use crate::report::{Exit, Failure};
 use crate::story::{Story, summary};
@@ -285,6 +286,15 @@ fn story(shell: &Shell, bench: &Bench, what: &str) -> Result<Exit, Failure> {
         started.profile,
         safe_text::line(&started.reason)
     ));
+    let layer = layers::run::of(&bench.desk.ledger, started);
+    if let (Some(digest), Ok(files)) = (&started.tighten, &layer) {
+        shell.printer.line(&format!("tightened for this run alone (sha256:{}…):", digest.short()));
+        for line in safe_text::block(&layers::run::text(files)).lines() {
+            shell.printer.line(&format!("  {line}"));
+        }
+    } else if let Err(failure) = &layer {
+        shell.printer.line(&format!("! {} [{}]", failure.what, failure.code));
+    }
     for (seq, event) in history.iter().filter(|(_, event)| event.run.as_ref() == Some(&id)) {
         if let Some(text) = told(event) {
             // Only what can be asked for as a decision is called one.
@@ -313,6 +323,7 @@ fn next(bench: &Bench, run: &Run) -> Result<String, Failure> {
 }
 
 /// One event in few words; `None` for those that a reader need not see.
+#[expect(clippy::too_many_lines, reason = "one arm for each event")]
 fn told(event: &Event) -> Option<String> {
     let text = match &event.body {
         Body::DecisionRecorded(record) => {
@@ -379,6 +390,10 @@ fn told(event: &Event) -> Option<String> {
         | Body::Frozen { .. }
         | Body::RefAccepted { .. }
         | Body::PolicyActivated(_)
+        | Body::LayerActivated(_)
+        | Body::ShadowStarted(_)
+        | Body::ShadowJudged(_)
+        | Body::ShadowStopped { .. }
         | Body::Unfrozen { .. }
         | Body::Resumed { .. } => return None,
     };

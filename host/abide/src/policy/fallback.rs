@@ -2,18 +2,17 @@
 //!
 //! The choice is `on_broken_policy` in `data/host.yaml` of the policy that would serve, so it was signed for with it. The default is `deny`.
 
-use std::collections::BTreeMap;
-
 use abide_core::event::{Body, Event};
 use abide_core::id::Digest;
 use abide_gate::Bundle;
-use abide_gate::source::LAYERS;
+use abide_gate::source::{Added, Files, Layer};
 use abide_ledger::Ledger;
 use serde_json::Value;
 
-use super::{AB_YML_LAYER, Policy};
+use super::Policy;
 use crate::bundles::active::Generations;
 use crate::config::Config;
+use crate::layers::{AB_YML, RENDERED, TIGHTEN_JSON, render};
 use crate::report::Failure;
 
 /// The policy that keeps serving, if there is one and it says so.
@@ -23,14 +22,16 @@ use crate::report::Failure;
 pub(super) fn serve(
     ledger: &Ledger,
     generations: &Generations<'_>,
-    added: &BTreeMap<String, Vec<u8>>,
+    added: &Added,
     config: &Config,
     fault: &Failure,
 ) -> Option<Policy> {
     // Whose fault it is: the base loads by itself, or it does not.
-    let sound = generations.current().ok().filter(|base| Policy::on(base, &BTreeMap::new(), config).is_ok());
+    let without = Added { repository: Files::new(), ..added.clone() };
+    let sound = generations.current().ok().filter(|base| Policy::on(base, &without, config).is_ok());
     let (policy, what) = if let Some(base) = sound {
-        let policy = Policy::on(&base, &last_rules(ledger)?, config).ok()?;
+        let last = Added { repository: last_rules(ledger)?, ..without };
+        let policy = Policy::on(&base, &last, config).ok()?;
         (policy, "the repository's rules of the last decision keep serving".to_owned())
     } else {
         let floor = generations.floor();
@@ -51,7 +52,7 @@ fn keeps_serving(policy: &Policy) -> bool {
 }
 
 /// The repository's own rules as they were when the last decision was made.
-fn last_rules(ledger: &Ledger) -> Option<BTreeMap<String, Vec<u8>>> {
+fn last_rules(ledger: &Ledger) -> Option<Files> {
     let runs = ledger.store().runs().ok()?;
     let digest = runs.iter().rev().find_map(|run| {
         let events = ledger.events_of(&run.id).ok()?;
@@ -60,7 +61,15 @@ fn last_rules(ledger: &Ledger) -> Option<BTreeMap<String, Vec<u8>>> {
     let blob = ledger.store().blob(&digest).ok()??;
     let bundle = Bundle::from_bytes(blob.bytes()).ok().filter(|bundle| *bundle.digest() == digest)?;
     let layers = bundle.modules().iter().filter_map(|(path, text)| {
-        let own = path.strip_prefix(LAYERS).filter(|own| *own != AB_YML_LAYER)?;
+        let repository = Layer::Repository;
+        let own = path.strip_prefix(repository.folder()).filter(|own| *own != AB_YML)?;
+        if Layer::of(path) != Some(repository) {
+            return None;
+        }
+        if own == RENDERED {
+            // The document, not what was made of it: the host measures by it.
+            return Some((TIGHTEN_JSON.to_owned(), render::document_in(text)?.into_bytes()));
+        }
         Some((own.to_owned(), text.clone().into_bytes()))
     });
     Some(layers.collect())

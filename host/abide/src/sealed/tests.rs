@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use abide_core::decision::Decision;
 use abide_core::input::{SafetyLevel, SafetyMode};
 use abide_gate::sealed::module_of;
+use abide_gate::source::Added;
 
 use super::*;
 use crate::bundles::active::Base;
@@ -31,7 +32,7 @@ fn every_change_of_the_corpora_is_decided_alike() {
         return;
     };
     let module = Arc::new(SealedModule::new(bytes, None, SealedLimits::SHIPPED).unwrap());
-    let policy = Policy::over(&Base::built_in().files, &BTreeMap::new(), None).unwrap();
+    let policy = Policy::over(&Base::built_in().files, &Added::default(), None).unwrap();
     let sealed = judge(&module, policy.bundle.text()).unwrap();
     let native = NativeJudge::over(policy.bundle.clone());
     for file in files {

@@ -9,6 +9,7 @@ use super::answer::Desk;
 use crate::bundles::active::Generations;
 use crate::cli::Shell;
 use crate::cli::policy::{Files, Which};
+use crate::layers::organisation::Activations;
 use crate::policy::Policy;
 use crate::report::Failure;
 use crate::{repository, wiring};
@@ -29,13 +30,13 @@ impl Source {
             Self::Branch(repo) => {
                 let known = repository::open(shell, repo.as_deref())?;
                 let ledger = wiring::ledger(&known.state)?;
-                let version = Generations::of(&ledger)?.floor();
-                Ok(format!("{} {version}", known.head(&known.state.repository.target)?))
+                let (version, layer) = (Generations::of(&ledger)?.floor(), Activations::of(&ledger)?.floor());
+                Ok(format!("{} {version} {layer}", known.head(&known.state.repository.target)?))
             }
             Self::Folder(folder) => {
                 let files = Files::open(shell, &which(folder))?;
                 let mut text = Vec::new();
-                for (path, bytes) in files.base.iter().chain(&files.added) {
+                for (path, bytes) in files.base.iter().chain(files.layer()) {
                     text.extend_from_slice(format!("{path} {}\n", Digest::of(bytes)).as_bytes());
                 }
                 Ok(Digest::of(&text).to_string())
@@ -50,7 +51,12 @@ impl Source {
                 let known = repository::open(shell, repo.as_deref())?;
                 let config = known.config()?;
                 let ledger = wiring::ledger(&known.state)?;
-                Policy::in_force(&ledger, &known.policies(&config)?, &config)
+                Policy::in_force(
+                    &ledger,
+                    &known.policies(&config)?,
+                    &config,
+                    &abide_gate::source::Files::new(),
+                )
             }
             Self::Folder(folder) => {
                 let files = Files::open(shell, &which(folder))?;
@@ -61,7 +67,7 @@ impl Source {
 }
 
 fn which(folder: &std::path::Path) -> Which {
-    Which { repo: None, dir: Some(folder.to_owned()) }
+    Which { repo: None, dir: Some(folder.to_owned()), layer: None }
 }
 
 /// Keeps a desk up to date.

@@ -177,7 +177,7 @@ helper := 1
     fn a_rule_is_held_to_its_examples() {
         let mut added = std::collections::BTreeMap::new();
         added.insert("a.rego".to_owned(), LAYER.as_bytes().to_vec());
-        let sources = source::sort_layered(&policies(), &added).unwrap();
+        let sources = source::sort_layered(&policies(), &source::Added::of_repository(added)).unwrap();
         let run = run_tests(&sources, TestPlan { wanted: "layers/", coverage: false }).unwrap();
         let shown: Vec<String> =
             run.tests.iter().map(|test| format!("{} {:?}", test.rule, test.outcome)).collect();

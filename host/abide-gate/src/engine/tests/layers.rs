@@ -9,10 +9,18 @@ use super::policies;
 use crate::engine::{Bundle, BundleError, NativeJudge};
 use crate::gate::Judge;
 use crate::question::Question;
-use crate::source::assemble_layered;
+use crate::source::{Added, Layer, assemble_layered};
 
 fn layered(text: &str) -> Result<Bundle, BundleError> {
     let added = BTreeMap::from([("repository.rego".to_owned(), text.as_bytes().to_vec())]);
+    assemble_layered(&policies(), &Added::of_repository(added))
+}
+
+/// One module of `layer` at `path`, in `package`.
+fn of(layer: Layer, path: &str, package: &str) -> Result<Bundle, BundleError> {
+    let mut added = Added::default();
+    let text = finding("deny").replace("abide.layers.repository", package);
+    added.of_mut(layer).insert(path.to_owned(), text.into_bytes());
     assemble_layered(&policies(), &added)
 }
 
@@ -62,7 +70,43 @@ fn a_layer_stays_in_its_corner() {
         assert_eq!(error.code(), "AB0105", "{package}: {error}");
     }
     let added = BTreeMap::from([("data/hard.yaml".to_owned(), b"enabled: []".to_vec())]);
+    let added = Added::of_repository(added);
     assert_eq!(assemble_layered(&policies(), &added).unwrap_err().code(), "AB0105");
+}
+
+#[test]
+fn each_layer_has_names_and_a_folder_of_its_own() {
+    use Layer::{Organisation, Repository, Run};
+    for (layer, path, package) in [
+        (Organisation, "a.rego", "abide.layers.organisation"),
+        (Organisation, "deep/a.rego", "abide.layers.organisation_a"),
+        (Run, "run.rego", "abide.layers.run"),
+        (Repository, "a.rego", "abide.layers.organised"),
+        (Repository, "organisation.rego", "abide.layers.mine"),
+        (Repository, "deep/run/a.rego", "abide.layers.runner"),
+    ] {
+        let bundle = of(layer, path, package).unwrap_or_else(|error| panic!("{path} {package}: {error}"));
+        assert!(bundle.modules().contains_key(&format!("{}{path}", layer.folder())), "{path}");
+        // What was recorded is read again under the same rules.
+        assert!(Bundle::from_bytes(bundle.to_bytes()).is_ok());
+    }
+    for (layer, path, package) in [
+        (Repository, "a.rego", "abide.layers.organisation"),
+        (Repository, "a.rego", "abide.layers.organisation.deep"),
+        (Repository, "a.rego", "abide.layers.organisation_tighten"),
+        (Repository, "a.rego", "abide.layers.run"),
+        (Repository, "organisation/a.rego", "abide.layers.organisation"),
+        (Repository, "organisation/a.rego", "abide.layers.mine"),
+        (Repository, "run/a.rego", "abide.layers.run"),
+        (Organisation, "a.rego", "abide.layers.repository"),
+        (Organisation, "a.rego", "abide.layers.run"),
+        (Organisation, "a.rego", "abide"),
+        (Run, "run.rego", "abide.layers.organisation"),
+        (Run, "run.rego", "abide"),
+    ] {
+        let error = of(layer, path, package).unwrap_err();
+        assert_eq!(error.code(), "AB0105", "{path} {package}: {error}");
+    }
 }
 
 #[test]
@@ -85,7 +129,8 @@ fn a_repository_replaces_nothing_of_the_organisation() {
     let mut shipped = policies();
     shipped
         .insert("layers/house.rego".to_owned(), finding("deny").replace("repository", "house").into_bytes());
-    let own = |name: &str| BTreeMap::from([(name.to_owned(), finding("warn").into_bytes())]);
+    let own =
+        |name: &str| Added::of_repository(BTreeMap::from([(name.to_owned(), finding("warn").into_bytes())]));
     assert!(assemble_layered(&shipped, &own("repository.rego")).is_ok());
     let refused = assemble_layered(&shipped, &own("house.rego")).unwrap_err();
     assert_eq!(refused.code(), "AB0105");

@@ -2,6 +2,7 @@
 
 use abide_core::event::Count;
 use abide_core::id::{RunId, Timestamp};
+use abide_gate::source::Added;
 use abide_ledger::Leaf;
 
 use super::*;
@@ -174,7 +175,9 @@ fn the_base_is_the_policy_without_the_rules_of_a_repository() {
     let base = Base::built_in().files;
     let layer = b"package abide.layers.ours\nfindings := set()\n".to_vec();
     let added = BTreeMap::from([("ours.rego".to_owned(), layer)]);
-    let layered = abide_gate::source::assemble_layered(&base, &added).unwrap();
+    let layered =
+        abide_gate::source::assemble_layered(&base, &Added { repository: added, ..Added::default() })
+            .unwrap();
     let found = judges.base(layered.to_bytes()).unwrap();
     assert_eq!(found, *abide_gate::source::assemble(&base).unwrap().digest());
     assert_eq!(judges.built_in(&found), Some(false));

@@ -4,8 +4,10 @@ use std::fs;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use abide_core::event::{Body, Count, PolicyActivated};
-use abide_ledger::{Blob, Guard};
+use abide_core::event::{Body, Count, LayerActivated, PolicyActivated};
+use abide_core::id::Digest;
+use abide_gate::source::{Added, Files};
+use abide_ledger::{Blob, Guard, Ledger};
 use clap::Args as ClapArgs;
 
 use super::Shell;
@@ -13,11 +15,13 @@ use super::bundle::brief;
 use super::prove::thousands;
 use super::verify::{Given, Looked, data};
 use crate::bundles::Contents;
+use crate::bundles::active::Generations;
 use crate::bundles::proof::{self, Proof, Proofs, Work};
 use crate::home::{Home, State};
+use crate::layers::organisation::Organisation;
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
-use crate::repository;
+use crate::repository::{self, Known};
 use crate::wiring;
 
 const AFTER: &str = "\
@@ -123,17 +127,46 @@ pub(crate) fn run(shell: &Shell, args: &ActivateArgs) -> Result<Exit, Failure> {
         shell.printer.data(&data(&looked));
         return Ok(Exit::Done);
     }
-    // With the rules of this repository it must load, or else it would deny everything from here on.
+    let ledger = wiring::ledger(&known.state)?;
+    loads(&known, &ledger, &looked)?;
+    put_in_force(shell, &ledger, &looked, args)
+}
+
+/// With the layers that stand here it must load, or else it would deny everything from here on.
+fn loads(known: &Known, ledger: &Ledger, looked: &Looked) -> Result<(), Failure> {
+    let contents = &looked.contents;
     let config = known.config()?;
-    Policy::over(&contents.policy.files, &known.policies(&config)?, Some(&config)).map_err(|failure| {
+    let repository = known.policies(&config)?;
+    let files = contents.policy.files.clone();
+    let (base, organisation) = if contents.manifest.layer().is_some() {
+        (Generations::of(ledger)?.current()?.files, files)
+    } else {
+        (files, Organisation::of(ledger)?.files)
+    };
+    let added = Added { organisation, repository, run: Files::new() };
+    Policy::over(&base, &added, Some(&config)).map(drop).map_err(|failure| {
         Failure::new(failure.code, format!("with this repository's own rules it does not load: {failure}"))
             .help("nothing was changed; mend the rules on the target branch, or the bundle")
             .exit(Exit::Gate)
-    })?;
+    })
+}
+
+fn put_in_force(
+    shell: &Shell,
+    ledger: &Ledger,
+    looked: &Looked,
+    args: &ActivateArgs,
+) -> Result<Exit, Failure> {
+    let contents = &looked.contents;
+    let version = contents.manifest.version();
     let Ok(signers) = looked.signers.as_ref() else {
         return Err(Failure::new("AB0257", "nobody is trusted to sign policy").exit(Exit::Evidence));
     };
-    let proof = proved(shell, &args.given.file, contents)?;
+    // A layer adds findings: whatever holds below it holds with it.
+    let proof = match contents.manifest.layer() {
+        Some(_) => None,
+        None => proved(shell, &args.given.file, contents)?,
+    };
     let trusted = signers
         .kept(looked.here.repository.as_deref(), proof.as_ref())
         .map_err(|error| Failure::of("AB0124", error))?;
@@ -145,33 +178,55 @@ pub(crate) fn run(shell: &Shell, args: &ActivateArgs) -> Result<Exit, Failure> {
         Blob::new("policy-signatures", looked.signatures.clone()),
         Blob::new("bundle", contents.policy.bytes.clone()),
     ];
-    let signed = looked.judgement.record();
-    let people: Vec<String> = signed.iter().map(|one| format!("{} ({})", one.person, one.role)).collect();
-    let activated = PolicyActivated {
-        version: Count(version),
-        archive: contents.archive.clone(),
-        signatures: abide_core::id::Digest::of(&looked.signatures),
-        signers: listed,
-        bundle: contents.policy.bundle.clone(),
-        hard: contents.policy.hard.clone(),
-        invariants: contents.policy.invariants.clone(),
-        hard_changed: looked.judgement.hard_changed,
-        signed,
-        by: shell.env.actor.clone(),
-        reason: args.reason.clone(),
-    };
-    let ledger = wiring::ledger(&known.state)?;
-    let body = Body::PolicyActivated(Box::new(activated));
-    let seq = wiring::record(&ledger, None, &body, blobs, Guard::Free)?;
+    let body = body(shell, looked, args, listed);
+    let seq = wiring::record(ledger, None, &body, blobs, Guard::Free)?;
     if let Err(error) = ledger.checkpoint() {
         shell.printer.talk(&format!("the log could not be signed: {error} [{}]", error.code()));
     }
+    let signed = looked.judgement.record();
+    let people: Vec<String> = signed.iter().map(|one| format!("{} ({})", one.person, one.role)).collect();
+    let whose = contents.manifest.layer().map_or_else(String::new, |layer| format!("layer `{layer}`, "));
     shell.printer.line(&format!(
-        "version {version} ({}) is in force since log place {seq}, signed by {}",
+        "{whose}version {version} ({}) is in force since log place {seq}, signed by {}",
         brief(&contents.archive),
         people.join(", ")
     ));
-    shell.printer.line("next: ab doctor · ab policy replay");
-    shell.printer.data(&data(&looked));
+    shell.printer.line("next: ab policy show --effective · ab policy replay");
+    shell.printer.data(&data(looked));
     Ok(Exit::Done)
+}
+
+/// The record.
+fn body(shell: &Shell, looked: &Looked, args: &ActivateArgs, signers: Digest) -> Body {
+    let contents = &looked.contents;
+    let (version, archive) = (Count(contents.manifest.version()), contents.archive.clone());
+    let signatures = Digest::of(&looked.signatures);
+    let (signed, by, reason) = (looked.judgement.record(), shell.env.actor.clone(), args.reason.clone());
+    let policy = &contents.policy;
+    match contents.manifest.layer() {
+        Some(layer) => Body::LayerActivated(Box::new(LayerActivated {
+            layer: layer.to_owned(),
+            version,
+            archive,
+            signatures,
+            signers,
+            files: policy.bundle.clone(),
+            signed,
+            by,
+            reason,
+        })),
+        None => Body::PolicyActivated(Box::new(PolicyActivated {
+            version,
+            archive,
+            signatures,
+            signers,
+            bundle: policy.bundle.clone(),
+            hard: policy.hard.clone(),
+            invariants: policy.invariants.clone(),
+            hard_changed: looked.judgement.hard_changed,
+            signed,
+            by,
+            reason,
+        })),
+    }
 }

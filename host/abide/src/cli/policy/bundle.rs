@@ -12,13 +12,14 @@ use super::{Files, Shell, Which};
 use crate::bundles::active::Base;
 use crate::bundles::archive::ARCHIVE_BYTES_MAX;
 use crate::bundles::contents::{self, ContentsError, Unpacked};
-use crate::bundles::{Contents, audience, manifest};
+use crate::bundles::{Contents, audience, layer, manifest};
 use crate::report::{Exit, Failure};
 
 const AFTER: &str = "\
 The same policy and the same version make the same bytes. The format is OPA's, for what reads its bundles.
 Examples: ab policy bundle --dir rules -o policy-2.tar.gz --version 2
-          ab policy bundle --built-in -o policy-3.tar.gz --version 3";
+          ab policy bundle --built-in -o policy-3.tar.gz --version 3
+          ab policy bundle --dir org --layer organisation -o layer-1.tar.gz --version 1";
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = AFTER)]
@@ -41,9 +42,17 @@ pub(crate) struct BundleArgs {
 }
 
 pub(crate) fn run(shell: &Shell, args: &BundleArgs) -> Result<Exit, Failure> {
-    let files = if args.built_in { Base::built_in().files } else { whole(shell, &args.which)? };
-    let packed =
-        contents::bundle(&files, args.version, args.audience.clone()).map_err(|error| refused(&error))?;
+    let audience = args.audience.clone();
+    let packed = if args.which.layer.is_some() {
+        let files = Files::open(shell, &args.which)?;
+        let packed = layer::bundle(files.layer(), args.version, audience).map_err(|error| refused(&error))?;
+        // It must load over what is in force here; elsewhere it is looked at again before it is put in force.
+        files.policy(None)?;
+        packed
+    } else {
+        let files = if args.built_in { Base::built_in().files } else { whole(shell, &args.which)? };
+        contents::bundle(&files, args.version, audience).map_err(|error| refused(&error))?
+    };
     // What was written is read back as everyone else will read it.
     let contents = Contents::read(&packed).map_err(|error| refused(&error))?;
     write(&args.out, &packed)?;
@@ -52,11 +61,12 @@ pub(crate) fn run(shell: &Shell, args: &BundleArgs) -> Result<Exit, Failure> {
     shell.printer.line(&format!("wrote    {out} ({} bytes, {} files)", packed.len(), policy.files.len()));
     shell.printer.line(&format!("version  {}", args.version));
     shell.printer.line(&format!("digest   {}", contents.archive));
-    shell.printer.line(&format!("policy   {}", policy.bundle));
+    let what = if contents.manifest.layer().is_some() { "layer " } else { "policy" };
+    shell.printer.line(&format!("{what}   {}", policy.bundle));
     shell.printer.line(&format!("next: ab policy sign {out} --key rules/NAME · ab policy verify {out}"));
     shell.printer.data(&json!({
         "file": args.out, "bytes": packed.len(), "version": args.version, "digest": contents.archive,
-        "bundle": policy.bundle, "hard": policy.hard, "roots": contents.manifest.roots,
+        "layer": contents.manifest.layer(), "bundle": policy.bundle, "hard": policy.hard, "roots": contents.manifest.roots,
         "files": policy.files.keys().collect::<Vec<_>>(),
     }));
     Ok(Exit::Done)
@@ -67,7 +77,7 @@ fn whole(shell: &Shell, which: &Which) -> Result<std::collections::BTreeMap<Stri
     if files.is_layer {
         let what = format!("`{}` is no whole policy: it has no `main.rego`", files.shown);
         return Err(Failure::new("AB0247", what)
-            .help("a repository's own rules stay in the repository; start from --built-in, or name a whole policy with --dir")
+            .help("a repository's own rules stay in the repository; start from --built-in, name a whole policy with --dir, or say --layer organisation")
             .exit(Exit::Usage));
     }
     Ok(files.base)

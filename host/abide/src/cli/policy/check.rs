@@ -6,12 +6,14 @@ mod beside;
 mod finding;
 mod machine;
 mod text;
+mod tightening;
 
 use abide_gate::{Invariants, source, survey};
 use clap::{Args as ClapArgs, ValueEnum};
 
 use super::{Files, Which};
 use crate::cli::Shell;
+use crate::layers::Composed;
 use crate::report::{Exit, Failure};
 use crate::wiring;
 use finding::{Finding, Level};
@@ -53,7 +55,13 @@ pub(crate) fn run(shell: &Shell, args: &CheckArgs) -> Result<Exit, Failure> {
 
 /// Every finding, by file and line.
 fn look(shell: &Shell, args: &CheckArgs, files: &Files) -> Result<Vec<Finding>, Failure> {
-    let (sources, broken) = source::gather_layered(&files.base, &files.added);
+    let config = files.config(shell, &args.which);
+    let (composed, unread) = match Composed::of(&files.added, config.as_ref()) {
+        Ok(composed) => (composed, None),
+        // The rest is looked at without the document.
+        Err(error) => (Composed { added: files.without_documents(), tightened: Vec::new() }, Some(error)),
+    };
+    let (sources, broken) = source::gather_layered(&files.base, &composed.added);
     let found = survey(&sources, broken);
     let invariants = Invariants::load(&sources.invariants).err();
     let mut findings: Vec<Finding> =
@@ -62,6 +70,8 @@ fn look(shell: &Shell, args: &CheckArgs, files: &Files) -> Result<Vec<Finding>, 
         .extend(found.unreached.iter().filter_map(|(place, name)| Finding::unreached(place, name, files)));
     findings.extend(found.unjoined.iter().filter_map(|(place, why)| Finding::unjoined(place, why, files)));
     findings.extend(found.doubts.iter().filter_map(|doubt| Finding::doubt(doubt, files)));
+    findings.extend(unread.iter().map(|error| tightening::broken(error, files)));
+    findings.extend(tightening::idle(&composed, config.as_ref(), &sources, files));
     findings.extend(beside::untitled(&sources, files));
     findings.extend(beside::ended_waivers(&sources, files, wiring::now()));
     findings.extend(beside::settings(shell, &args.which)?);

@@ -7,7 +7,7 @@ use abide_core::event::{Body, DecisionRecorded, Event};
 use abide_core::id::Seq;
 use abide_core::input::PolicyInput;
 use abide_core::safe_text;
-use abide_gate::Bundle;
+use abide_gate::{Bundle, Judge as _, NativeJudge, Question};
 use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
@@ -16,6 +16,8 @@ use crate::cli::Shell;
 use crate::desk::Log;
 use crate::report::{Exit, Failure};
 use crate::repository::{self, Known};
+use crate::shadow::candidate;
+use crate::shadow::tally::Tally;
 use crate::why;
 use crate::wiring;
 
@@ -28,6 +30,9 @@ pub(crate) struct ExplainArgs {
     /// A decision (d12), a queue item (q12), a run, or the first letters of a commit; the last decision if not given.
     #[arg(value_name = "WHAT")]
     what: Option<String>,
+    /// By the candidate in the shadow instead: why it would have decided as it did.
+    #[arg(long)]
+    shadow: bool,
     /// Everything: all places of each rule, all data it reads, every flip, and the whole input.
     #[arg(long)]
     trace: bool,
@@ -38,7 +43,10 @@ pub(crate) fn run(shell: &Shell, args: &ExplainArgs) -> Result<Exit, Failure> {
     let log = wiring::log(wiring::ledger(&known.state)?, shell.env.drill);
     let decisions = log.of_kinds(&["DecisionRecorded"])?;
     let (seq, record) = find(&known, &decisions, args.what.as_deref())?;
-    let (decision, input, bundle) = recorded(&log, record)?;
+    let (mut decision, input, mut bundle) = recorded(&log, record)?;
+    if args.shadow {
+        (decision, bundle) = by_candidate(&log, seq, record)?;
+    }
     let mut fired = why::fired(&bundle, &decision);
     let folder = known.config().map_or_else(|_| "policies".to_owned(), |config| config.policies.to_string());
     reasons::edited(&mut fired, &folder);
@@ -103,6 +111,26 @@ fn find<'a>(
 fn names(action: &Value, start: &str) -> bool {
     let begins = |value: &Value| value.as_str().is_some_and(|text| text.starts_with(start));
     start.len() >= 4 && ["commit", "tree"].iter().filter_map(|field| action.get(field)).any(begins)
+}
+
+/// What the candidate decides about the same question, with the bundle that judged it in the shadow. Where it agreed, the one of the same tally.
+fn by_candidate(log: &Log, seq: Seq, record: &DecisionRecorded) -> Result<(Decision, Bundle), Failure> {
+    let none = |what: String| {
+        Failure::new("AB0186", what)
+            .help("ab policy shadow lists the decisions that a candidate judged otherwise")
+            .exit(Exit::Usage)
+    };
+    let started =
+        candidate::last(&log.ledger)?.ok_or_else(|| none("no policy was ever in the shadow".to_owned()))?;
+    let tally = Tally::of(log, &started)?;
+    let digest = tally.about(seq).and_then(|one| one.bundle.clone()).or(tally.bundle.clone());
+    let digest = digest.filter(|_| tally.answered.contains(&seq));
+    let digest = digest.ok_or_else(|| none(format!("the candidate did not judge d{seq}")))?;
+    let bundle = Bundle::from_bytes(&log.payload(&digest)?)
+        .map_err(|error| Failure::of(error.code(), error).exit(Exit::Evidence))?;
+    let question = Question::from_bytes(log.payload(&record.input)?)
+        .map_err(|error| Failure::new("AB0187", error.to_string()).exit(Exit::Evidence))?;
+    Ok((NativeJudge::over(bundle.clone()).decide(&question), bundle))
 }
 
 /// The decision, what was asked, and the policy that answered, as they lie in the log.

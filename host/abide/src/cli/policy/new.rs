@@ -104,7 +104,7 @@ fn check_id(rule: &str) -> Result<(), Failure> {
 /// No other rule has this id: in a decision nobody could tell them apart.
 fn is_new(files: &Files, rule: &str) -> Result<(), Failure> {
     let wanted = format!("\"rule\": \"{rule}\"");
-    let all = files.base.iter().chain(&files.added);
+    let all = files.base.iter().chain(files.layer());
     let found = all
         .filter(|(path, _)| path.strip_suffix(".rego").is_some_and(|stem| !stem.ends_with("_test")))
         .find(|(_, bytes)| String::from_utf8_lossy(bytes).contains(&wanted));

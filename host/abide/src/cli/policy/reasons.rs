@@ -1,7 +1,7 @@
 //! The reasons of a decision in words and for programs: rules that fired, data they read, and what would make another verdict.
 
 use abide_core::safe_text;
-use abide_gate::source;
+use abide_gate::source::{self, Layer};
 use serde_json::{Value, json};
 
 use super::level;
@@ -18,6 +18,9 @@ pub(super) fn most(trace: bool) -> usize {
 /// Names the files of the repository's own rules as a person edits them, in `folder`.
 pub(super) fn edited(fired: &mut [Fired], folder: &str) {
     for place in fired.iter_mut().flat_map(|rule| &mut rule.stands) {
+        if Layer::of(place.split(':').next().unwrap_or_default()) != Some(Layer::Repository) {
+            continue;
+        }
         if let Some(own) = place.strip_prefix(source::LAYERS) {
             *place = format!("{folder}/{own}");
         }

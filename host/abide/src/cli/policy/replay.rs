@@ -3,7 +3,6 @@
 mod again;
 mod recorded;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -75,11 +74,14 @@ pub(crate) fn run(shell: &Shell, args: &ReplayArgs) -> Result<Exit, Failure> {
     }
     let before = match &args.against {
         Some(word) if word.as_os_str() == SHIPPED => {
-            let files = Files { added: BTreeMap::new(), ..Files::open(shell, &args.which)? };
+            let opened = Files::open(shell, &args.which)?;
+            let mut added = opened.added.clone();
+            added.of_mut(opened.stands_for).clear();
+            let files = Files { added, ..opened };
             Some(self::over(shell, args, &args.which, &files, args.judge.unwrap_or_default())?)
         }
         Some(folder) => {
-            let which = Which { repo: args.which.repo.clone(), dir: Some(folder.clone()) };
+            let which = Which { repo: args.which.repo.clone(), dir: Some(folder.clone()), layer: None };
             Some(self::policy(shell, args, &which, args.judge.unwrap_or(JudgeKind::Sealed))?)
         }
         None => None,

@@ -1,14 +1,18 @@
 //! `ab policy show`: the bundles that were in force, from the log.
 
-use std::path::PathBuf;
+mod effective;
 
-use abide_core::id::Digest;
+use std::path::{Path, PathBuf};
+
+use abide_core::event::PolicySignature;
+use abide_core::id::{Digest, Timestamp};
 use abide_ledger::Ledger;
 use clap::Args as ClapArgs;
 use serde_json::json;
 
 use super::{Shell, bundle};
 use crate::bundles::active::{Generation, Generations};
+use crate::layers::organisation::Activations;
 use crate::report::{Exit, Failure};
 use crate::{repository, wiring};
 
@@ -28,22 +32,43 @@ pub(crate) struct ShowArgs {
     /// Where to write it; its signatures are written beside it.
     #[arg(long, short, value_name = "FILE", requires = "version")]
     out: Option<PathBuf>,
+    /// Everything that is in force: each value with the layer that it came from, and what it took the place of.
+    #[arg(long, conflicts_with = "version")]
+    effective: bool,
+    /// With --effective: all values and all profiles, not only what layers change.
+    #[arg(long, requires = "effective")]
+    all: bool,
+    /// With --effective: as it is for this run, which may have a layer of its own.
+    #[arg(long, value_name = "RUN", requires = "effective")]
+    run: Option<String>,
+    /// Of the organisation's layer, not of the whole policy.
+    #[arg(long, requires = "version")]
+    layer: bool,
 }
 
 pub(crate) fn run(shell: &Shell, args: &ShowArgs) -> Result<Exit, Failure> {
     let known = repository::open(shell, args.repo.as_deref())?;
+    if args.effective {
+        return effective::run(shell, &known, args.all, args.run.as_deref());
+    }
     let ledger = wiring::ledger(&known.state)?;
     let generations = Generations::of(&ledger)?;
+    let layers = Activations::of(&ledger)?;
+    if let (Some(version), Some(out), true) = (args.version, &args.out, args.layer) {
+        let found = layers.all().find(|one| one.record.version.0 == version).ok_or_else(|| {
+            Failure::new(
+                "AB0266",
+                format!("version {version} of the organisation's layer was never in force here"),
+            )
+            .exit(Exit::Usage)
+        })?;
+        return take_out(shell, &ledger, out, (&found.record.archive, &found.record.signatures));
+    }
     if let (Some(version), Some(out)) = (args.version, &args.out) {
         let found = generations.all().find(|one| one.record.version.0 == version).ok_or_else(|| {
             Failure::new("AB0266", format!("version {version} was never in force here")).exit(Exit::Usage)
         })?;
-        bundle::write(out, &stored(&ledger, &found.record.archive)?)?;
-        let signatures = bundle::signatures_of(out);
-        bundle::write(&signatures, &stored(&ledger, &found.record.signatures)?)?;
-        shell.printer.line(&format!("wrote {} and {}", out.display(), signatures.display()));
-        shell.printer.data(&json!({ "file": out, "signatures": signatures, "digest": found.record.archive }));
-        return Ok(Exit::Done);
+        return take_out(shell, &ledger, out, (&found.record.archive, &found.record.signatures));
     }
     let floor = generations.floor();
     if floor == 0 {
@@ -51,33 +76,64 @@ pub(crate) fn run(shell: &Shell, args: &ShowArgs) -> Result<Exit, Failure> {
     }
     for one in generations.all() {
         let mark = if one.record.version.0 == floor { "in force" } else { "" };
-        shell.printer.line(&row(one, mark));
+        let record = &one.record;
+        let told = (&record.archive, &record.signed[..], record.by.as_str(), record.reason.as_str());
+        shell.printer.line(&row("", record.version.0, one.at, told, mark));
     }
-    shell
-        .printer
-        .data(&json!({ "in_force": floor, "generations": generations.all().map(data).collect::<Vec<_>>() }));
+    let layer_floor = layers.floor();
+    for one in layers.all() {
+        let mark = if one.record.version.0 == layer_floor { "in force" } else { "" };
+        let record = &one.record;
+        let told = (&record.archive, &record.signed[..], record.by.as_str(), record.reason.as_str());
+        shell.printer.line(&row("organisation ", record.version.0, one.at, told, mark));
+    }
+    shell.printer.line("next: ab policy show --effective");
+    let layers: Vec<_> =
+        layers.all().map(|one| json!({ "seq": one.seq.0, "at": one.at.0, "record": one.record })).collect();
+    shell.printer.data(&json!({
+        "in_force": floor, "generations": generations.all().map(data).collect::<Vec<_>>(),
+        "layer_in_force": layer_floor, "layers": layers,
+    }));
     Ok(Exit::Done)
 }
 
-fn row(one: &Generation, mark: &str) -> String {
-    let record = &one.record;
+fn take_out(
+    shell: &Shell,
+    ledger: &Ledger,
+    out: &Path,
+    (archive, signed): (&Digest, &Digest),
+) -> Result<Exit, Failure> {
+    bundle::write(out, &stored(ledger, archive)?)?;
+    let signatures = bundle::signatures_of(out);
+    bundle::write(&signatures, &stored(ledger, signed)?)?;
+    shell.printer.line(&format!("wrote {} and {}", out.display(), signatures.display()));
+    shell.printer.data(&json!({ "file": out, "signatures": signatures, "digest": archive }));
+    Ok(Exit::Done)
+}
+
+fn row(
+    what: &str,
+    version: u64,
+    at: Timestamp,
+    (archive, signed, by, reason): (&Digest, &[PolicySignature], &str, &str),
+    mark: &str,
+) -> String {
     let people: Vec<String> =
-        record.signed.iter().map(|signed| format!("{} ({})", signed.person, signed.role)).collect();
-    let reason = abide_core::safe_text::line(&record.reason);
+        signed.iter().map(|signed| format!("{} ({})", signed.person, signed.role)).collect();
+    let reason = abide_core::safe_text::line(reason);
     let line = format!(
-        "v{:<4} {} {}  {} by {}: {reason}  {mark}",
-        record.version.0,
-        day(one),
-        bundle::brief(&record.archive),
+        "{what}v{version:<4} {} {}  {} by {}: {reason}  {mark}",
+        day(at),
+        bundle::brief(archive),
         people.join(", "),
-        abide_core::safe_text::line(&record.by)
+        abide_core::safe_text::line(by)
     );
     line.trim_end().to_owned()
 }
 
 /// The day on which it came into force, UTC.
-fn day(one: &Generation) -> String {
-    let at = i64::try_from(one.at.0).unwrap_or(i64::MAX);
+pub(super) fn day(at: Timestamp) -> String {
+    let at = i64::try_from(at.0).unwrap_or(i64::MAX);
     jiff::Timestamp::from_millisecond(at)
         .map_or_else(|_| "?".to_owned(), |at| at.to_zoned(jiff::tz::TimeZone::UTC).date().to_string())
 }

@@ -1,6 +1,5 @@
 //! `ab policy verify`: what a bundle is, who stands for it, what it would change.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use abide_core::id::Digest;
@@ -10,15 +9,16 @@ use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
 use super::bundle::{self, brief};
-use super::{Shell, sign, with_log};
+use super::{Files, Shell, Which, sign, with_log};
 use crate::bundles::Contents;
 use crate::bundles::active::Generations;
 use crate::bundles::audience::Here;
-use crate::bundles::judgement::{Difference, InForce, Judgement, short};
+use crate::bundles::judgement::{Difference, InForce, Judgement, Refusal, short};
 use crate::bundles::signatures::{BYTES_MAX, Signatures, Standing};
 use crate::bundles::signers::{Signers, SignersError};
 use crate::cli::printer::Tone;
 use crate::home::Home;
+use crate::layers::organisation::Activations;
 use crate::report::{Exit, Failure};
 use crate::repository;
 use crate::sealed::JudgeKind;
@@ -67,8 +67,9 @@ pub(super) struct Looked {
 
 impl Looked {
     pub(super) fn at(shell: &Shell, given: &Given) -> Result<Self, Failure> {
-        let files = bundle::unpacked(&given.file)?.files;
-        given.judge.admits(&shell.env, &files, &BTreeMap::new())?;
+        // Before it is loaded in this process, and a layer over what it would stand on.
+        let files = opened(shell, given)?;
+        given.judge.admits(&shell.env, &files.base, &files.composed(None)?.added)?;
         let (packed, contents) = bundle::open(&given.file)?;
         if let Some(wanted) = given.digest.as_ref().filter(|wanted| **wanted != contents.archive) {
             let what = format!("the bundle is {}, and not {wanted}", contents.archive);
@@ -84,21 +85,40 @@ impl Looked {
         };
         let parsed = if signatures.is_empty() { Signatures::empty() } else { sign::parse(&signatures)? };
         let signers = Signers::open(&Home::of(&shell.env)?.signers());
-        let (in_force, here) = surroundings(shell, given.repo.as_deref())?;
-        let judgement = Judgement::of(&contents, &parsed, signers.as_ref(), &in_force, &here);
+        let is_layer = contents.manifest.layer().is_some();
+        let (in_force, here) = surroundings(shell, given.repo.as_deref(), is_layer)?;
+        let mut judgement = Judgement::of(&contents, &parsed, signers.as_ref(), &in_force, &here);
+        if is_layer {
+            judgement.refusals.extend(unfit(shell, given)?);
+        }
         Ok(Self { packed, contents, signatures, signers, in_force, here, judgement })
     }
 }
 
-/// What is in force, and where and when the bundle is judged.
-fn surroundings(shell: &Shell, repo: Option<&Path>) -> Result<(InForce, Here), Failure> {
+/// What is in the bundle, read and not loaded.
+fn opened(shell: &Shell, given: &Given) -> Result<Files, Failure> {
+    Files::open(shell, &Which { repo: given.repo.clone(), dir: Some(given.file.clone()), layer: None })
+}
+
+/// Why a layer does not load over the policy in force. A whole policy was loaded when it was read.
+fn unfit(shell: &Shell, given: &Given) -> Result<Option<Refusal>, Failure> {
+    let files = opened(shell, given)?;
+    let why = |failure: Failure| Refusal { code: failure.code, why: failure.what.clone() };
+    Ok(files.policy(None).err().map(why))
+}
+
+/// What stands where the bundle would (the whole policy, or the layer), and where and when the bundle is judged.
+fn surroundings(shell: &Shell, repo: Option<&Path>, is_layer: bool) -> Result<(InForce, Here), Failure> {
     let clock = SystemClock.now();
     let found = with_log(shell, repo, |ledger| {
         let latest = latest(ledger).map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
-        Ok((Generations::of(ledger)?.in_force(), latest))
+        let in_force =
+            if is_layer { Activations::of(ledger)?.in_force()? } else { Generations::of(ledger)?.in_force() };
+        Ok((in_force, latest))
     })?;
     let Some((in_force, latest)) = found else {
-        return Ok((InForce::built_in(), Here { now: clock, repository: None }));
+        let in_force = if is_layer { InForce::no_layer()? } else { InForce::built_in() };
+        return Ok((in_force, Here { now: clock, repository: None }));
     };
     if latest > clock {
         shell
@@ -142,7 +162,11 @@ fn tell(shell: &Shell, file: &Path, looked: &Looked) {
     let files = contents.policy.files.len();
     row("bundle", &format!("{} ({} bytes, {files} files)", file.display(), looked.packed.len()));
     row("digest", contents.archive.as_str());
+    if let Some(layer) = contents.manifest.layer() {
+        row("layer", &format!("{layer}: it only tightens, and stands beside the whole policy"));
+    }
     let before = match looked.in_force.version {
+        0 if contents.manifest.layer().is_some() => "no layer".to_owned(),
         0 => "the built-in policy".to_owned(),
         version => format!("version {version}"),
     };
@@ -250,7 +274,7 @@ pub(super) fn data(looked: &Looked) -> Value {
         "accepted": judgement.refusals.is_empty(),
         "digest": contents.archive, "bytes": looked.packed.len(),
         "version": contents.manifest.version(), "revision": contents.manifest.revision,
-        "roots": contents.manifest.roots, "audience": contents.manifest.audience(), "bundle": contents.policy.bundle, "hard": contents.policy.hard,
+        "roots": contents.manifest.roots, "audience": contents.manifest.audience(), "layer": contents.manifest.layer(), "bundle": contents.policy.bundle, "hard": contents.policy.hard,
         "files": files.map(|(path, bytes)| json!({ "path": path, "digest": Digest::of(bytes) })).collect::<Vec<_>>(),
         "in_force": { "version": looked.in_force.version, "digest": looked.in_force.archive },
         "signatures": signed.collect::<Vec<_>>(), "quorum": needs.collect::<Vec<_>>(), "opa": opa,

@@ -118,6 +118,17 @@ impl Finding {
         })
     }
 
+    /// What keeps a policy from being what its author believes.
+    pub(super) fn error(
+        code: &'static str,
+        inner: &str,
+        place: Option<&Place>,
+        message: &str,
+        files: &Files,
+    ) -> Self {
+        Self::at(Level::Error, code, (inner, place, ""), message, files)
+    }
+
     /// A warning about a whole file.
     pub(super) fn about(code: &'static str, inner: &str, message: &str, files: &Files) -> Self {
         Self::at(Level::Warning, code, (inner, None, ""), message, files)
