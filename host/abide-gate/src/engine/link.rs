@@ -120,14 +120,14 @@ enum Kind {
 }
 
 impl Guard {
-    /// `empty` are sets that nothing can be in.
-    fn holds(&self, asked: &Asked, empty: &BTreeSet<&str>) -> bool {
+    /// Whether it holds, as far as what is asked about and data say.
+    fn holds(&self, asked: &Asked) -> bool {
         match &self.kind {
             Kind::Asked { place, values, wanted } => {
                 asked.0.get(*place).is_none_or(|value| values.contains(value) == *wanted)
             }
             Kind::Data(holds) => *holds,
-            Kind::Something(set) => !empty.contains(set.as_str()),
+            Kind::Something(_) => true,
         }
     }
 
@@ -147,9 +147,36 @@ struct Piece {
     guards: Vec<Guard>,
 }
 
-impl Piece {
-    fn applies(&self, asked: &Asked, empty: &BTreeSet<&str>) -> bool {
-        self.guards.iter().all(|guard| guard.holds(asked, empty))
+/// A piece, after what is asked about is known.
+struct Settled<'a> {
+    piece: &'a Piece,
+    /// The sets in which something must be for it to apply; `None` if it cannot, whatever is in them.
+    needs: Option<Vec<&'a str>>,
+}
+
+impl<'a> Settled<'a> {
+    fn of(piece: &'a Piece, asked: &Asked) -> Self {
+        let mut needs = Vec::new();
+        for guard in &piece.guards {
+            match &guard.kind {
+                Kind::Something(set) => needs.push(set.as_str()),
+                Kind::Asked { .. } | Kind::Data(_) if !guard.holds(asked) => {
+                    return Self { piece, needs: None };
+                }
+                Kind::Asked { .. } | Kind::Data(_) => {}
+            }
+        }
+        Self { piece, needs: Some(needs) }
+    }
+
+    /// `empty` are sets that nothing can be in.
+    fn applies(&self, empty: &BTreeSet<&str>) -> bool {
+        self.needs.as_ref().is_some_and(|needs| needs.iter().all(|set| !empty.contains(set)))
+    }
+
+    /// Whether its rule is there although its conditions do not hold: it gives a value, and adds to no set.
+    fn always(&self) -> bool {
+        !self.piece.adds
     }
 }
 
@@ -245,51 +272,27 @@ impl Plan {
 
     /// The joined module for what is asked about.
     pub(crate) fn join(&self, asked: &Asked) -> Joined {
+        let settled: Vec<Vec<Settled<'_>>> = self.parts.iter().map(|part| part.settled(asked)).collect();
         let mut left: BTreeMap<&str, usize> = BTreeMap::new();
-        for piece in self.parts.iter().flat_map(|part| &part.pieces) {
-            let count = left.entry(&piece.root).or_default();
+        for one in settled.iter().flatten() {
+            let count = left.entry(&one.piece.root).or_default();
             *count = count.saturating_add(1);
         }
-        let (layers, quiet) = self.layers(asked);
-        let empty = self.empty(asked, quiet);
+        let (layers, quiet) = self.layers(&settled);
+        let empty = empty(&settled, quiet);
         let mut text = format!("package {PACKAGE}\n{DOCUMENT} := data.{DOCUMENT}\n{layers}");
         let mut lines = Vec::new();
-        for part in &self.parts {
+        for (part, pieces) in self.parts.iter().zip(&settled) {
             lines.push((text.matches('\n').count(), part.path.clone()));
-            part.write(&mut text, (asked, &empty), &mut left);
+            part.write(&mut text, pieces, &empty, &mut left);
         }
         Joined { text, lines: Lines(lines) }
     }
 
-    /// Sets that nothing can be in: each rule that adds to one is false for what is asked, or takes from such a set.
-    fn empty(&self, asked: &Asked, quiet: bool) -> BTreeSet<&str> {
-        let mut empty: BTreeSet<&str> = quiet.then_some(LOUD_RULE).into_iter().collect();
-        loop {
-            let mut open: BTreeSet<&str> = BTreeSet::new();
-            let pieces = || self.parts.iter().flat_map(|part| &part.pieces);
-            open.extend(
-                pieces()
-                    .filter(|piece| !piece.adds || piece.applies(asked, &empty))
-                    .map(|piece| piece.root.as_str()),
-            );
-            let more: Vec<&str> =
-                pieces().map(|piece| piece.root.as_str()).filter(|root| !open.contains(root)).collect();
-            let before = empty.len();
-            empty.extend(more);
-            if empty.len() == before {
-                return empty;
-            }
-        }
-    }
-
     /// The rules through which layers are read, and whether none of them can find anything.
-    fn layers(&self, asked: &Asked) -> (String, bool) {
-        let mut loud: BTreeSet<&str> = BTreeSet::new();
-        for piece in self.parts.iter().flat_map(|part| &part.pieces) {
-            if !piece.adds || piece.applies(asked, &BTreeSet::new()) {
-                loud.insert(&piece.root);
-            }
-        }
+    fn layers(&self, settled: &[Vec<Settled<'_>>]) -> (String, bool) {
+        let heard = settled.iter().flatten().filter(|one| one.always() || one.needs.is_some());
+        let loud: BTreeSet<&str> = heard.map(|one| one.piece.root.as_str()).collect();
         let fields =
             self.layers.iter().flat_map(|layer| layer.fields.iter().map(move |field| (&layer.rule, field)));
         let fields = fields.map(|(rule, (field, name))| format!("{rule}[{field:?}] := {name}\n"));
@@ -298,6 +301,23 @@ impl Plan {
         let heard = || self.layers.iter().filter(|layer| loud.contains(layer.findings.as_str()));
         text.push_str(&table(LOUD_RULE, heard()));
         (text, heard().next().is_none())
+    }
+}
+
+/// Sets that nothing can be in: each rule that adds to one is false for what is asked, or takes from such a set.
+fn empty<'a>(settled: &'a [Vec<Settled<'a>>], quiet: bool) -> BTreeSet<&'a str> {
+    let mut empty: BTreeSet<&str> = quiet.then_some(LOUD_RULE).into_iter().collect();
+    loop {
+        let pieces = || settled.iter().flatten();
+        let open: BTreeSet<&str> = pieces()
+            .filter(|one| one.always() || one.applies(&empty))
+            .map(|one| one.piece.root.as_str())
+            .collect();
+        let before = empty.len();
+        empty.extend(pieces().map(|one| one.piece.root.as_str()).filter(|root| !open.contains(root)));
+        if empty.len() == before {
+            return empty;
+        }
     }
 }
 
@@ -310,18 +330,24 @@ fn table<'a>(rule: &str, layers: impl Iterator<Item = &'a Layer>) -> String {
 }
 
 impl Part {
+    fn settled(&self, asked: &Asked) -> Vec<Settled<'_>> {
+        self.pieces.iter().map(|piece| Settled::of(piece, asked)).collect()
+    }
+
     /// Everything before the first rule (package, imports, remarks) becomes empty lines, and so does what cannot apply.
     fn write<'a>(
         &'a self,
         out: &mut String,
-        (asked, empty): (&Asked, &BTreeSet<&str>),
+        pieces: &[Settled<'a>],
+        empty: &BTreeSet<&str>,
         left: &mut BTreeMap<&'a str, usize>,
     ) {
         let first = self.pieces.first().map_or(self.text.len(), |piece| piece.start);
         blank(out, self.text.get(..first).unwrap_or_default());
-        for piece in &self.pieces {
+        for one in pieces {
+            let piece = one.piece;
             let others = left.get(piece.root.as_str()).copied().unwrap_or_default();
-            let applies = piece.applies(asked, empty);
+            let applies = one.applies(empty);
             // A name must stay defined, be it by a rule that is false.
             if applies || others <= 1 {
                 self.copy(out, piece, applies);
