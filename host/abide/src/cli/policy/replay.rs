@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+use abide_core::facts::config::MeasureConfig;
 use abide_core::id::Oid;
 use abide_core::input::{SafetyLevel, SafetyMode};
 use abide_core::safe_text;
@@ -76,9 +77,9 @@ pub(crate) fn run(shell: &Shell, args: &ReplayArgs) -> Result<Exit, Failure> {
         }
         None => None,
     };
-    let past = {
+    let (past, past_before) = {
         let _busy = shell.printer.busy("measuring");
-        past(shell, args, &policy)?
+        pasts(shell, args, &policy, before.as_ref())?
     };
     // Before anything is decided or printed: a commit that is not there is an error at once.
     let shown =
@@ -94,7 +95,9 @@ pub(crate) fn run(shell: &Shell, args: &ReplayArgs) -> Result<Exit, Failure> {
             kept: args.show.clone(),
         };
         let outcomes = decide(&policy, &past, &asked)?;
-        let before = before.as_ref().map(|before| decide(before, &past, &asked)).transpose()?;
+        // Each policy decides by what it measures itself.
+        let measured = past_before.as_ref().unwrap_or(&past);
+        let before = before.as_ref().map(|before| decide(before, measured, &asked)).transpose()?;
         columns.push(Column { profile, outcomes, before });
     }
     let own = own_profile(shell, args);
@@ -123,6 +126,28 @@ pub(crate) fn run(shell: &Shell, args: &ReplayArgs) -> Result<Exit, Failure> {
         shell.printer.talk(&format!("not counted: {}", safe_text::line(unread)));
     }
     Ok(if past.unread.is_empty() { Exit::Done } else { Exit::Fault })
+}
+
+/// The changes as `policy` measures them, and as `before` does if that is otherwise.
+fn pasts(
+    shell: &Shell,
+    args: &ReplayArgs,
+    policy: &Policy,
+    before: Option<&Policy>,
+) -> Result<(Past, Option<Past>), Failure> {
+    let found = past(shell, args, policy)?;
+    let Some(before) = before.filter(|before| !measure_alike(policy, before)) else {
+        return Ok((found, None));
+    };
+    let (found, other) = found.both(past(shell, args, before)?);
+    Ok((found, Some(other)))
+}
+
+/// Whether two policies measure by the same data. What `ab.yml` adds to it is the same for both.
+fn measure_alike(one: &Policy, other: &Policy) -> bool {
+    let config = |policy: &Policy| MeasureConfig::from_data(policy.bundle.data()).ok();
+    let (one, other) = (config(one), config(other));
+    one.is_some() && one == other
 }
 
 /// The policy, with what `ab.yml` tightens where there is one.
@@ -212,7 +237,7 @@ fn show(shell: &Shell, past: &Past, columns: &[Column], place: usize) {
         };
         printer.line(&format!("  {} by {}", printer.paint(tone, way(outcome.verdict)), column.profile));
         let mut told: Vec<(&str, String, usize)> = Vec::new();
-        let mut findings: Vec<_> = outcome.decision.findings.iter().collect();
+        let mut findings: Vec<_> = outcome.findings.iter().collect();
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
         for finding in findings {
             if let Some(known) = told.iter_mut().find(|(rule, _, _)| *rule == finding.rule) {
