@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use abide_tests::gate::shipped_files;
 use abide_tests::world::{AB_YML, World};
 use serde_json::Value;
 
@@ -232,4 +233,34 @@ fn a_page_names_the_commits_that_cannot_move() {
     let range = format!("{base}..{head}");
     let data = world.ab(&["policy", "replay", "--git", &range, "--json"]).exits(0).json();
     assert_eq!(data["changes"], 1);
+}
+
+#[test]
+fn each_policy_measures_for_itself() {
+    let world = World::new(&[("ab.yml", AB_YML), ("docs/a.md", "a\n")]);
+    world.write("docs/a.md", b"a better a\n");
+    world.commit("docs");
+    // An older policy to which these files were code: it let nobody merge them alone.
+    let older = world.beside("older");
+    for (path, bytes) in shipped_files() {
+        let file = older.join(&path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, bytes).unwrap();
+    }
+    let categories = older.join("data/categories.yaml");
+    let text = fs::read_to_string(&categories).unwrap();
+    assert!(text.contains("    - \"**/*.md\"\n"));
+    let other = text.replacen("    - \"**/*.md\"\n", "", 1);
+    fs::write(&categories, other).unwrap();
+    let replay = ["policy", "replay", "--history", "1", "--profile", "prod-conservative", "--against"];
+    let against = |folder: &str| world.ab(&[&replay[..], &[folder, "--json"]].concat()).exits(0).json();
+    let decided = |data: &Value| data["rows"][0]["decided"]["prod-conservative"].clone();
+    let data = against(older.to_str().unwrap());
+    assert_eq!(
+        (&decided(&data)["verdict"], &decided(&data)["before"]),
+        (&"auto".into(), &"queue".into()),
+        "{data}"
+    );
+    let data = against("shipped");
+    assert_eq!(decided(&data)["before"], "auto");
 }

@@ -12,6 +12,7 @@ use abide_core::input::{
     RunInput, Subject, Target,
 };
 
+use crate::engine::Opinion;
 use crate::permit::Permit;
 use crate::ports::{Clock, DecisionLog, DecisionRecord, Halt, HaltState, PortError};
 use crate::question::Question;
@@ -20,6 +21,11 @@ use crate::question::Question;
 pub trait Judge: std::fmt::Debug + Send + Sync {
     /// Judges an input. Every failure is a decision too: a denial with its own fault code.
     fn decide(&self, question: &Question) -> Decision;
+
+    /// What would be decided about these inputs, in their order.
+    fn opinions(&self, inputs: Vec<PolicyInput>) -> Vec<Opinion> {
+        inputs.into_iter().map(|input| Opinion::of(self, input)).collect()
+    }
 }
 
 /// Everything that a caller may say about an action. Time, class, kind, digest and place come from the gate and the action itself.

@@ -32,7 +32,7 @@ pub(crate) struct Policy {
     pub(crate) bundle: Bundle,
     /// What measures.
     pub(crate) meter: Meter,
-    /// What it looks for.
+    /// What it measures by.
     pub(crate) measure: MeasureConfig,
     /// What weighs.
     pub(crate) risk: RiskConfig,

@@ -9,20 +9,21 @@ pub(crate) mod page;
 pub(crate) mod report;
 pub(crate) mod tally;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use abide_core::action::{Action as _, Merge};
-use abide_core::decision::{Decision, FindingLevel, Verdict};
+use abide_core::action::{Action as _, ActionClass, Merge};
+use abide_core::decision::{Decision, Finding, FindingLevel, Verdict};
 use abide_core::facts::{Facts, Meter, WindowFacts};
-use abide_core::id::{Digest, Oid, RefName, RepoId, RunId};
+use abide_core::id::{Digest, Oid, RepoId, RunId};
 use abide_core::input::{
-    ActionInput, BudgetInput, CanaryInput, CheckInput, PolicyInput, RollbackInput, RunInput, RunMode,
-    SafetyLevel, SafetyMode, Subject, SubjectKind, Target,
+    ActionInput, CheckInput, PolicyInput, RunInput, SafetyLevel, SafetyMode, Subject, Target,
 };
 use abide_core::risk::RiskConfig;
-use abide_gate::{Judge, Question};
+use abide_gate::{Judge, Opinion, Question};
 
+use crate::example;
 use crate::policy::Policy;
 use crate::report::Failure;
 
@@ -58,6 +59,20 @@ pub(crate) struct Past {
     pub(crate) fixed: Fixed,
 }
 
+impl Past {
+    /// The changes that both could read, in the same places: what one of two policies cannot measure is compared by neither.
+    pub(crate) fn both(mut self, mut other: Self) -> (Self, Self) {
+        let commits =
+            |past: &Self| past.changes.iter().map(|change| change.commit.clone()).collect::<BTreeSet<_>>();
+        let (ours, theirs) = (commits(&self), commits(&other));
+        let told = |commit: &Oid| format!("{}: the other policy cannot measure it", commit.short());
+        self.unread.extend(ours.difference(&theirs).map(told));
+        self.changes.retain(|change| theirs.contains(&change.commit));
+        other.changes.retain(|change| ours.contains(&change.commit));
+        (self, other)
+    }
+}
+
 /// A past under a name that cannot move, so that a replay can be repeated.
 #[derive(Debug, Clone)]
 pub(crate) enum Fixed {
@@ -91,37 +106,39 @@ pub(crate) struct Outcome {
     pub(crate) rules: Vec<String>,
     /// Whether it would have merged by itself if what was not measured were clean.
     pub(crate) if_clean: bool,
-    /// The whole decision.
-    pub(crate) decision: Decision,
-    /// What was asked, if it was to be kept.
-    pub(crate) input: Option<Box<PolicyInput>>,
+    /// All that rules found.
+    pub(crate) findings: Vec<Finding>,
+    /// What was asked and the whole decision, if they were to be kept.
+    pub(crate) kept: Option<Box<(PolicyInput, Decision)>>,
 }
 
-/// Decides about every change, by all cores: changes of different authors do not touch each other.
+/// Changes of one author, each within the window of one before it: what merged of the one counts for the other. Places in [`Past::changes`].
+type Chain = Vec<usize>;
+
+/// Chains that are decided side by side: as many questions are judged on one thread, one after the other.
+const TOGETHER: usize = 32;
+
+/// Decides about every change by all cores: chains do not touch each other. `judge` judges by `policy`.
 pub(crate) fn decide(
     policy: &Policy,
     judge: &dyn Judge,
     past: &Past,
     asked: &Asked,
 ) -> Result<Vec<Outcome>, Failure> {
-    let mut authors: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (place, change) in past.changes.iter().enumerate() {
-        authors.entry(&change.author).or_default().push(place);
-    }
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let mut shares: Vec<Vec<usize>> = vec![Vec::new(); cores];
-    let mut by_size: Vec<Vec<usize>> = authors.into_values().collect();
-    by_size.sort_by_key(|places| std::cmp::Reverse(places.len()));
-    for places in by_size {
-        if let Some(least) = shares.iter_mut().min_by_key(|share| share.len()) {
-            least.extend(places);
+    let chains = chains(past, policy.window_hours);
+    let blocks: Vec<&[Chain]> = chains.chunks(TOGETHER).collect();
+    let plain = plain(policy, past, asked)?;
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut outcomes = Vec::new();
+        while let Some(block) = blocks.get(next.fetch_add(1, Ordering::Relaxed)) {
+            outcomes.extend(side_by_side((policy, judge), past, asked, &plain, block)?);
         }
-    }
+        Ok(outcomes)
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
     let results = thread::scope(|scope| {
-        let threads: Vec<_> = shares
-            .iter()
-            .map(|share| scope.spawn(move || decide_share((policy, judge), past, asked, share)))
-            .collect();
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
         let died = |_| Failure::new("AB0171", "a thread of the replay died".to_owned());
         threads.into_iter().map(|thread| thread.join().map_err(died)?).collect::<Result<Vec<_>, Failure>>()
     })?;
@@ -130,40 +147,98 @@ pub(crate) fn decide(
     Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
 }
 
-/// `share` names the changes of some authors, those of each in the order of time.
-fn decide_share(
+/// The longest first, so that those that are decided side by side end together.
+fn chains(past: &Past, hours: u64) -> Vec<Chain> {
+    let mut authors: BTreeMap<&str, Vec<(Chain, u64)>> = BTreeMap::new();
+    for (place, change) in past.changes.iter().enumerate() {
+        let own = authors.entry(&change.author).or_default();
+        match own.last_mut() {
+            // Nothing before it is in its window, nor in any later one's: such a change begins a chain.
+            Some((chain, latest)) if *latest >= since(change, hours) => {
+                chain.push(place);
+                *latest = change.at.max(*latest);
+            }
+            _ => own.push((vec![place], change.at)),
+        }
+    }
+    let mut chains: Vec<Chain> = authors.into_values().flatten().map(|(chain, _)| chain).collect();
+    chains.sort_by_key(|chain| std::cmp::Reverse(chain.len()));
+    chains
+}
+
+fn since(change: &Change, hours: u64) -> u64 {
+    change.at.saturating_sub(hours.saturating_mul(3_600_000))
+}
+
+/// Decides about some chains: about the first change of each, then about the second, and so on.
+fn side_by_side(
     (policy, judge): (&Policy, &dyn Judge),
     past: &Past,
     asked: &Asked,
-    share: &[usize],
+    plain: &PolicyInput,
+    chains: &[Chain],
 ) -> Result<Vec<(usize, Outcome)>, Failure> {
-    let mut merged: BTreeMap<&str, Vec<&Change>> = BTreeMap::new();
+    let mut merged: Vec<Vec<&Change>> = vec![Vec::new(); chains.len()];
+    let longest = chains.iter().map(Vec::len).max().unwrap_or_default();
     let mut outcomes = Vec::new();
-    for place in share {
-        let Some(change) = past.changes.get(*place) else { continue };
-        let own = merged.entry(&change.author).or_default();
-        let since = change.at.saturating_sub(policy.window_hours.saturating_mul(3_600_000));
-        own.retain(|earlier| earlier.at >= since);
-        let facts = in_window(change, own, policy.window_hours);
-        let put = |facts| {
-            Question::new(input(&policy.risk, past, asked, change, facts)?)
-                .map_err(|error| Failure::of("AB0124", error))
-        };
-        let question = put(facts.clone())?;
-        let decision = judge.decide(&question);
-        let is_kept = asked.kept.iter().any(|start| change.commit.as_str().starts_with(start));
-        let input = is_kept.then(|| Box::new(question.input().clone()));
-        let in_doubt = decision.verdict == Verdict::Review && !facts.unmeasured.is_empty();
-        let if_clean = in_doubt
-            && judge.decide(&put(Facts { unmeasured: Vec::new(), ..facts })?).verdict == Verdict::Allow;
-        let outcome =
-            Outcome { verdict: decision.verdict, rules: against(&decision), if_clean, decision, input };
-        if outcome.verdict == Verdict::Allow || if_clean {
-            own.push(change);
+    for step in 0..longest {
+        let mut round = Vec::new();
+        for (chain, own) in chains.iter().zip(&mut merged) {
+            let place = chain.get(step).copied();
+            let Some((place, change)) = place.and_then(|at| Some((at, past.changes.get(at)?))) else {
+                continue;
+            };
+            own.retain(|earlier| earlier.at >= since(change, policy.window_hours));
+            let facts = in_window(change, own, policy.window_hours);
+            round.push((place, change, own, input(plain, &policy.risk, change, facts)?));
         }
-        outcomes.push((*place, outcome));
+        let inputs: Vec<PolicyInput> = round.iter().map(|(_, _, _, input)| input.clone()).collect();
+        let opinions = judge.opinions(inputs);
+        let clean = if_clean((policy, judge), round.iter().map(|(_, _, _, input)| input).zip(&opinions));
+        for (((place, change, own, input), opinion), if_clean) in round.into_iter().zip(opinions).zip(clean) {
+            if opinion.verdict == Verdict::Allow || if_clean {
+                own.push(change);
+            }
+            let is_kept = asked.kept.iter().any(|start| change.commit.as_str().starts_with(start));
+            let kept = is_kept.then(|| decided(judge, input)).transpose()?;
+            let (verdict, rules) = (opinion.verdict, against(&opinion.findings));
+            let outcome = Outcome { verdict, rules, if_clean, findings: opinion.findings, kept };
+            outcomes.push((place, outcome));
+        }
     }
     Ok(outcomes)
+}
+
+/// Whether each would merge by itself if what was not measured were clean.
+fn if_clean<'a>(
+    (policy, judge): (&Policy, &dyn Judge),
+    asked: impl Iterator<Item = (&'a PolicyInput, &'a Opinion)>,
+) -> Vec<bool> {
+    let (mut doubted, mut clean) = (Vec::new(), Vec::new());
+    for (place, (input, opinion)) in asked.enumerate() {
+        clean.push(false);
+        let Some(facts) = input.facts.as_ref().filter(|facts| !facts.unmeasured.is_empty()) else { continue };
+        if opinion.verdict != Verdict::Review {
+            continue;
+        }
+        let facts = Facts { unmeasured: Vec::new(), ..facts.clone() };
+        let risk = policy.risk.assess(&facts);
+        doubted.push((place, PolicyInput { risk, facts: Some(facts), ..input.clone() }));
+    }
+    let (places, inputs): (Vec<usize>, Vec<PolicyInput>) = doubted.into_iter().unzip();
+    for (place, opinion) in places.into_iter().zip(judge.opinions(inputs)) {
+        if let Some(clean) = clean.get_mut(place) {
+            *clean = opinion.verdict == Verdict::Allow;
+        }
+    }
+    clean
+}
+
+/// The whole decision.
+fn decided(judge: &dyn Judge, input: PolicyInput) -> Result<Box<(PolicyInput, Decision)>, Failure> {
+    let question = Question::new(input).map_err(|error| Failure::of("AB0124", error))?;
+    let decision = judge.decide(&question);
+    Ok(Box::new((question.input().clone(), decision)))
 }
 
 fn in_window(change: &Change, earlier: &[&Change], hours: u64) -> Facts {
@@ -176,8 +251,8 @@ fn in_window(change: &Change, earlier: &[&Change], hours: u64) -> Facts {
 }
 
 /// The rules that stand against it, the gravest first.
-fn against(decision: &Decision) -> Vec<String> {
-    let grave = decision.findings.iter().filter(|finding| finding.level > FindingLevel::Warn);
+fn against(findings: &[Finding]) -> Vec<String> {
+    let grave = findings.iter().filter(|finding| finding.level > FindingLevel::Warn);
     let mut rules: Vec<(FindingLevel, &str)> =
         grave.map(|finding| (finding.level, finding.rule.as_str())).collect();
     rules.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
@@ -185,68 +260,49 @@ fn against(decision: &Decision) -> Vec<String> {
     rules.into_iter().map(|(_, rule)| rule.to_owned()).collect()
 }
 
+/// What every change of a replay is asked with: the example of a merge, put by a worker of this name.
+fn plain(policy: &Policy, past: &Past, asked: &Asked) -> Result<PolicyInput, Failure> {
+    let example = example::input(ActionClass::Merge, &asked.profile, &policy.meter, &policy.risk)?;
+    let run: RunId = "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().map_err(|error| Failure::of("AB0003", error))?;
+    let run = RunInput {
+        id: run,
+        ticket: None,
+        safety_mode: asked.mode,
+        safety_level: asked.level,
+        host_level_max: asked.level_max,
+        ..example.run
+    };
+    let target = Target { repo: past.repo.clone(), ..example.action.target };
+    let reason = "replay of a change that was made before".to_owned();
+    let action = ActionInput { reason, target, ..example.action };
+    let subject = Subject { id: "replay".to_owned(), component: None, on_behalf_of: None, ..example.subject };
+    let checks = vec![CheckInput { name: "replay".to_owned(), outcome: "passed".to_owned(), required: true }];
+    Ok(PolicyInput { run, subject, action, checks, facts: None, ..example })
+}
+
+/// The question about one change.
 fn input(
+    plain: &PolicyInput,
     risk: &RiskConfig,
-    past: &Past,
-    asked: &Asked,
     change: &Change,
     facts: Facts,
 ) -> Result<PolicyInput, Failure> {
-    let fixed = |error| Failure::of("AB0003", error);
-    let target: RefName = "refs/heads/main".parse().map_err(fixed)?;
+    let mut input = plain.clone();
+    let target = input.action.target.branch.clone();
     let merge = Merge {
-        repo: past.repo.clone(),
-        target: target.clone(),
+        repo: input.action.target.repo.clone(),
+        target: target.ok_or_else(|| Failure::new("AB0171", "the example of a merge has no target"))?,
         expected: facts.base_tree.clone(),
         commit: change.commit.clone(),
         tree: facts.tree.clone(),
     };
-    let digest = Digest::of(&merge.canonical().map_err(|error| Failure::of("AB0124", error))?);
-    let run: RunId = "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().map_err(|error| Failure::of("AB0003", error))?;
-    Ok(PolicyInput {
-        schema: PolicyInput::SCHEMA.to_owned(),
-        now: change.at,
-        run: RunInput {
-            id: run,
-            goal: Digest::of(change.title.as_bytes()),
-            ticket: None,
-            mode: RunMode::Apply,
-            attempt: 1,
-            profile: asked.profile.clone(),
-            halted: false,
-            frozen: false,
-            safety_mode: asked.mode,
-            safety_level: asked.level,
-            host_level_max: asked.level_max,
-        },
-        subject: Subject {
-            kind: SubjectKind::Worker,
-            id: "replay".to_owned(),
-            role: "worker".to_owned(),
-            component: None,
-            on_behalf_of: Some(change.author.clone()),
-        },
-        action: ActionInput {
-            class: Merge::CLASS,
-            kind: Merge::KIND.to_owned(),
-            digest,
-            reason: "replay of a change that was made before".to_owned(),
-            target: Target {
-                repo: past.repo.clone(),
-                branch: Some(target),
-                protected: true,
-                environment: None,
-            },
-            requests: Vec::new(),
-        },
-        risk: risk.assess(&facts),
-        facts: Some(facts),
-        checks: vec![CheckInput { name: "replay".to_owned(), outcome: "passed".to_owned(), required: true }],
-        approvals: Vec::new(),
-        budget: BudgetInput::default(),
-        rollback: RollbackInput { kind: "git-revert".to_owned(), rehearsed: true, trusted: true },
-        canary: CanaryInput { state: "none".to_owned(), ..CanaryInput::default() },
-    })
+    input.action.digest = Digest::of(&merge.canonical().map_err(|error| Failure::of("AB0124", error))?);
+    input.now = change.at;
+    input.run.goal = Digest::of(change.title.as_bytes());
+    input.subject.on_behalf_of = Some(change.author.clone());
+    input.risk = risk.assess(&facts);
+    input.facts = Some(facts);
+    Ok(input)
 }
 
 /// The rule of thumb that most tools ship: documentation and tests, told by their paths, merge by themselves.
@@ -259,3 +315,7 @@ pub(crate) fn naive(facts: &Facts) -> bool {
 pub(crate) fn measured(meter: &Meter, delta: &abide_core::facts::TreeDelta) -> Facts {
     meter.measure(delta, WindowFacts::default())
 }
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "numbers of a test are small")]
+mod tests;

@@ -107,7 +107,13 @@ fn read_data(text: &str, data: &Value) -> Vec<(String, Value)> {
 }
 
 /// Every single change that makes another verdict, what is best for the change first.
-pub(crate) fn flips(bundle: &Bundle, input: &PolicyInput, decision: &Decision) -> Result<Vec<Flip>, Failure> {
+/// `fired` are the rules of the decision, as [`fired`] finds them.
+pub(crate) fn flips(
+    bundle: &Bundle,
+    input: &PolicyInput,
+    decision: &Decision,
+    fired: &[Fired],
+) -> Result<Vec<Flip>, Failure> {
     let risk = RiskConfig::from_data(bundle.data())
         .map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
     let judge = NativeJudge::over(bundle.clone());
@@ -124,7 +130,7 @@ pub(crate) fn flips(bundle: &Bundle, input: &PolicyInput, decision: &Decision) -
         }
     }
     lowest_level(&mut found);
-    found.extend(by_data(bundle, input, decision)?);
+    found.extend(by_data(bundle, input, decision, fired)?);
     found.sort_by_key(|flip| flip.verdict);
     Ok(found)
 }
@@ -279,14 +285,17 @@ fn without(facts: &Facts, path: &str) -> Facts {
 }
 
 /// Data that a rule reads: numbers raised beyond every bound, lists emptied, truths turned.
-fn by_data(bundle: &Bundle, input: &PolicyInput, decision: &Decision) -> Result<Vec<Flip>, Failure> {
-    let mut paths: BTreeMap<String, Value> = BTreeMap::new();
-    for rule in fired(bundle, decision).into_iter().filter(|rule| rule.level > FindingLevel::Warn) {
-        paths.extend(rule.data);
-    }
+fn by_data(
+    bundle: &Bundle,
+    input: &PolicyInput,
+    decision: &Decision,
+    fired: &[Fired],
+) -> Result<Vec<Flip>, Failure> {
+    let grave = fired.iter().filter(|rule| rule.level > FindingLevel::Warn);
+    let paths: BTreeMap<&String, &Value> = grave.flat_map(|rule| &rule.data).collect();
     let mut found = Vec::new();
     for (path, value) in paths {
-        let (what, other) = match &value {
+        let (what, other) = match value {
             Value::Number(number) => {
                 (format!("with a higher `{path}` (now {number})"), Value::from(1_000_000_000_u64))
             }

@@ -16,6 +16,7 @@ use crate::engine::generations::Generations;
 use crate::engine::limits::JudgeLimits;
 use crate::engine::link::{Asked, Lines};
 use crate::engine::loader::{self, BundleError};
+use crate::engine::opinion::Opinion;
 use crate::engine::sealed;
 use crate::engine::supervisor::{Lost, Supervisor};
 use crate::question::{Question, QuestionError};
@@ -140,6 +141,13 @@ impl crate::gate::Judge for NativeJudge {
         let bundle = self.generations.current();
         let answer = self.ask(&bundle, question);
         compose(bundle.digest(), ENGINE, question, answer)
+    }
+
+    fn opinions(&self, inputs: Vec<PolicyInput>) -> Vec<Opinion> {
+        if self.joined {
+            return self.generations.current().opinions(inputs);
+        }
+        inputs.into_iter().map(|input| Opinion::of(self, input)).collect()
     }
 }
 

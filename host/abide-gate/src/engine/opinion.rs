@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use abide_core::decision::{Finding, Verdict};
+use abide_core::decision::{Decision, Finding, Verdict};
 use abide_core::input::PolicyInput;
 
 use crate::engine::bundle::Bundle;
@@ -12,6 +12,8 @@ use crate::engine::judge::{Fault, evaluate, settle};
 use crate::engine::limits::JudgeLimits;
 use crate::engine::link::Asked;
 use crate::engine::supervisor::Supervisor;
+use crate::gate::Judge;
+use crate::question::Question;
 
 /// What would be decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +24,19 @@ pub struct Opinion {
     pub fault: Option<String>,
     /// All findings, sorted.
     pub findings: Vec<Finding>,
+}
+
+impl Opinion {
+    /// By one question and one decision.
+    pub(crate) fn of<J: Judge + ?Sized>(judge: &J, input: PolicyInput) -> Self {
+        match Question::new(input.clone()) {
+            Ok(question) => {
+                let Decision { verdict, fault, findings, .. } = judge.decide(&question);
+                Self { verdict, fault, findings }
+            }
+            Err(error) => told(&input, Err(Fault::Input(error.to_string()))),
+        }
+    }
 }
 
 impl Bundle {

@@ -167,7 +167,7 @@ fn said(strict: &Outcome, loose: &Outcome) -> Vec<String> {
     let rules = strict.rules.iter().filter(|rule| !loose.rules.contains(rule)).take(2);
     rules
         .filter_map(|rule| {
-            let finding = strict.decision.findings.iter().find(|finding| finding.rule == *rule)?;
+            let finding = strict.findings.iter().find(|finding| finding.rule == *rule)?;
             let path = finding.path.as_ref().map(|path| format!(" ({path})")).unwrap_or_default();
             Some(safe_text::line(&format!("{rule}: {}{path}", finding.msg)))
         })

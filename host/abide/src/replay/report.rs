@@ -223,8 +223,8 @@ pub(crate) fn data(past: &Past, columns: &[Column]) -> Value {
         .iter()
         .flat_map(|column| past.changes.iter().zip(&column.outcomes).map(move |pair| (column, pair)))
         .filter_map(|(column, (change, outcome))| {
-            let input = outcome.input.as_ref()?;
-            Some(json!({ "commit": change.commit, "profile": column.profile, "decision": outcome.decision, "input": input }))
+            let (input, decision) = &**outcome.kept.as_ref()?;
+            Some(json!({ "commit": change.commit, "profile": column.profile, "decision": decision, "input": input }))
         })
         .collect();
     json!({ "shown": shown, "origin": past.origin, "changes": past.changes.len(), "unread": past.unread, "profiles": profiles, "rows": rows })

@@ -130,7 +130,7 @@ fn tell(
 ) -> Result<(), Failure> {
     let (printer, input) = (&shell.printer, question.input());
     let fired = why::fired(&policy.bundle, decision);
-    let flips = why::flips(&policy.bundle, input, decision)?;
+    let flips = why::flips(&policy.bundle, input, decision, &fired)?;
     let tone = match decision.verdict {
         Verdict::Allow => Tone::Good,
         Verdict::Review => Tone::Wait,

@@ -49,8 +49,8 @@ pub(crate) fn run(shell: &Shell, args: &ExplainArgs) -> Result<Exit, Failure> {
     }
     let mut fired = why::fired(&bundle, &decision);
     let folder = known.config().map_or_else(|_| "policies".to_owned(), |config| config.policies.to_string());
+    let flips = why::flips(&bundle, &input, &decision, &fired)?;
     reasons::edited(&mut fired, &folder);
-    let flips = why::flips(&bundle, &input, &decision)?;
     shell.printer.line(&format!("d{seq} {} {} → {}", record.class, record.kind, decision.verdict.as_str()));
     for line in reasons::lines(&fired, &flips, reasons::most(args.trace)) {
         shell.printer.line(&line);

@@ -86,9 +86,9 @@ pub(crate) fn run(shell: &Shell, args: &ReplayArgs) -> Result<Exit, Failure> {
         }
         None => None,
     };
-    let past = {
+    let (past, past_before) = {
         let _busy = shell.printer.busy("measuring");
-        past(shell, args, &policy)?
+        pasts(shell, args, &policy, before.as_ref().map(|(before, _)| before))?
     };
     // Before anything is decided or printed: a commit that is not there is an error at once.
     let shown =
@@ -104,8 +104,10 @@ pub(crate) fn run(shell: &Shell, args: &ReplayArgs) -> Result<Exit, Failure> {
             kept: args.show.clone(),
         };
         let outcomes = decide(&policy, &*judge, &past, &asked)?;
+        // Each policy decides by what it measures itself.
+        let measured = past_before.as_ref().unwrap_or(&past);
         let before = before.as_ref();
-        let before = before.map(|(before, judge)| decide(before, &**judge, &past, &asked)).transpose()?;
+        let before = before.map(|(before, judge)| decide(before, &**judge, measured, &asked)).transpose()?;
         columns.push(Column { profile, outcomes, before });
     }
     let own = own_profile(shell, args);
@@ -142,6 +144,21 @@ impl ReplayArgs {
         let is_packed = self.which.dir.as_ref().is_some_and(|dir| dir.is_file());
         if is_packed || self.git.is_some() { JudgeKind::Sealed } else { JudgeKind::Native }
     }
+}
+
+/// The changes as `policy` measures them, and as `before` does if that is otherwise.
+fn pasts(
+    shell: &Shell,
+    args: &ReplayArgs,
+    policy: &Policy,
+    before: Option<&Policy>,
+) -> Result<(Past, Option<Past>), Failure> {
+    let found = past(shell, args, policy)?;
+    let Some(before) = before.filter(|before| before.measure != policy.measure) else {
+        return Ok((found, None));
+    };
+    let (found, other) = found.both(past(shell, args, before)?);
+    Ok((found, Some(other)))
 }
 
 /// A policy and who judges by it.
@@ -240,7 +257,7 @@ fn show(shell: &Shell, past: &Past, columns: &[Column], place: usize) {
         };
         printer.line(&format!("  {} by {}", printer.paint(tone, way(outcome.verdict)), column.profile));
         let mut told: Vec<(&str, String, usize)> = Vec::new();
-        let mut findings: Vec<_> = outcome.decision.findings.iter().collect();
+        let mut findings: Vec<_> = outcome.findings.iter().collect();
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
         for finding in findings {
             if let Some(known) = told.iter_mut().find(|(rule, _, _)| *rule == finding.rule) {
