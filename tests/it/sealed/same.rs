@@ -154,9 +154,6 @@ fn numbers_that_do_not_fit_into_the_words_inside() {
         "substring(\"abcdef\", 1, n)",
         "array.slice([1, 2, 3, 4], n, 3)",
         "array.slice([1, 2, 3, 4], 1, n)",
-        "[1, 2, 3][n]",
-        "data.list[n]",
-        "input.approvals[n].by",
         "{1: 2, 4294967297: 3}[n]",
         "object.get({1: 2}, n, 5)",
         "bits.and(n, 6)",
@@ -194,6 +191,27 @@ fn numbers_that_do_not_fit_into_the_words_inside() {
     }
 }
 
+/// KNOWN DIFFERENCE: the interpreter cuts the place in a list to a word. A place beyond 2^32 is nothing natively and something inside, and no builtin of
+/// the gate can stand in for a bracket. When this test fails the engine was mended: then places belong into the test above, and the paragraph out of
+/// docs/decisions/0009-sealed-judge.md.
+#[test]
+fn a_place_in_a_list_beyond_two_to_the_32_is_known_to_differ() {
+    let Some(module) = sealed::module() else { return };
+    let rules = "package abide\n\nimport rego.v1\n\nn := input.now\n\nlist := [1, 2, 3]\n\ndecision := {\"verdict\": \"review\", \"findings\": [{\"rule\": \"a\", \"level\": \"review\", \"msg\": concat(\",\", [sprintf(\"%v\", [part]) | part := list[n]])}]}\n";
+    let bundle = text(rules, json!({})).load().unwrap();
+    let sealed = SealedJudge::load(&module, bundle.text()).unwrap();
+    let native = NativeJudge::over(bundle);
+    let both = |now: u64| {
+        let question = question(|input| input.now = now);
+        [native.decide(&question), sealed.decide(&question)].map(|decision| decision.findings[0].msg.clone())
+    };
+    for now in [0, 2, 3, u64::from(u32::MAX)] {
+        let [native, sealed] = both(now);
+        assert_eq!(native, sealed, "{now}");
+    }
+    assert_eq!(both(1 << 32), ["", "1"]);
+}
+
 /// Patterns and globs at the edge of what can be compiled: natively a step takes twice the bytes that it takes inside.
 #[test]
 fn patterns_as_large_as_they_may_be() {
@@ -210,37 +228,6 @@ fn patterns_as_large_as_they_may_be() {
             let question = question(|input| input.subject.id = "a".repeat(1_000));
             sealed::assert_same(&NativeJudge::over(bundle).decide(&question), sealed.decide(&question));
         }
-    }
-}
-
-#[test]
-fn tmp_speed() {
-    let Some(module) = sealed::module() else { return };
-    let bundle = gate::shipped();
-    let began = std::time::Instant::now();
-    let judge = SealedJudge::load(&module, bundle.text()).unwrap();
-    eprintln!("load {:?}", began.elapsed());
-    let q = question(|input| {
-        input.run.profile = "prod-conservative".to_owned();
-        input.facts = Some(gate::facts(
-            (0..8).map(|n| gate::file(&format!("docs/page-{n}.md"), &[], &["docs"], 3)).collect(),
-        ));
-        input.action.class = abide_core::action::ActionClass::Write;
-        input.action.kind = "commit-patch".to_owned();
-    });
-    let native = NativeJudge::over(bundle);
-    for judge in [&judge as &dyn abide_gate::Judge, &native] {
-        let mut t: Vec<_> = (0..2000)
-            .map(|_| {
-                let b = std::time::Instant::now();
-                let d = judge.decide(&q);
-                assert!(d.fault.is_none());
-                b.elapsed()
-            })
-            .collect();
-        let first = t[0];
-        t.sort_unstable();
-        eprintln!("first {first:?} p10 {:?} p50 {:?} p99 {:?}", t[200], t[1000], t[1980]);
     }
 }
 

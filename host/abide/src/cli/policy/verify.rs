@@ -69,7 +69,11 @@ impl Looked {
     pub(super) fn at(shell: &Shell, given: &Given) -> Result<Self, Failure> {
         // Before it is loaded in this process, and a layer over what it would stand on.
         let files = opened(shell, given)?;
-        given.judge.admits(&shell.env, &files.base, &files.composed(None)?.added)?;
+        given.judge.admits(&shell.env, &files.base, &files.composed(None)?.added).map_err(|failure| {
+            // Where there is no judge nothing was found out about the bundle.
+            let is_of_bundle = !["AB0193", "AB0194"].contains(&failure.code);
+            if is_of_bundle { failure.exit(Exit::Evidence) } else { failure }
+        })?;
         let (packed, contents) = bundle::open(&given.file)?;
         if let Some(wanted) = given.digest.as_ref().filter(|wanted| **wanted != contents.archive) {
             let what = format!("the bundle is {}, and not {wanted}", contents.archive);
