@@ -18,6 +18,7 @@ mod replay;
 mod scaffold;
 mod schemas;
 mod serve;
+mod status;
 mod story;
 mod support;
 mod tidy;

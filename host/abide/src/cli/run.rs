@@ -205,7 +205,7 @@ fn start(
     let goal = Payload::bytes("goal", text.as_bytes().to_vec());
     let bundle = Payload::bytes("bundle", bench.desk.policy.bundle.to_bytes().to_vec());
     let reason = terms.reason.clone().unwrap_or_else(|| {
-        terms.ticket.as_ref().map_or_else(|| title.to_owned(), |ticket| format!("ticket {ticket}: {title}"))
+        terms.ticket.as_ref().map_or_else(|| title.to_owned(), |ticket| of_ticket(ticket, title))
     });
     let started = RunStarted {
         repo: bench.known.state.repository.id.clone(),
@@ -330,6 +330,12 @@ fn recipes() -> String {
         .map(|recipe| recipe.name)
         .collect();
     names.join(", ")
+}
+
+/// The reason of a run for a ticket. A file named `ticket.md` is not called «ticket ticket».
+fn of_ticket(ticket: &str, title: &str) -> String {
+    let says_so = ticket.to_ascii_lowercase().starts_with("ticket");
+    if says_so { format!("{ticket}: {title}") } else { format!("ticket {ticket}: {title}") }
 }
 
 /// The ticket that `word` means: a file, an id looked up on the target branch, or the words themselves.

@@ -63,6 +63,7 @@ fn look(shell: &Shell, args: &CheckArgs, files: &Files) -> Result<Vec<Finding>, 
     findings.extend(found.unjoined.iter().filter_map(|(place, why)| Finding::unjoined(place, why, files)));
     findings.extend(found.doubts.iter().filter_map(|doubt| Finding::doubt(doubt, files)));
     findings.extend(beside::untitled(&sources, files));
+    findings.extend(beside::misnamed(&sources, files));
     findings.extend(beside::ended_waivers(&sources, files, wiring::now()));
     findings.extend(beside::settings(shell, &args.which)?);
     if !files.is_layer {
