@@ -109,7 +109,6 @@ fn policy(known: &Known, log: &Log, status: &mut Status) -> Value {
 }
 
 /// The kill switch of the whole system: the last turn of it.
-#[expect(clippy::wildcard_enum_match_arm, reason = "only turns of the switch were read")]
 fn switch(log: &Log, status: &mut Status) -> Result<bool, Failure> {
     let turns = log.of_kinds(&["Killed", "Resumed"])?;
     let last = turns.iter().rev().find(|(_, event)| event.run.is_none());

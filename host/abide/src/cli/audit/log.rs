@@ -62,7 +62,7 @@ fn text(event: &Event) -> String {
 fn of_system(body: &Body) -> String {
     let line = safe_text::line;
     match body {
-        Body::LogCreated { origin, .. } => line(&origin.to_string()),
+        Body::LogCreated { origin, .. } => line(origin),
         Body::RunStarted(started) => format!("{} · {}", started.profile, line(&started.reason)),
         Body::RefMoveAllowed { name, old, new, .. } => {
             format!("{} may go from {} to {}", name.short(), old.short(), new.short())
