@@ -6,6 +6,7 @@ mod bundles;
 mod crash;
 mod eval;
 mod explain;
+mod faults;
 mod golden;
 mod guide;
 mod hooks;
