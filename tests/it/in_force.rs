@@ -92,7 +92,7 @@ fn a_repository_that_moved_keeps_its_log() {
     }
     world.ab_at(&stranger, &["init", "--moved", "world"], &[]).exits(2).says("AB0048").says("no commit");
     at(&["init", "--moved", "world"]).exits(0);
-    let log = at(&["audit", "log"]).exits(0).out.lines().count();
+    let log = at(&["--json", "audit", "log"]).exits(0).out.lines().count();
     assert_eq!(log, events, "the log goes on");
     at(&["verify"]).exits(0);
     at(&["run", "--ticket", "Repair broken links"]).exits(0);

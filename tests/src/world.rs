@@ -192,7 +192,7 @@ impl World {
 
     /// Events of the log, oldest first.
     pub fn log(&self) -> Vec<Value> {
-        let said = self.ab(&["audit", "log"]).exits(0);
+        let said = self.ab(&["--json", "audit", "log"]).exits(0);
         said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 

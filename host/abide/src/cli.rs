@@ -16,6 +16,7 @@ pub(crate) mod policy;
 mod queue;
 mod run;
 mod show;
+mod status;
 mod verify;
 
 use std::process::ExitCode;
@@ -67,6 +68,7 @@ fn dispatch(shell: &Shell, verb: Verb) -> Result<Exit, Failure> {
         Verb::Demo(args) => demo::run(shell, &args),
         Verb::Run(args) => run::run(shell, &args),
         Verb::Propose(args) => run::propose(shell, &args),
+        Verb::Status(args) => status::run(shell, &args),
         Verb::Queue(args) => queue::run(shell, &args),
         Verb::Show(args) => show::run(shell, &args),
         Verb::Approve(args) => approve::approve(shell, &args),

@@ -212,6 +212,11 @@ impl State {
         self.folder.join("ledger")
     }
 
+    /// Where the evidence of `run` is written if nobody says where.
+    pub(crate) fn packet(&self, run: &RunId) -> PathBuf {
+        self.folder.join("packets").join(format!("packet-{run}.abide"))
+    }
+
     /// Where objects lie that were handed in for `run`.
     pub(crate) fn incoming(&self, run: &RunId) -> PathBuf {
         self.folder.join("incoming").join(format!("{run}.git"))

@@ -3,6 +3,7 @@
 //! Nothing here is guessed: each suggestion is the recorded question with one thing changed, put to the recorded policy again.
 
 use std::collections::BTreeMap;
+use std::thread;
 
 use abide_core::decision::{Decision, FindingLevel, Obligation, Verdict};
 use abide_core::facts::{Facts, TestFacts, Totals, WindowFacts};
@@ -293,27 +294,41 @@ fn by_data(
 ) -> Result<Vec<Flip>, Failure> {
     let grave = fired.iter().filter(|rule| rule.level > FindingLevel::Warn);
     let paths: BTreeMap<&String, &Value> = grave.flat_map(|rule| &rule.data).collect();
-    let mut found = Vec::new();
-    for (path, value) in paths {
-        let (what, other) = match value {
-            Value::Number(number) => {
-                (format!("with a higher `{path}` (now {number})"), Value::from(1_000_000_000_u64))
-            }
-            Value::Array(_) => (format!("if `{path}` were empty"), Value::Array(Vec::new())),
-            Value::Bool(truth) => (format!("if `{path}` were {}", !truth), Value::Bool(!truth)),
-            Value::Null | Value::String(_) | Value::Object(_) => continue,
-        };
-        let mut data = bundle.data().clone();
-        let pointer = format!("/{}", path.split('.').skip(1).collect::<Vec<_>>().join("/"));
-        let Some(slot) = data.pointer_mut(&pointer) else { continue };
-        *slot = other;
+    let tried: Vec<(String, Value)> =
+        paths.into_iter().filter_map(|(path, value)| other_data(bundle, path, value)).collect();
+    let question = Question::new(input.clone()).map_err(|error| Failure::of("AB0124", error))?;
+    let judged = |(what, data): &(String, Value)| {
         // Data that this policy does not take is no suggestion.
-        let Ok(changed) = Bundle::load(bundle.modules().clone(), data) else { continue };
-        let question = Question::new(input.clone()).map_err(|error| Failure::of("AB0124", error))?;
+        let changed = Bundle::load(bundle.modules().clone(), data.clone()).ok()?;
         let verdict = NativeJudge::over(changed).decide(&question).verdict;
-        if verdict != decision.verdict {
-            found.push(Flip { what, verdict });
+        (verdict != decision.verdict).then(|| Flip { what: what.clone(), verdict })
+    };
+    // Each is a policy of its own that must be loaded, which takes longer than asking it: all cores load.
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let share = tried.len().div_ceil(cores).max(1);
+    let found = thread::scope(|scope| {
+        let threads: Vec<_> = tried
+            .chunks(share)
+            .map(|share| scope.spawn(|| share.iter().filter_map(&judged).collect::<Vec<_>>()))
+            .collect();
+        let died = |_| Failure::new("AB0171", "a thread that tried other data died".to_owned());
+        threads.into_iter().map(|thread| thread.join().map_err(died)).collect::<Result<Vec<_>, Failure>>()
+    })?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// The data with one datum changed, and what that is in words; `None` for what has no obvious other value.
+fn other_data(bundle: &Bundle, path: &str, value: &Value) -> Option<(String, Value)> {
+    let (what, other) = match value {
+        Value::Number(number) => {
+            (format!("with a higher `{path}` (now {number})"), Value::from(1_000_000_000_u64))
         }
-    }
-    Ok(found)
+        Value::Array(_) => (format!("if `{path}` were empty"), Value::Array(Vec::new())),
+        Value::Bool(truth) => (format!("if `{path}` were {}", !truth), Value::Bool(!truth)),
+        Value::Null | Value::String(_) | Value::Object(_) => return None,
+    };
+    let mut data = bundle.data().clone();
+    let pointer = format!("/{}", path.split('.').skip(1).collect::<Vec<_>>().join("/"));
+    *data.pointer_mut(&pointer)? = other;
+    Some((what, data))
 }

@@ -41,6 +41,8 @@ pub(crate) enum Verb {
     Run(RunArgs),
     /// Hand in a commit that someone made; it is measured, judged and merged like a worker's.
     Propose(ProposeArgs),
+    /// Say on one screen what is in force, what waits, and what stands in the way.
+    Status(AtRepo),
     /// List what waits for a person.
     Queue(AtRepo),
     /// Show a run, a queue item or a decision, with its reasons.
@@ -260,7 +262,7 @@ pub(crate) struct PacketArgs {
     pub(crate) at: AtRepo,
     /// The run; the last one if not given.
     pub(crate) run: Option<String>,
-    /// Where to write it; packet-<run>.abide if not given.
+    /// Where to write it; packets/packet-<run>.abide in the state folder if not given.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }
@@ -338,7 +340,7 @@ pub(crate) enum AuditVerb {
         #[arg(long, value_name = "TEXT", requires = "accept")]
         reason: Option<String>,
     },
-    /// Print the log, one event a line.
+    /// Print the log, one line an event; with --json each event whole, one a line.
     Log {
         #[command(flatten)]
         at: AtRepo,

@@ -5,6 +5,8 @@
     reason = "picks a few events out of many; the spine matches all of them"
 )]
 
+mod log;
+
 use abide_core::event::Body;
 use abide_core::id::{Oid, RefName};
 use abide_effects::hook::{RefMove, Stray, reconcile as reconcile_refs, unaudited};
@@ -15,8 +17,6 @@ use super::args::{AuditArgs, AuditVerb};
 use super::printer::Tone;
 use super::run::Bench;
 use crate::report::{Exit, Failure};
-use crate::repository;
-use crate::wiring;
 
 pub(crate) fn run(shell: &Shell, args: &AuditArgs) -> Result<Exit, Failure> {
     match &args.verb {
@@ -25,18 +25,7 @@ pub(crate) fn run(shell: &Shell, args: &AuditArgs) -> Result<Exit, Failure> {
             let reason = reason.as_deref().unwrap_or("no reason given");
             if *accept { settle(shell, &bench, reason) } else { reconcile(shell, &bench) }
         }
-        AuditVerb::Log { at } => {
-            // Neither policy nor `ab.yml` is needed to read what happened.
-            let known = repository::open(shell, at.repo.as_deref())?;
-            let ledger = wiring::ledger(&known.state)?;
-            let size = ledger.size().map_err(|error| Failure::of(error.code(), error))?;
-            for record in ledger.read(0..size).map_err(|error| Failure::of(error.code(), error))? {
-                let event: serde_json::Value = serde_json::from_slice(record.leaf.bytes())
-                    .map_err(|error| Failure::of("AB0409", error))?;
-                shell.printer.raw(&format!("{}\n", json!({ "seq": record.seq.0, "event": event })));
-            }
-            Ok(Exit::Done)
-        }
+        AuditVerb::Log { at } => log::run(shell, at),
     }
 }
 

@@ -226,7 +226,7 @@ fn start(
     let layer = terms.layer.as_ref().map(|(files, _)| layers::run::stored(files)).transpose()?;
     let layer = layer.map(|bytes| Payload::bytes("run-layer", bytes));
     let reason = terms.reason.clone().unwrap_or_else(|| {
-        terms.ticket.as_ref().map_or_else(|| title.to_owned(), |ticket| format!("ticket {ticket}: {title}"))
+        terms.ticket.as_ref().map_or_else(|| title.to_owned(), |ticket| of_ticket(ticket, title))
     });
     let started = RunStarted {
         repo: bench.known.state.repository.id.clone(),
@@ -353,6 +353,12 @@ fn recipes() -> String {
         .map(|recipe| recipe.name)
         .collect();
     names.join(", ")
+}
+
+/// The reason of a run for a ticket. A file named `ticket.md` is not called «ticket ticket».
+fn of_ticket(ticket: &str, title: &str) -> String {
+    let says_so = ticket.to_ascii_lowercase().starts_with("ticket");
+    if says_so { format!("{ticket}: {title}") } else { format!("ticket {ticket}: {title}") }
 }
 
 /// The ticket that `word` means: a file, an id looked up on the target branch, or the words themselves.

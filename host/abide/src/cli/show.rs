@@ -324,7 +324,7 @@ fn next(bench: &Bench, run: &Run) -> Result<String, Failure> {
 
 /// One event in few words; `None` for those that a reader need not see.
 #[expect(clippy::too_many_lines, reason = "one arm for each event")]
-fn told(event: &Event) -> Option<String> {
+pub(super) fn told(event: &Event) -> Option<String> {
     let text = match &event.body {
         Body::DecisionRecorded(record) => {
             let rules = if record.rules.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use abide_ledger::{Check, NoteError, Outcome, Report, Vkey, verify_activations, verify_packet};
@@ -27,7 +27,14 @@ pub(crate) fn packet(shell: &Shell, args: &PacketArgs) -> Result<Exit, Failure> 
     };
     let bytes =
         abide_ledger::export(&bench.desk.ledger, &run).map_err(|error| Failure::of(error.code(), error))?;
-    let out = args.out.clone().unwrap_or_else(|| format!("packet-{run}.abide").into());
+    // Not into the work tree, where it would be committed by accident and change what is measured.
+    let out = args.out.clone().unwrap_or_else(|| bench.known.state.packet(&run));
+    let folder = out.parent().filter(|_| args.out.is_none());
+    let made =
+        folder.map_or(Ok(()), |folder| fs::DirBuilder::new().recursive(true).mode(0o700).create(folder));
+    made.map_err(|error| {
+        Failure::of("AB0004", error).help(format!("{} could not be written", out.display()))
+    })?;
     let written =
         fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&out).and_then(
             |mut file| {

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::answers::{judged, question};
-use super::{load, load_over};
-use crate::engine::{Generations, JudgeLimits, NativeJudge};
+use super::{BundleError, load, load_over};
+use crate::engine::limits::SourceLimits;
+use crate::engine::{Generations, JudgeLimits, NativeJudge, loader};
 use crate::gate::Judge;
 use serde_json::json;
 
@@ -133,4 +134,29 @@ fn those_that_overrun_are_counted_and_then_everything_is_denied() {
     let judge = NativeJudge::new(Arc::new(Generations::new(load(&text).unwrap())), limits);
     let faults: Vec<_> = (0..3).map(|_| judge.decide(&question()).fault.unwrap()).collect();
     assert_eq!(faults, ["AB0113", "AB0113", "AB0115"]);
+}
+
+#[test]
+fn an_engine_that_panics_denies_and_goes_on() {
+    let text =
+        "package abide\ndecision := {\"verdict\": \"allow\", \"findings\": []} if faulty.panic(input.now)\n";
+    let judge = NativeJudge::over(load(text).unwrap());
+    for _ in 0..6 {
+        let decision = judge.decide(&question());
+        assert_eq!((decision.verdict.as_str(), decision.fault.as_deref()), ("deny", Some("AB0114")));
+        assert_eq!(decision.findings[0].rule, "no-clean-decision");
+    }
+}
+
+#[test]
+fn loading_that_does_not_end_or_panics_is_an_error() {
+    let modules = BTreeMap::from([("m.rego".to_owned(), "package abide\ndecision := 1\n".to_owned())]);
+    let at_once = SourceLimits { load_ms_max: 0, ..SourceLimits::SHIPPED };
+    let Err(late) = loader::prepare(&modules, &json!({}), at_once) else { panic!("it loaded in no time") };
+    assert_eq!((late.code(), late.to_string().contains("deadline")), ("AB0109", true), "{late}");
+    let panics = || -> Result<(), BundleError> { panic!("a fault of the engine, for a test") };
+    let died = loader::on_a_thread(SourceLimits::SHIPPED, panics).unwrap_err();
+    assert_eq!((died.code(), died.to_string().contains("panicked")), ("AB0109", true), "{died}");
+    // And a panic in a constant: the engine computes nothing while it loads, so this is found when it is asked.
+    assert!(load("package abide\ndecision := x if { x := faulty.panic(1) }\n").is_ok());
 }

@@ -73,6 +73,7 @@ fn look(shell: &Shell, args: &CheckArgs, files: &Files) -> Result<Vec<Finding>, 
     findings.extend(unread.iter().map(|error| tightening::broken(error, files)));
     findings.extend(tightening::idle(&composed, config.as_ref(), &sources, files));
     findings.extend(beside::untitled(&sources, files));
+    findings.extend(beside::misnamed(&sources, files));
     findings.extend(beside::ended_waivers(&sources, files, wiring::now()));
     findings.extend(beside::settings(shell, &args.which)?);
     if !files.is_layer {

@@ -29,6 +29,31 @@ pub(super) fn untitled(sources: &Sources, files: &Files) -> Vec<Finding> {
     told.collect()
 }
 
+/// Modules that are named as tests are elsewhere: here they count as rules, and no test in them is ever run.
+pub(super) fn misnamed(sources: &Sources, files: &Files) -> Vec<Finding> {
+    let modules = sources.modules.keys().filter(|path| files.edited(path).is_some());
+    let told = modules.filter_map(|path| {
+        let meant = meant(path)?;
+        let what = format!("this counts as rules, and tests in it are never run: name it `{meant}`");
+        Some(
+            Finding::about("AB0166", path, &what, files)
+                .helped("tests are in files that end in `_test.rego`"),
+        )
+    });
+    told.collect()
+}
+
+/// The name that a file of tests should have had.
+fn meant(path: &str) -> Option<String> {
+    let name = path.rsplit('/').next()?.strip_suffix(".rego")?;
+    let of = name.strip_prefix("test_").or_else(|| {
+        ["_tests", "-test", "-tests", ".test", "_spec"]
+            .into_iter()
+            .find_map(|ending| name.strip_suffix(ending))
+    });
+    of.filter(|of| !of.is_empty()).map(|of| format!("{of}_test.rego"))
+}
+
 fn lacks(text: &str) -> Option<&'static str> {
     let before = text.lines().map(str::trim).take_while(|line| line.starts_with('#') || line.is_empty());
     let mut block = before.skip_while(|line| *line != "# METADATA");
