@@ -200,12 +200,7 @@ fn report(shell: &Shell, args: &ShadowArgs) -> Result<Exit, Failure> {
     let left = tally.decisions.saturating_sub(tally.judged());
     row(
         "decisions",
-        &format!(
-            "{} made, {} judged by it too, in {} runs",
-            tally.decisions,
-            tally.judged(),
-            tally.runs.len()
-        ),
+        &format!("{} made, {} judged by it too; runs: {}", tally.decisions, tally.judged(), tally.runs.len()),
     );
     row("agrees", &format!("{} in verdict and leading rule", tally.agreed));
     if left > 0 {
