@@ -243,7 +243,7 @@ fn differences(shell: &Shell, tally: &Tally, all: bool) {
             let said = &one.said;
             let fault = said.fault.as_ref().map(|code| format!(" [{code}]")).unwrap_or_default();
             let line = format!(
-                "  d{:<6} {:<16} {} → {}{fault}",
+                "  d{:<6} {:<20} {} → {}{fault}",
                 said.decision.0, one.action, said.live_rule, said.rule
             );
             printer.line(&safe_text::line(&line));
