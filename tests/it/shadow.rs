@@ -99,6 +99,9 @@ fn it_judges_what_was_decided_and_changes_nothing() {
     let other = World::new(FILES);
     other.ab(&["run", "--ticket", TICKET]).exits(0);
     assert_eq!(live(&world), live(&other));
+    // Its events belong to no run: else the order of a run's own events would be another one.
+    let own = |event: &&Json| event["event"]["type"].as_str().unwrap().starts_with("Shadow");
+    assert!(world.log().iter().filter(own).all(|event| event["event"]["run"].is_null()));
     world.ab(&["verify"]).exits(0).says("accepted");
     let packet = world.beside("p.abide");
     world.ab(&["packet", "-o", text(&packet)]).exits(0);

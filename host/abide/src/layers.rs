@@ -152,3 +152,6 @@ impl From<TightenError> for Failure {
         Self::of(error.code(), error).help(help).exit(Exit::Gate)
     }
 }
+
+#[cfg(test)]
+mod tests;

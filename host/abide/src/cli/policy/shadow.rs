@@ -200,12 +200,7 @@ fn report(shell: &Shell, args: &ShadowArgs) -> Result<Exit, Failure> {
     let left = tally.decisions.saturating_sub(tally.judged());
     row(
         "decisions",
-        &format!(
-            "{} made, {} judged by it too, in {} runs",
-            tally.decisions,
-            tally.judged(),
-            tally.runs.len()
-        ),
+        &format!("{} made, {} judged by it too; runs: {}", tally.decisions, tally.judged(), tally.runs.len()),
     );
     row("agrees", &format!("{} in verdict and leading rule", tally.agreed));
     if left > 0 {
@@ -248,7 +243,7 @@ fn differences(shell: &Shell, tally: &Tally, all: bool) {
             let said = &one.said;
             let fault = said.fault.as_ref().map(|code| format!(" [{code}]")).unwrap_or_default();
             let line = format!(
-                "  d{:<6} {:<16} {} → {}{fault}",
+                "  d{:<6} {:<20} {} → {}{fault}",
                 said.decision.0, one.action, said.live_rule, said.rule
             );
             printer.line(&safe_text::line(&line));
