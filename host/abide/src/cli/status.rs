@@ -3,6 +3,7 @@
 use abide_core::event::Body;
 use abide_core::id::RunId;
 use abide_core::safe_text;
+use abide_gate::source::Files;
 use serde_json::{Value, json};
 
 use super::Shell;
@@ -13,6 +14,7 @@ use crate::policy::Policy;
 use crate::queue::{self, Item, ago};
 use crate::report::{Exit, Failure};
 use crate::repository::{self, Known};
+use crate::shadow::candidate;
 use crate::{in_force, wiring};
 
 /// Runs and items that are listed.
@@ -74,7 +76,7 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
 /// What decides, or why everything is denied.
 fn policy(known: &Known, log: &Log, status: &mut Status) -> Value {
     let found = known.config().and_then(|config| {
-        let policy = Policy::in_force(&log.ledger, &known.policies(&config)?, &config)?;
+        let policy = Policy::in_force(&log.ledger, &known.policies(&config)?, &config, &Files::new())?;
         Ok((policy, in_force::gaps(known, &config)?, config))
     });
     match found {
@@ -90,8 +92,12 @@ fn policy(known: &Known, log: &Log, status: &mut Status) -> Value {
             let origin =
                 if version == 0 { "built in".to_owned() } else { format!("version {version}, signed") };
             let digest = policy.bundle.digest();
-            let text = format!("{origin} · bundle {} · {}", digest.short(), config.profile);
+            let organisation = policy.organisation.as_ref().map_or(0, |record| record.version.0);
+            let layer =
+                if organisation == 0 { String::new() } else { format!(" · organisation v{organisation}") };
+            let text = format!("{origin}{layer} · bundle {} · {}", digest.short(), config.profile);
             status.row("policy", Tone::Good, text);
+            shadow(log, status);
             if let Some(why) = &policy.degraded {
                 status.row("degraded", Tone::Bad, format!("an older policy decides [AB0262]: {why}"));
                 status.next.push("ab explain AB0262".to_owned());
@@ -101,10 +107,22 @@ fn policy(known: &Known, log: &Log, status: &mut Status) -> Value {
                 status.row("in force", Tone::Wait, gap.clone());
             }
             json!({
-                "version": version, "bundle": digest, "profile": config.profile, "degraded": policy.degraded,
+                "version": version, "organisation_version": organisation, "bundle": digest, "profile": config.profile, "degraded": policy.degraded,
                 "not_in_force": not_in_force,
             })
         }
+    }
+}
+
+/// What judges beside it.
+fn shadow(log: &Log, status: &mut Status) {
+    match candidate::last(&log.ledger) {
+        Ok(Some(started)) if started.stopped.is_none() => {
+            let name = safe_text::line(&started.record.name);
+            status.row("shadow", Tone::Wait, format!("`{name}` judges beside it: ab policy shadow"));
+        }
+        Ok(_) => {}
+        Err(failure) => status.row("shadow", Tone::Bad, format!("{} [{}]", failure.what, failure.code)),
     }
 }
 
