@@ -24,7 +24,7 @@ pub trait Judge: std::fmt::Debug + Send + Sync {
 
     /// What would be decided about these inputs, in their order.
     fn opinions(&self, inputs: Vec<PolicyInput>) -> Vec<Opinion> {
-        inputs.into_iter().map(|input| Opinion::of(self, input)).collect()
+        inputs.iter().map(|input| Opinion::of(self, input)).collect()
     }
 }
 

@@ -147,7 +147,7 @@ impl crate::gate::Judge for NativeJudge {
         if self.joined {
             return self.generations.current().opinions(inputs);
         }
-        inputs.into_iter().map(|input| Opinion::of(self, input)).collect()
+        inputs.iter().map(|input| Opinion::of(self, input)).collect()
     }
 }
 

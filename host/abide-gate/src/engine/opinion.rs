@@ -28,13 +28,13 @@ pub struct Opinion {
 
 impl Opinion {
     /// By one question and one decision.
-    pub(crate) fn of<J: Judge + ?Sized>(judge: &J, input: PolicyInput) -> Self {
+    pub(crate) fn of<J: Judge + ?Sized>(judge: &J, input: &PolicyInput) -> Self {
         match Question::new(input.clone()) {
             Ok(question) => {
                 let Decision { verdict, fault, findings, .. } = judge.decide(&question);
                 Self { verdict, fault, findings }
             }
-            Err(error) => told(&input, Err(Fault::Input(error.to_string()))),
+            Err(error) => told(input, Err(Fault::Input(error.to_string()))),
         }
     }
 }
