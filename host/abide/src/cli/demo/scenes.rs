@@ -243,7 +243,7 @@ fn only_item(stage: &Stage<'_>) -> Told<String> {
 /// The commit that the action of a queue item would merge, as the log recorded it.
 fn action_commit(stage: &Stage<'_>, item: &str) -> Option<String> {
     let seq: u64 = item.strip_prefix('q')?.parse().ok()?;
-    let log = stage.ab(&["audit", "log"]).ok()?;
+    let log = stage.ab(&["--json", "audit", "log"]).ok()?;
     let events = log.out.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let record =
         events.into_iter().find(|line| line.get("seq").and_then(serde_json::Value::as_u64) == Some(seq))?;
@@ -252,7 +252,9 @@ fn action_commit(stage: &Stage<'_>, item: &str) -> Option<String> {
 
 fn wait_for(stage: &Stage<'_>, kind: &str) -> Told<()> {
     let count = |stage: &Stage<'_>| {
-        Ok::<_, String>(stage.ab(&["audit", "log"])?.out.lines().filter(|line| line.contains(kind)).count())
+        Ok::<_, String>(
+            stage.ab(&["--json", "audit", "log"])?.out.lines().filter(|line| line.contains(kind)).count(),
+        )
     };
     let before = count(stage)?;
     for _ in 0..LOOKS_MAX {
@@ -266,7 +268,7 @@ fn wait_for(stage: &Stage<'_>, kind: &str) -> Told<()> {
 
 /// Kinds of the events after the last kill; decisions with their class and verdict.
 fn events_after_kill(stage: &Stage<'_>) -> Told<Vec<String>> {
-    let log = stage.ab(&["audit", "log"])?;
+    let log = stage.ab(&["--json", "audit", "log"])?;
     let mut after: Vec<String> = Vec::new();
     for line in log.out.lines() {
         let event: serde_json::Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
