@@ -30,9 +30,7 @@ pub(crate) const SCHEMA: &str = "abide.bundle/1";
 /// One generation of policy, inspected and ready to answer. Cheap to clone.
 #[derive(Clone)]
 pub struct Bundle {
-    stored: Arc<Stored>,
-    bytes: Arc<[u8]>,
-    digest: Digest,
+    text: BundleText,
     engine: regorus::Engine,
     joining: Arc<Joining>,
 }
@@ -68,47 +66,45 @@ impl Bundle {
     }
 
     pub(crate) fn prepare(text: &BundleText) -> Result<Self, BundleError> {
-        let (stored, bytes, digest) = text.parts();
-        let loaded = loader::prepare(&stored.modules, &stored.data, SourceLimits::SHIPPED)?;
+        let loaded = loader::prepare(text.modules(), text.data(), SourceLimits::SHIPPED)?;
         let (engine, data, ready) = (loaded.engine, loaded.data, RwLock::default());
         let joining = Arc::new(Joining { plan: loaded.plan.map(Arc::new), data, ready });
-        Ok(Self { stored, bytes, digest, engine, joining })
+        Ok(Self { text: text.clone(), engine, joining })
     }
 
     /// A bundle that nobody inspected, with all builtins of the interpreter. Only inside the sealed judge, to test its wall.
     pub(crate) fn danger_unchecked(bytes: &[u8]) -> Result<Self, BundleError> {
         let text = BundleText::from_bytes(bytes)?;
-        let (stored, bytes, digest) = text.parts();
-        let engine = loader::danger_unchecked(&stored.modules, &stored.data)?;
+        let engine = loader::danger_unchecked(text.modules(), text.data())?;
         let place = Place { path: "policies".to_owned(), line: 1, column: 1 };
         let plan = Err((place, "it was not inspected"));
         let joining = Joining { plan, data: regorus::Value::Undefined, ready: RwLock::default() };
-        Ok(Self { stored, bytes, digest, engine, joining: Arc::new(joining) })
+        Ok(Self { text, engine, joining: Arc::new(joining) })
     }
 
     /// Its text, for a judge that loads it elsewhere.
     pub fn text(&self) -> BundleText {
-        BundleText::of(Arc::clone(&self.stored), Arc::clone(&self.bytes), self.digest.clone())
+        self.text.clone()
     }
 
     /// The bytes to store: canonical JSON of modules and data.
     pub fn to_bytes(&self) -> &[u8] {
-        &self.bytes
+        self.text.to_bytes()
     }
 
     /// SHA-256 of [`Bundle::to_bytes`].
     pub fn digest(&self) -> &Digest {
-        &self.digest
+        self.text.digest()
     }
 
     /// The modules, by path.
     pub fn modules(&self) -> &BTreeMap<String, String> {
-        &self.stored.modules
+        self.text.modules()
     }
 
     /// The data document. The host reads its own settings (zones, secrets, limits) from here, so that they are those that were judged by.
     pub fn data(&self) -> &Json {
-        &self.stored.data
+        self.text.data()
     }
 
     /// Where and why the modules cannot be joined into one, which makes deciding some times slower; `None` if they can.
@@ -154,8 +150,8 @@ impl Bundle {
 impl fmt::Debug for Bundle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bundle")
-            .field("digest", &self.digest)
-            .field("modules", &self.stored.modules.len())
+            .field("digest", self.digest())
+            .field("modules", &self.modules().len())
             .finish_non_exhaustive()
     }
 }

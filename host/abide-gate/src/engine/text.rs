@@ -70,14 +70,6 @@ impl BundleText {
     pub fn data(&self) -> &Json {
         &self.stored.data
     }
-
-    pub(crate) fn of(stored: Arc<Stored>, bytes: Arc<[u8]>, digest: Digest) -> Self {
-        Self { stored, bytes, digest }
-    }
-
-    pub(crate) fn parts(&self) -> (Arc<Stored>, Arc<[u8]>, Digest) {
-        (Arc::clone(&self.stored), Arc::clone(&self.bytes), self.digest.clone())
-    }
 }
 
 impl fmt::Debug for BundleText {
