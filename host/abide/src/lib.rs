@@ -6,6 +6,7 @@
 mod approvers;
 mod bundles;
 pub mod cli;
+mod codes;
 mod config;
 mod desk;
 mod document;

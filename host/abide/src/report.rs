@@ -6,6 +6,7 @@ use std::fmt;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 use serde_json::json;
 
+use crate::codes;
 use crate::config::ConfigError;
 
 /// How `ab` ends. The numbers are part of the contract (`ab --help`).
@@ -101,12 +102,17 @@ impl Failure {
 
     /// The failure on one JSON object.
     pub(crate) fn json(&self) -> serde_json::Value {
-        json!({ "error": { "code": self.code, "message": self.what, "why": self.causes(), "help": self.help, "exit": self.exit.number() } })
+        json!({ "error": { "code": self.code, "message": self.what, "why": self.causes(), "help": self.advice(), "exit": self.exit.number() } })
     }
 
     /// The failure as rustc would show it.
     pub(crate) fn render(&self, colour: bool, width: usize) -> String {
         draw(self, colour, width).unwrap_or_else(|| format!("error[{}]: {}\n", self.code, self.what))
+    }
+
+    /// What to do next: what was said where it failed, or else what the code's page says.
+    fn advice(&self) -> Option<String> {
+        self.help.clone().or_else(|| codes::next(self.code))
     }
 
     /// The chain of causes that say something new.
@@ -159,7 +165,7 @@ impl Diagnostic for Failure {
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         let more = format!("ab explain {}", self.code);
-        Some(Box::new(self.help.as_ref().map_or_else(|| more.clone(), |help| format!("{help}\n{more}"))))
+        Some(Box::new(self.advice().map_or_else(|| more.clone(), |help| format!("{help}\n{more}"))))
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {

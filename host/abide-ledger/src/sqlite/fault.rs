@@ -9,6 +9,7 @@ use crate::store::StoreError;
 /// Says what failed and maps the database's own words.
 pub(super) fn fault(what: &'static str, waited_ms: u64) -> impl Fn(rusqlite::Error) -> StoreError {
     move |error| match error.sqlite_error_code() {
+        _ if no_room(&error) => StoreError::Full,
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked { waited_ms },
         Some(ErrorCode::DiskFull) => StoreError::Full,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
@@ -16,6 +17,12 @@ pub(super) fn fault(what: &'static str, waited_ms: u64) -> impl Fn(rusqlite::Err
         }
         _ => StoreError::System { what, source: Arc::new(error) },
     }
+}
+
+/// Whether the memory that the processes share could not be made as large as it must be: without room on the disk, a log cannot even be
+/// opened.
+fn no_room(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
 }
 
 /// A stored value that is not what was once written.

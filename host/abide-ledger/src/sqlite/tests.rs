@@ -189,8 +189,23 @@ fn small_disk() {
         .status();
     if mount.is_ok_and(|status| status.success()) {
         println!("mounted");
+        no_room_to_open(&disk);
         fill(&disk);
     }
+}
+
+/// A log that was closed, on a disk without room for one page more, cannot even be opened, and says why.
+fn no_room_to_open(disk: &Path) {
+    let (dir, ballast) = (disk.join("closed"), disk.join("ballast"));
+    drop(SqliteStore::create(&dir, LIMITS).unwrap());
+    let mut file = std::fs::File::create(&ballast).unwrap();
+    while std::io::Write::write(&mut file, &[1; 4096]).is_ok_and(|count| count > 0) {}
+    let refusal = SqliteStore::open(&dir, LIMITS).unwrap_err();
+    assert!(matches!(refusal, StoreError::Full), "{refusal:?}");
+    drop(file);
+    std::fs::remove_file(&ballast).unwrap();
+    SqliteStore::open(&dir, LIMITS).unwrap().check_storage().unwrap();
+    std::fs::remove_dir_all(&dir).unwrap();
 }
 
 fn fill(disk: &Path) {

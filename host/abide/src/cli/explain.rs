@@ -8,14 +8,9 @@ use serde_json::json;
 
 use super::Shell;
 use super::args::ExplainArgs;
+use crate::codes::{Page, pages};
 use crate::embedded;
 use crate::report::{Exit, Failure};
-
-/// One code's page.
-struct Page {
-    title: String,
-    body: String,
-}
 
 pub(crate) fn run(shell: &Shell, args: &ExplainArgs) -> Result<Exit, Failure> {
     let pages = pages();
@@ -87,19 +82,4 @@ fn short(path: &str) -> &str {
     let is_module = path.strip_suffix(".rego").is_some();
     let name = path.rsplit('/').next().filter(|_| !is_module).unwrap_or(path);
     name.strip_suffix(".md").unwrap_or(name)
-}
-
-/// Every page: sections `## AB0302 — title` of docs/codes/*.md.
-fn pages() -> BTreeMap<String, Page> {
-    let mut pages = BTreeMap::new();
-    for (_, bytes) in embedded::CODES {
-        let text = String::from_utf8_lossy(bytes);
-        for section in text.split("\n## ").skip(1) {
-            let (head, body) = section.split_once('\n').unwrap_or((section, ""));
-            let (code, title) = head.split_once(" — ").unwrap_or((head, ""));
-            let body = body.replace("**", "").trim().to_owned();
-            pages.insert(code.trim().to_owned(), Page { title: title.trim().to_owned(), body });
-        }
-    }
-    pages
 }
