@@ -57,6 +57,16 @@ impl CompiledCache {
         danger::load_module(engine, &self.checked(digest)?)
     }
 
+    /// Bytes that were kept for the component with `digest` and for `engine`, a description of what they depend on.
+    pub(crate) fn find_bytes(&self, digest: &Digest, engine: &str) -> Option<Vec<u8>> {
+        self.checked(&for_engine(digest, engine))
+    }
+
+    /// Keeps them.
+    pub(crate) fn keep_bytes(&self, digest: &Digest, engine: &str, bytes: &[u8]) {
+        self.keep_code(&for_engine(digest, engine), Ok(bytes.to_vec()));
+    }
+
     /// The code of a file that checks out.
     fn checked(&self, digest: &Digest) -> Option<Vec<u8>> {
         let bytes = self.dir.read(name(digest)).ok()?;
@@ -110,6 +120,16 @@ impl CompiledCache {
     }
 }
 
+/// The name of what one engine made of a component.
+fn for_engine(digest: &Digest, engine: &str) -> Digest {
+    Digest::of(format!("{digest} {engine}").as_bytes())
+}
+
+/// Code that came over the socket of a runner, from the process that started it and that checked it.
+pub(crate) fn trusted(engine: &wasmtime::Engine, code: &[u8]) -> Option<Component> {
+    danger::load(engine, code)
+}
+
 fn name(digest: &Digest) -> String {
     format!("{}.cwasm", digest.hex())
 }
@@ -126,7 +146,8 @@ mod danger {
     )]
     pub(super) fn load(engine: &wasmtime::Engine, code: &[u8]) -> Option<Component> {
         // SAFETY: `Component::deserialize` asks that the bytes come from `Component::serialize` and were not changed since. The MAC says so:
-        // only this crate computes it, over such bytes, with a key that is not in the hands of workers or checks. The engine itself
+        // only this crate computes it, over such bytes, with a key that is not in the hands of workers or checks. In a runner they came
+        // from the process that started it, which checked the MAC and owns this one anyway. The engine itself
         // refuses bytes of another version, target or configuration.
         unsafe { Component::deserialize(engine, code) }.ok()
     }

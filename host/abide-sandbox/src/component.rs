@@ -9,13 +9,18 @@ use wasmtime::component::types::ComponentItem;
 use crate::cache::CompiledCache;
 use crate::engine::Engine;
 use crate::message::{Capability, Refusal};
+use crate::run::MESSAGE_BYTES_MAX;
+use crate::text::clean_line;
 
 /// The eight bytes that a component begins with, and a core module: magic, version, layer (Component Model, `Binary.md`).
 const COMPONENT_PREAMBLE: [u8; 8] = [0x00, b'a', b's', b'm', 0x0d, 0x00, 0x01, 0x00];
 const MODULE_PREAMBLE: [u8; 8] = [0x00, b'a', b's', b'm', 0x01, 0x00, 0x00, 0x00];
 
+/// Exports that are named when the right one is missing.
+const EXPORTS_TOLD_MAX: usize = 20;
+
 /// Why some bytes are not a worker.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, thiserror::Error)]
 pub enum LoadError {
     /// Not WebAssembly.
     #[error("not a component: it does not begin with the preamble of one")]
@@ -42,6 +47,9 @@ pub enum LoadError {
         /// What it exports.
         exports: Vec<String>,
     },
+    /// The process that compiles ended or could not be started: the component took too much, or the compiler has a fault.
+    #[error("the component could not be compiled: {0}")]
+    Compiler(String),
 }
 
 impl LoadError {
@@ -52,6 +60,20 @@ impl LoadError {
             Self::CoreModule => "AB0802",
             Self::TooLarge { .. } | Self::Malformed(_) => "AB0803",
             Self::NoPropose { .. } => "AB0804",
+            Self::Compiler(_) => "AB0807",
+        }
+    }
+
+    /// The same with texts that can be shown: the compiler's words are nobody's.
+    pub(crate) fn cleaned(self) -> Self {
+        let line = |text: &str| clean_line(text, MESSAGE_BYTES_MAX);
+        match self {
+            Self::Malformed(why) => Self::Malformed(line(&why)),
+            Self::NoPropose { exports } => Self::NoPropose {
+                exports: exports.iter().take(EXPORTS_TOLD_MAX).map(|name| line(name)).collect(),
+            },
+            Self::Compiler(why) => Self::Compiler(line(&why)),
+            Self::NotWasm | Self::CoreModule | Self::TooLarge { .. } => self,
         }
     }
 }
@@ -75,8 +97,19 @@ pub(crate) fn load(
     cache: Option<&CompiledCache>,
     bytes: &[u8],
 ) -> Result<(Component, ComponentInfo), LoadError> {
+    let size = check_outside(bytes, engine.limits.component_bytes_max)?;
+    let digest = Digest::of(bytes);
+    let component = match cache.and_then(|cache| cache.find(&engine.inner, &digest)) {
+        Some(component) => component,
+        None => compile(engine, cache, &digest, bytes)?,
+    };
+    let info = describe(&engine.inner, &component, digest, size)?;
+    Ok((component, info))
+}
+
+/// What can be said of the bytes without reading into them: their number, which comes back, and what they begin with.
+pub(crate) fn check_outside(bytes: &[u8], limit: u64) -> Result<u64, LoadError> {
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    let limit = engine.limits.component_bytes_max;
     if size > limit {
         return Err(LoadError::TooLarge { bytes: size, limit });
     }
@@ -87,25 +120,30 @@ pub(crate) fn load(
     if !bytes.starts_with(&COMPONENT_PREAMBLE) {
         return Err(LoadError::NotWasm);
     }
-    let digest = Digest::of(bytes);
-    let component = match cache.and_then(|cache| cache.find(&engine.inner, &digest)) {
-        Some(component) => component,
-        None => compile(engine, cache, &digest, bytes)?,
-    };
+    Ok(size)
+}
+
+/// What a compiled component asks for.
+pub(crate) fn describe(
+    engine: &wasmtime::Engine,
+    component: &Component,
+    digest: Digest,
+    bytes: u64,
+) -> Result<ComponentInfo, LoadError> {
     let ty = component.component_type();
     let imports = ty
-        .imports(&engine.inner)
-        .filter(|(_, item)| asks_for_something(&item.ty, &engine.inner))
+        .imports(engine)
+        .filter(|(_, item)| asks_for_something(&item.ty, engine))
         .map(|(name, _)| name.to_owned())
         .collect();
-    let exports: BTreeSet<String> = ty.exports(&engine.inner).map(|(name, _)| name.to_owned()).collect();
+    let exports: BTreeSet<String> = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
     let proposes = ty
-        .exports(&engine.inner)
+        .exports(engine)
         .any(|(name, item)| name == "propose" && matches!(item.ty, ComponentItem::ComponentFunc(_)));
     if !proposes {
         return Err(LoadError::NoPropose { exports: exports.into_iter().collect() });
     }
-    Ok((component, ComponentInfo { digest, bytes: size, imports, exports }))
+    Ok(ComponentInfo { digest, bytes, imports, exports })
 }
 
 fn compile(

@@ -92,6 +92,13 @@ impl Engine {
     }
 }
 
+/// An engine that compiles for [`Engine`]s with the same limits, and reserves nothing for running.
+pub(crate) fn for_compiling(limits: &EngineLimits) -> Result<wasmtime::Engine, EngineError> {
+    let mut config = config(limits)?;
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    wasmtime::Engine::new(&config).map_err(|error| EngineError::Start(format!("{error:#}")))
+}
+
 fn config(limits: &EngineLimits) -> Result<Config, EngineError> {
     let in_range = |limit, value: u64| match usize::try_from(value) {
         Ok(value) if value > 0 => Ok(value),

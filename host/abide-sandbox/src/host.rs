@@ -3,27 +3,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use abide_core::id::RepoPath;
 use wasmtime::ResourceLimiter;
 
 use crate::bindings::abide::worker::{log, progress, types, workspace as wit};
 use crate::message::{Capability, Limits, LogLevel, LogLine, Usage};
+use crate::meter::WorkspaceMeter;
 use crate::text::clean_line;
 use crate::workspace::{EntryKind, SearchOptions, Workspace, WorkspaceError};
 
-/// Most entries, bytes and matches of one call, as `wit/workspace.wit` says.
-const LIST_ENTRIES_MAX: u32 = 5_000;
-const READ_BYTES_MAX: u32 = 4 << 20;
-const SEARCH_MATCHES_MAX: u32 = 10_000;
-const QUERY_BYTES_MAX: usize = 1_024;
 /// Bytes of one line of the log.
-const LOG_LINE_BYTES_MAX: usize = 2_000;
+pub(crate) const LOG_LINE_BYTES_MAX: usize = 2_000;
 
 /// What one instance carries.
 pub(crate) struct State {
     pub(crate) workspace: Arc<dyn Workspace>,
     limits: Limits,
-    pub(crate) used: BTreeMap<Capability, Usage>,
+    meter: WorkspaceMeter,
+    used: BTreeMap<Capability, Usage>,
     pub(crate) log: Vec<LogLine>,
     pub(crate) memory: MemoryMeter,
 }
@@ -35,106 +31,18 @@ impl State {
             elements_max: usize::try_from(limits.table_elements_max).unwrap_or(usize::MAX),
             ..MemoryMeter::default()
         };
-        Self { workspace, limits, used: BTreeMap::new(), log: Vec::new(), memory }
+        let meter = WorkspaceMeter::new(&limits);
+        Self { workspace, limits, meter, used: BTreeMap::new(), log: Vec::new(), memory }
+    }
+
+    /// What was called, per capability.
+    pub(crate) fn used(&self) -> BTreeMap<Capability, Usage> {
+        let workspace = self.meter.usage().map(|usage| (Capability::Workspace, usage));
+        self.used.iter().map(|(capability, usage)| (*capability, *usage)).chain(workspace).collect()
     }
 
     fn usage(&mut self, capability: Capability) -> &mut Usage {
         self.used.entry(capability).or_default()
-    }
-
-    /// Counts a call of `workspace`; fails when there is none left.
-    fn begin(&mut self) -> Result<(), WorkspaceError> {
-        let (calls_max, bytes_max) = (self.limits.workspace_calls_max, self.limits.workspace_bytes_max);
-        let usage = self.usage(Capability::Workspace);
-        if usage.calls >= u64::from(calls_max) || usage.bytes >= bytes_max {
-            return Err(WorkspaceError::Exhausted);
-        }
-        usage.calls = usage.calls.saturating_add(1);
-        Ok(())
-    }
-
-    /// Charges bytes that are about to be given out; fails instead of giving more than there are left.
-    fn charge(&mut self, bytes: usize) -> Result<(), WorkspaceError> {
-        let bytes_max = self.limits.workspace_bytes_max;
-        let usage = self.usage(Capability::Workspace);
-        let total = usage.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
-        if total > bytes_max {
-            // The rest is gone too: a worker must not probe for what still fits.
-            usage.bytes = bytes_max;
-            return Err(WorkspaceError::Exhausted);
-        }
-        usage.bytes = total;
-        Ok(())
-    }
-
-    fn answer<T>(&mut self, result: Result<T, WorkspaceError>) -> Result<T, wit::WorkspaceError> {
-        result.map_err(|error| {
-            let usage = self.usage(Capability::Workspace);
-            usage.denied = usage.denied.saturating_add(u64::from(error.is_denial()));
-            error.into()
-        })
-    }
-
-    fn list_files(
-        &mut self,
-        prefix: &str,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<wit::Listing, WorkspaceError> {
-        self.begin()?;
-        let listing = self.workspace.list(prefix, after, limit.min(LIST_ENTRIES_MAX))?;
-        self.charge(listing.entries.iter().map(|entry| entry.path.as_str().len()).sum())?;
-        let entries = listing
-            .entries
-            .into_iter()
-            .map(|entry| wit::Entry { path: entry.path.into(), kind: entry.kind.into(), size: entry.bytes })
-            .collect();
-        Ok(wit::Listing { entries, truncated: listing.truncated })
-    }
-
-    fn read_file(&mut self, path: &str, offset: u64, limit: u32) -> Result<Vec<u8>, WorkspaceError> {
-        self.begin()?;
-        let path: RepoPath = path.parse().map_err(|_| WorkspaceError::InvalidPath)?;
-        let bytes = self.workspace.read(&path, offset, limit.min(READ_BYTES_MAX))?;
-        self.charge(bytes.len())?;
-        Ok(bytes)
-    }
-
-    fn search_files(
-        &mut self,
-        query: &str,
-        options: wit::SearchOptions,
-    ) -> Result<wit::SearchResult, WorkspaceError> {
-        self.begin()?;
-        if query.is_empty() || query.len() > QUERY_BYTES_MAX || query.contains('\n') {
-            return Err(WorkspaceError::InvalidQuery);
-        }
-        let options = SearchOptions {
-            prefix: options.prefix,
-            suffixes: options.suffixes,
-            ignore_case: options.ignore_case,
-            whole_word: options.whole_word,
-            limit: options.limit.min(SEARCH_MATCHES_MAX),
-        };
-        let result = self.workspace.search(query, &options)?;
-        self.charge(
-            result
-                .matches
-                .iter()
-                .map(|found| found.path.as_str().len().saturating_add(found.text.len()))
-                .sum(),
-        )?;
-        let matches = result
-            .matches
-            .into_iter()
-            .map(|found| wit::TextMatch {
-                path: found.path.into(),
-                line: found.line,
-                column: found.column,
-                text: found.text,
-            })
-            .collect();
-        Ok(wit::SearchResult { matches, truncated: result.truncated })
     }
 }
 
@@ -147,13 +55,17 @@ impl wit::Host for State {
         after: Option<String>,
         limit: u32,
     ) -> Result<wit::Listing, wit::WorkspaceError> {
-        let result = self.list_files(&prefix, after.as_deref(), limit);
-        self.answer(result)
+        let listing = self.meter.list(&*self.workspace, &prefix, after.as_deref(), limit)?;
+        let entries = listing
+            .entries
+            .into_iter()
+            .map(|entry| wit::Entry { path: entry.path.into(), kind: entry.kind.into(), size: entry.bytes })
+            .collect();
+        Ok(wit::Listing { entries, truncated: listing.truncated })
     }
 
     fn read(&mut self, path: String, offset: u64, limit: u32) -> Result<Vec<u8>, wit::WorkspaceError> {
-        let result = self.read_file(&path, offset, limit);
-        self.answer(result)
+        Ok(self.meter.read(&*self.workspace, &path, offset, limit)?)
     }
 
     fn search(
@@ -161,8 +73,25 @@ impl wit::Host for State {
         query: String,
         options: wit::SearchOptions,
     ) -> Result<wit::SearchResult, wit::WorkspaceError> {
-        let result = self.search_files(&query, options);
-        self.answer(result)
+        let options = SearchOptions {
+            prefix: options.prefix,
+            suffixes: options.suffixes,
+            ignore_case: options.ignore_case,
+            whole_word: options.whole_word,
+            limit: options.limit,
+        };
+        let result = self.meter.search(&*self.workspace, &query, options)?;
+        let matches = result
+            .matches
+            .into_iter()
+            .map(|found| wit::TextMatch {
+                path: found.path.into(),
+                line: found.line,
+                column: found.column,
+                text: found.text,
+            })
+            .collect();
+        Ok(wit::SearchResult { matches, truncated: result.truncated })
     }
 }
 

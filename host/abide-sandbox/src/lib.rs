@@ -16,8 +16,10 @@ mod component;
 mod engine;
 mod host;
 pub mod message;
+mod meter;
 mod proposal;
 mod run;
+pub mod runner;
 pub mod sealed;
 mod text;
 pub mod workspace;
@@ -30,5 +32,6 @@ pub use message::{
     Proposal, Refusal, Rejection, RunOutcome, RunRequest, RunResult, Spent, Task, Trap, TrapKind,
 };
 pub use run::InProcess;
+pub use runner::{Processes, Program, RunnerError};
 pub use sealed::{SealedError, SealedJudge, SealedModule};
 pub use workspace::{DirWorkspace, Workspace, WorkspaceError};

@@ -14,7 +14,7 @@ use crate::text::clean_text;
 use crate::workspace::{EntryKind, Workspace, WorkspaceError};
 
 /// Bytes of all texts of a proposal.
-pub(crate) fn bytes(proposal: &wit::Proposal) -> u64 {
+pub(crate) fn bytes(proposal: &Proposal) -> u64 {
     let files = proposal.patch.files.iter().flat_map(|file| {
         [file.path.len(), file.old_path.as_ref().map_or(0, String::len)]
             .into_iter()
@@ -23,8 +23,8 @@ pub(crate) fn bytes(proposal: &wit::Proposal) -> u64 {
     let sources = proposal.sources.iter().flat_map(|source| [source.location.len(), source.note.len()]);
     let tests = proposal.tests.iter().map(String::len);
     let steps = match &proposal.rollback {
-        wit::RollbackRecipe::RevertCommit => &[][..],
-        wit::RollbackRecipe::RevertCommitAnd(steps) => steps,
+        RollbackRecipe::RevertCommit => &[][..],
+        RollbackRecipe::RevertCommitAnd(steps) => steps,
     };
     let steps = steps.iter().map(String::len);
     let total = files
@@ -36,9 +36,11 @@ pub(crate) fn bytes(proposal: &wit::Proposal) -> u64 {
     u64::try_from(total).unwrap_or(u64::MAX)
 }
 
-/// Checks `given` against `scope`, `limits` and the base that `workspace` shows.
+/// Checks `given` against `scope`, `limits` and the base that `workspace` shows, and cleans its texts.
+///
+/// Done by whoever is asked for the run, in the process that trusts nothing of the component's.
 pub(crate) fn check(
-    given: wit::Proposal,
+    given: Proposal,
     scope: &[String],
     limits: &Limits,
     workspace: &dyn Workspace,
@@ -51,17 +53,27 @@ pub(crate) fn check(
     if files > limits.files_max.into() {
         return Err(too_large(files, limits.files_max.into(), "files"));
     }
-    let patch = document(given.patch);
     // The texts were counted above; their JSON form is longer, and has a ceiling of its own.
-    let parsed = patch.parse(&PatchLimits::CEILING).map_err(|error| refused(&error))?;
+    let parsed = given.patch.parse(&PatchLimits::CEILING).map_err(|error| refused(&error))?;
     let touched = parsed.files().iter().flat_map(|file| [Some(&file.path), file.old_path.as_ref()]).flatten();
     if let Some(path) = touched.into_iter().find(|path| !in_scope(scope, path)) {
         return Err(Rejection::OutOfScope { path: path.to_string() });
     }
     applies(&parsed, workspace)?;
-    words(&given.rationale, &given.expected).map(|(rationale, expected)| Proposal {
-        patch,
-        rationale,
+    let clean = clean(given);
+    for (field, said) in [("rationale", &clean.rationale), ("expected outcome", &clean.expected.summary)] {
+        if said.trim().is_empty() {
+            return Err(Rejection::Missing { field: field.to_owned() });
+        }
+    }
+    Ok(clean)
+}
+
+/// The proposal with texts that can be shown. The patch is bytes to be judged, and stays as it is.
+fn clean(given: Proposal) -> Proposal {
+    Proposal {
+        patch: given.patch,
+        rationale: text(&given.rationale),
         sources: given
             .sources
             .into_iter()
@@ -69,13 +81,35 @@ pub(crate) fn check(
             .collect(),
         tests: given.tests.iter().map(|test| text(test)).collect(),
         rollback: match given.rollback {
-            wit::RollbackRecipe::RevertCommit => RollbackRecipe::RevertCommit,
-            wit::RollbackRecipe::RevertCommitAnd(steps) => {
+            RollbackRecipe::RevertCommit => RollbackRecipe::RevertCommit,
+            RollbackRecipe::RevertCommitAnd(steps) => {
                 RollbackRecipe::RevertCommitAnd(steps.iter().map(|step| text(step)).collect())
             }
         },
-        expected,
-    })
+        expected: ExpectedOutcome { summary: text(&given.expected.summary), ..given.expected },
+    }
+}
+
+impl From<wit::Proposal> for Proposal {
+    fn from(given: wit::Proposal) -> Self {
+        let sources = given.sources.into_iter();
+        Self {
+            patch: document(given.patch),
+            rationale: given.rationale,
+            sources: sources.map(|source| Source { location: source.location, note: source.note }).collect(),
+            tests: given.tests,
+            rollback: match given.rollback {
+                wit::RollbackRecipe::RevertCommit => RollbackRecipe::RevertCommit,
+                wit::RollbackRecipe::RevertCommitAnd(steps) => RollbackRecipe::RevertCommitAnd(steps),
+            },
+            expected: ExpectedOutcome {
+                summary: given.expected.summary,
+                files: given.expected.files,
+                lines_added: given.expected.lines_added,
+                lines_removed: given.expected.lines_removed,
+            },
+        }
+    }
 }
 
 fn too_large(amount: u64, limit: u64, unit: &str) -> Rejection {
@@ -89,23 +123,6 @@ fn refused(error: &PatchError) -> Rejection {
 /// Text to be shown; its size was checked with the whole.
 fn text(given: &str) -> String {
     clean_text(given, usize::MAX)
-}
-
-/// Rationale and expectation, which a proposal must have.
-fn words(rationale: &str, expected: &wit::ExpectedOutcome) -> Result<(String, ExpectedOutcome), Rejection> {
-    let (rationale, summary) = (text(rationale), text(&expected.summary));
-    for (field, said) in [("rationale", &rationale), ("expected outcome", &summary)] {
-        if said.trim().is_empty() {
-            return Err(Rejection::Missing { field: field.to_owned() });
-        }
-    }
-    let expected = ExpectedOutcome {
-        summary,
-        files: expected.files,
-        lines_added: expected.lines_added,
-        lines_removed: expected.lines_removed,
-    };
-    Ok((rationale, expected))
 }
 
 fn document(given: wit::Patch) -> PatchDoc {

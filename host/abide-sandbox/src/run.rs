@@ -9,7 +9,7 @@ use wasmtime::component::{Component, HasSelf, Linker};
 
 use crate::bindings::abide::worker::{log, progress, types as wit, workspace};
 use crate::bindings::{Any, AnyPre};
-use crate::cache::CompiledCache;
+use crate::cache::{self, CompiledCache};
 use crate::component::{self, ComponentInfo, LoadError};
 use crate::engine::{Engine, EngineError, EngineLimits};
 use crate::host::State;
@@ -22,7 +22,7 @@ use crate::text::clean_line;
 use crate::workspace::Workspace;
 
 /// Bytes of a trap's or a failure's message.
-const MESSAGE_BYTES_MAX: usize = 500;
+pub(crate) const MESSAGE_BYTES_MAX: usize = 500;
 
 /// A runner in this process: one engine, and the components that were loaded into it.
 #[derive(Debug)]
@@ -73,6 +73,19 @@ impl InProcess {
         Ok(info)
     }
 
+    /// Takes what was compiled from the component with `digest`, a file of `bytes` bytes.
+    ///
+    /// The code is run as it is: it comes from a process that may do to this one what it likes.
+    pub(crate) fn load_compiled(&self, digest: Digest, bytes: u64, code: &[u8]) -> Result<(), String> {
+        let component = cache::trusted(&self.engine.inner, code)
+            .ok_or("the code was compiled for another engine or machine")?;
+        let info = component::describe(&self.engine.inner, &component, digest.clone(), bytes)
+            .map_err(|error| error.to_string())?;
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.insert(digest, Loaded { component, info, ready: BTreeMap::new() });
+        Ok(())
+    }
+
     /// What is known of a loaded component.
     pub fn info(&self, digest: &Digest) -> Option<ComponentInfo> {
         self.loaded
@@ -85,6 +98,12 @@ impl InProcess {
     /// Runs one task in a fresh instance.
     #[tracing::instrument(name = "task", skip_all, fields(task.id = %request.task.id, component = request.component.short()))]
     pub fn run(&self, request: &RunRequest, workspace: Arc<dyn Workspace>) -> RunOutcome {
+        let base = Arc::clone(&workspace);
+        judged(self.ask(request, workspace), request, &*base)
+    }
+
+    /// The same without looking at the proposal: whoever trusts nothing that comes out of this process does that.
+    pub(crate) fn ask(&self, request: &RunRequest, workspace: Arc<dyn Workspace>) -> RunOutcome {
         let requested = self.info(&request.component).map(|info| info.imports).unwrap_or_default();
         let receipt = CapabilityReceipt { requested, granted: request.grants.clone(), used: BTreeMap::new() };
         let end = match self.prepare(request) {
@@ -144,19 +163,13 @@ impl InProcess {
             Ok(instance) => propose(&instance, &mut store, request).map_err(|error| (Began::Yes, error)),
             Err(error) => Err((Began::No, error)),
         };
-        let mut spent = Spent {
+        let spent = Spent {
             wall_ms: running.elapsed_ticks().saturating_mul(self.engine.limits.tick_ms),
             memory_bytes: u64::try_from(store.data().memory.bytes_peak).unwrap_or(u64::MAX),
             output_bytes: 0,
         };
         let result = match answer {
-            Ok(Ok(given)) => {
-                spent.output_bytes = proposal::bytes(&given);
-                match proposal::check(given, &request.task.scope, limits, &*store.data().workspace) {
-                    Ok(proposal) => RunResult::Proposed(Box::new(proposal)),
-                    Err(rejection) => RunResult::Rejected(rejection),
-                }
-            }
+            Ok(Ok(given)) => RunResult::Proposed(Box::new(given.into())),
             Ok(Err(failure)) => RunResult::Failed(Failure {
                 kind: failure.kind.into(),
                 message: clean_line(&failure.message, MESSAGE_BYTES_MAX),
@@ -164,8 +177,19 @@ impl InProcess {
             Err((began, error)) => stopped(began, &error, store.data().memory.refused > 0),
         };
         let state = store.into_data();
-        End { result, used: state.used, log: state.log, spent }
+        End { result, used: state.used(), log: state.log, spent }
     }
+}
+
+/// The outcome with its proposal checked against the task and the base, or rejected.
+pub(crate) fn judged(outcome: RunOutcome, request: &RunRequest, workspace: &dyn Workspace) -> RunOutcome {
+    let RunResult::Proposed(given) = outcome.result else { return outcome };
+    let spent = Spent { output_bytes: proposal::bytes(&given), ..outcome.spent };
+    let result = match proposal::check(*given, &request.task.scope, &request.limits, workspace) {
+        Ok(proposal) => RunResult::Proposed(Box::new(proposal)),
+        Err(rejection) => RunResult::Rejected(rejection),
+    };
+    RunOutcome { result, spent, ..outcome }
 }
 
 fn propose(

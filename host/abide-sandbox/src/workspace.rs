@@ -3,6 +3,7 @@
 //! Effects materialise the commit into a private folder (no filters, no hooks, no submodules); [`DirWorkspace`] serves it.
 
 use abide_core::id::RepoPath;
+use serde::{Deserialize, Serialize};
 
 mod dir;
 
@@ -21,7 +22,7 @@ pub trait Workspace: std::fmt::Debug + Send + Sync {
 }
 
 /// Why a worker does not get what it asked for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum WorkspaceError {
     /// No such file at the base commit.
     #[error("no such file at the base commit")]
@@ -54,7 +55,7 @@ impl WorkspaceError {
 }
 
 /// What a path is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EntryKind {
     /// A plain file.
     File,
@@ -65,7 +66,7 @@ pub enum EntryKind {
 }
 
 /// One tracked path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Where.
     pub path: RepoPath,
@@ -76,7 +77,7 @@ pub struct Entry {
 }
 
 /// A page of a listing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing {
     /// Ascending by path.
     pub entries: Vec<Entry>,
@@ -85,7 +86,7 @@ pub struct Listing {
 }
 
 /// What to search.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SearchOptions {
     /// Only paths that begin with this.
     pub prefix: String,
@@ -100,7 +101,7 @@ pub struct SearchOptions {
 }
 
 /// One match.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TextMatch {
     /// Where.
     pub path: RepoPath,
@@ -113,7 +114,7 @@ pub struct TextMatch {
 }
 
 /// What was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SearchResult {
     /// By path, line, column.
     pub matches: Vec<TextMatch>,

@@ -23,6 +23,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use abide_sandbox::runner;
+
 use crate::config::env::Env;
 use crate::report::{Exit, Failure};
 use args::{Args, Verb};
@@ -39,6 +41,10 @@ pub(crate) struct Shell {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    if runner::was_asked(std::env::args_os()) {
+        // Nobody reads what a runner would say: it ends, and who started it says that.
+        return runner::serve().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use abide_core::id::Digest;
 use abide_sandbox::{
-    CacheKey, Capability, CompiledCache, EngineLimits, InProcess, RunOutcome, RunRequest, Workspace,
+    CacheKey, Capability, CompiledCache, EngineLimits, Processes, Program, RunOutcome, RunRequest, Workspace,
 };
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
@@ -15,7 +15,7 @@ use crate::embedded;
 use crate::home::{State, private_folder};
 use crate::report::{Exit, Failure};
 
-/// Runs a component on a task. The messages are data, so that a separate process can take this place.
+/// Runs a component on a task.
 pub(crate) trait Runner: fmt::Debug + Send + Sync {
     /// Makes the component known and says what it imports.
     fn load(&self, bytes: &[u8]) -> Result<abide_sandbox::ComponentInfo, abide_sandbox::LoadError>;
@@ -23,13 +23,13 @@ pub(crate) trait Runner: fmt::Debug + Send + Sync {
     fn run(&self, request: &RunRequest, workspace: Arc<dyn Workspace>) -> RunOutcome;
 }
 
-impl Runner for InProcess {
+impl Runner for Processes {
     fn load(&self, bytes: &[u8]) -> Result<abide_sandbox::ComponentInfo, abide_sandbox::LoadError> {
         Self::load(self, bytes)
     }
 
     fn run(&self, request: &RunRequest, workspace: Arc<dyn Workspace>) -> RunOutcome {
-        Self::run(self, request, workspace)
+        Self::run(self, request, &*workspace)
     }
 }
 
@@ -106,8 +106,7 @@ impl Workshop {
             return Ok(runner);
         }
         let runner =
-            InProcess::start(self.engine.clone()).map_err(|error| Failure::of(error.code(), error))?;
-        let runner = runner.with_cache(self.cache()?);
+            Processes::new(Program::this(), self.engine.clone(), Vec::new()).with_cache(self.cache()?);
         Ok(self.runner.get_or_init(|| Arc::new(runner)))
     }
 

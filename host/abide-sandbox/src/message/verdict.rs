@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Capability, Proposal};
+use crate::run::MESSAGE_BYTES_MAX;
+use crate::text::clean_line;
 
 /// How a run ended. Everything but `Proposed` leaves the repository as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +128,24 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The same with texts that can be shown: a runner's words are nobody's.
+    pub(crate) fn cleaned(self) -> Self {
+        let line = |text: String| clean_line(&text, MESSAGE_BYTES_MAX);
+        match self {
+            Self::UnknownComponent { component } => Self::UnknownComponent { component: line(component) },
+            Self::UngrantedImport { interface, capability } => {
+                Self::UngrantedImport { interface: line(interface), capability }
+            }
+            Self::UnknownImport { import } => Self::UnknownImport { import: line(import) },
+            Self::Incompatible { why } => Self::Incompatible { why: line(why) },
+            Self::LimitTooHigh { limit, asked, most } => {
+                Self::LimitTooHigh { limit: line(limit), asked, most }
+            }
+            Self::Busy => Self::Busy,
+            Self::Instantiation { why } => Self::Instantiation { why: line(why) },
+        }
+    }
+
     /// The code that `ab explain` knows.
     pub fn code(&self) -> &'static str {
         match self {
@@ -163,6 +183,8 @@ pub enum TrapKind {
     HostcallBytes,
     /// It broke off: a panic, an `unreachable`, an access out of bounds.
     Fault,
+    /// The process that ran it ended, did not answer, or said what it must not.
+    Runner,
 }
 
 impl TrapKind {
@@ -174,6 +196,7 @@ impl TrapKind {
             Self::Stack => "AB0213",
             Self::HostcallBytes => "AB0214",
             Self::Fault => "AB0812",
+            Self::Runner => "AB0215",
         }
     }
 }

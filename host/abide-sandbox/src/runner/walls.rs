@@ -1,0 +1,204 @@
+//! What a runner gives up before it reads anything. Each wall is tried by itself: one that a host has not is reported, never pretended.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::net::TcpStream;
+use std::os::unix::net::UnixDatagram;
+
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
+    RulesetCreated, RulesetStatus, Scope,
+};
+use nix::sched::CloneFlags;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    TargetArch,
+};
+use serde::{Deserialize, Serialize};
+
+/// A wall around a runner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wall {
+    /// Its name in policies: `bounds`, `namespaces`, `landlock`, `seccomp`.
+    pub name: String,
+    /// Whether it stands.
+    pub stands: bool,
+    /// What it keeps out, or why it does not stand.
+    pub what: String,
+}
+
+/// Something that a runner tried and that must not be possible.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// What.
+    pub what: String,
+    /// How it was refused; `None` if it was possible.
+    pub refused: Option<String>,
+}
+
+/// Gives up everything that running a component does not take.
+pub(super) fn confine() -> Vec<Wall> {
+    let bounds = wall("bounds", "no core file, not to be traced", bounds());
+    let namespaces = wall("namespaces", "no network device, no rights of a user", namespaces());
+    // Without new privileges, neither of the next two can be asked for by who is not root.
+    let privileges = rustix::thread::set_no_new_privs(true).map_err(io::Error::from);
+    let landlock = privileges.and_then(|()| landlock());
+    let what = landlock.as_ref().map_or_else(ToString::to_string, |what| (*what).to_owned());
+    let landlock = Wall { name: "landlock".to_owned(), stands: landlock.is_ok(), what };
+    let seccomp = wall("seccomp", "no file, socket or program can be opened", seccomp());
+    vec![bounds, namespaces, landlock, seccomp]
+}
+
+fn wall(name: &str, what: &str, raised: io::Result<()>) -> Wall {
+    let (stands, what) = match raised {
+        Ok(()) => (true, what.to_owned()),
+        Err(error) => (false, error.to_string()),
+    };
+    Wall { name: name.to_owned(), stands, what }
+}
+
+/// No core files, nothing to be read by others of the same user.
+fn bounds() -> io::Result<()> {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    setrlimit(Resource::Core, none)?;
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+}
+
+/// A user of no rights, in a network of no devices.
+fn namespaces() -> io::Result<()> {
+    let away = CloneFlags::CLONE_NEWNET
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWUTS
+        | CloneFlags::CLONE_NEWNS;
+    nix::sched::unshare(CloneFlags::CLONE_NEWUSER | away).map_err(io::Error::from)
+}
+
+/// No path can be opened, no port bound or reached, no process outside of the runner signalled.
+fn landlock() -> io::Result<&'static str> {
+    let newest = ABI::V6;
+    let made = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(newest))
+        .and_then(|rules| rules.handle_access(AccessNet::from_all(newest)))
+        .and_then(|rules| rules.scope(Scope::from_all(newest)))
+        .and_then(Ruleset::create)
+        .and_then(RulesetCreated::restrict_self)
+        .map_err(io::Error::other)?;
+    match made.ruleset {
+        RulesetStatus::FullyEnforced => Ok("no path, no port, no signal"),
+        RulesetStatus::PartiallyEnforced => Ok("no path; this kernel has not all of it"),
+        RulesetStatus::NotEnforced => Err(io::Error::other("this kernel has none")),
+    }
+}
+
+/// What running a component takes. Everything else is refused with `EPERM`.
+const CALLS: &[libc::c_long] = &[
+    // The sockets that it was given.
+    libc::SYS_read,
+    libc::SYS_write,
+    libc::SYS_readv,
+    libc::SYS_writev,
+    libc::SYS_recvmsg,
+    libc::SYS_recvfrom,
+    libc::SYS_sendmsg,
+    libc::SYS_sendto,
+    libc::SYS_close,
+    libc::SYS_shutdown,
+    libc::SYS_fcntl,
+    libc::SYS_fstat,
+    // Memory; a component's first memory is an image in memory that instances share.
+    libc::SYS_memfd_create,
+    libc::SYS_ftruncate,
+    libc::SYS_mmap,
+    libc::SYS_munmap,
+    libc::SYS_mprotect,
+    libc::SYS_mremap,
+    libc::SYS_madvise,
+    libc::SYS_brk,
+    libc::SYS_membarrier,
+    // Threads of its own.
+    libc::SYS_clone,
+    libc::SYS_clone3,
+    libc::SYS_set_robust_list,
+    libc::SYS_rseq,
+    libc::SYS_futex,
+    libc::SYS_sched_yield,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_gettid,
+    libc::SYS_getpid,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    libc::SYS_tgkill,
+    // Traps arrive as signals.
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_sigaltstack,
+    libc::SYS_restart_syscall,
+    // Time, chance, sizes.
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_nanosleep,
+    libc::SYS_getrandom,
+    libc::SYS_prlimit64,
+];
+
+/// Calls beyond the list are refused; a thread may be started, a process may not.
+fn seccomp() -> io::Result<()> {
+    let refuse = |errno: i32| SeccompAction::Errno(u32::try_from(errno).unwrap_or(1));
+    let thread = u64::try_from(libc::CLONE_THREAD).unwrap_or_default();
+    let is_thread = SeccompCondition::new(0, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(thread), thread)
+        .and_then(|condition| SeccompRule::new(vec![condition]))
+        .map_err(io::Error::other)?;
+    let mut calls: BTreeMap<i64, Vec<SeccompRule>> = CALLS.iter().map(|call| (*call, Vec::new())).collect();
+    calls.insert(libc::SYS_clone, vec![is_thread]);
+    // Its flags stand in memory, where a filter cannot look: the C library takes `clone` where this one is not there.
+    let newer = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
+    // The stricter answer of the two counts, whichever came first; after the second one there is no third.
+    apply(newer, SeccompAction::Allow, refuse(libc::ENOSYS))?;
+    apply(calls, refuse(libc::EPERM), SeccompAction::Allow)
+}
+
+fn apply(
+    calls: BTreeMap<i64, Vec<SeccompRule>>,
+    otherwise: SeccompAction,
+    named: SeccompAction,
+) -> io::Result<()> {
+    let target = TargetArch::try_from(std::env::consts::ARCH).map_err(io::Error::other)?;
+    let filter = SeccompFilter::new(calls, otherwise, named, target).map_err(io::Error::other)?;
+    let program = BpfProgram::try_from(filter).map_err(io::Error::other)?;
+    seccompiler::apply_filter(&program).map_err(io::Error::other)
+}
+
+/// Tries to get out.
+pub(super) fn attempts() -> Vec<Attempt> {
+    fn attempt<T>(what: &str, tried: io::Result<T>) -> Attempt {
+        Attempt { what: what.to_owned(), refused: tried.err().map(|error| error.to_string()) }
+    }
+    vec![
+        attempt("read a file", File::open("/etc/passwd")),
+        attempt("read what this process is", File::open("/proc/self/environ")),
+        attempt("write a file", File::create("/tmp/abide-was-here")),
+        attempt("list a folder", std::fs::read_dir("/")),
+        attempt("reach the loopback address", TcpStream::connect(("127.0.0.1", 9))),
+        attempt("open a local socket", UnixDatagram::unbound()),
+        attempt(
+            "make another process traceable",
+            set_dumpable_behavior(DumpableBehavior::Dumpable).map_err(Into::into),
+        ),
+        attempt("enter another namespace", nix::sched::unshare(CloneFlags::CLONE_NEWNS).map_err(Into::into)),
+        attempt(
+            "signal its parent",
+            rustix::process::test_kill_process(rustix::process::Pid::INIT).map_err(Into::into),
+        ),
+        start_a_program(),
+    ]
+}
+
+#[expect(clippy::disallowed_methods, reason = "the attempt that a wall must refuse")]
+fn start_a_program() -> Attempt {
+    let tried = std::process::Command::new("/bin/true").spawn();
+    Attempt { what: "start a program".to_owned(), refused: tried.err().map(|error| error.to_string()) }
+}
