@@ -47,9 +47,6 @@ pub enum LoadError {
         /// What it exports.
         exports: Vec<String>,
     },
-    /// The process that compiles ended or could not be started: the component took too much, or the compiler has a fault.
-    #[error("the component could not be compiled: {0}")]
-    Compiler(String),
 }
 
 impl LoadError {
@@ -60,7 +57,6 @@ impl LoadError {
             Self::CoreModule => "AB0802",
             Self::TooLarge { .. } | Self::Malformed(_) => "AB0803",
             Self::NoPropose { .. } => "AB0804",
-            Self::Compiler(_) => "AB0807",
         }
     }
 
@@ -72,7 +68,6 @@ impl LoadError {
             Self::NoPropose { exports } => Self::NoPropose {
                 exports: exports.iter().take(EXPORTS_TOLD_MAX).map(|name| line(name)).collect(),
             },
-            Self::Compiler(why) => Self::Compiler(line(&why)),
             Self::NotWasm | Self::CoreModule | Self::TooLarge { .. } => self,
         }
     }

@@ -12,6 +12,8 @@ mod compiler;
 mod pipe;
 mod process;
 mod remote;
+#[cfg(test)]
+mod tests;
 mod walls;
 mod wire;
 

@@ -42,6 +42,8 @@ pub(crate) struct Policy {
     pub(crate) limits: BTreeMap<String, Limits>,
     /// Limits of the component engine.
     pub(crate) engine: EngineLimits,
+    /// Walls without which no worker runs.
+    pub(crate) walls_required: Vec<String>,
     /// Limits of a worker's view of the repository.
     pub(crate) workspace: DirWorkspaceLimits,
     /// Who judges where decisions count.
@@ -132,6 +134,9 @@ impl Policy {
             window_hours: read(data, "/host/window_hours")?,
             limits: read(data, "/grants/limit_sets")?,
             engine: read(data, "/host/engine")?,
+            walls_required: data
+                .pointer("/host/require_walls")
+                .map_or(Ok(Vec::new()), |_| read(data, "/host/require_walls"))?,
             workspace: read(data, "/host/workspace")?,
             // A policy from before there was a choice says nothing about it.
             judge: data

@@ -36,7 +36,6 @@ impl Walls {
         };
         let all = vec![
             Wall { name: "capabilities", stands: true, what: "workers are components; nothing that writes is linked".to_owned() },
-            Wall { name: "two processes", stands: false, what: "workers run inside this process; a separate runner is not built yet".to_owned() },
             Wall { name: "jail", stands: false, what: "checks run with your rights, a cleared environment and a time limit: they run the proposed code before a person saw it".to_owned() },
             Wall { name: "identity", stands: !single_user, what: identity },
         ];

@@ -5,8 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use abide_core::id::Digest;
+use abide_sandbox::runner::{Attempt, Wall};
 use abide_sandbox::{
-    CacheKey, Capability, CompiledCache, EngineLimits, Processes, Program, RunOutcome, RunRequest, Workspace,
+    CacheKey, Capability, CompiledCache, ComponentInfo, EngineLimits, Processes, Program, RunOutcome,
+    RunRequest, RunnerError, Workspace,
 };
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
@@ -18,13 +20,13 @@ use crate::report::{Exit, Failure};
 /// Runs a component on a task.
 pub(crate) trait Runner: fmt::Debug + Send + Sync {
     /// Makes the component known and says what it imports.
-    fn load(&self, bytes: &[u8]) -> Result<abide_sandbox::ComponentInfo, abide_sandbox::LoadError>;
+    fn load(&self, bytes: &[u8]) -> Result<ComponentInfo, RunnerError>;
     /// Runs it.
     fn run(&self, request: &RunRequest, workspace: Arc<dyn Workspace>) -> RunOutcome;
 }
 
 impl Runner for Processes {
-    fn load(&self, bytes: &[u8]) -> Result<abide_sandbox::ComponentInfo, abide_sandbox::LoadError> {
+    fn load(&self, bytes: &[u8]) -> Result<ComponentInfo, RunnerError> {
         Self::load(self, bytes)
     }
 
@@ -48,18 +50,25 @@ pub(crate) struct Worker {
 pub(crate) struct Workshop {
     workers: BTreeMap<String, Worker>,
     engine: EngineLimits,
+    walls_required: Vec<String>,
     state: State,
     runner: std::sync::OnceLock<Arc<dyn Runner>>,
 }
 
 impl Workshop {
     /// The shipped workers. The engine starts when the first one is used; what it compiles is kept below `state`.
-    pub(crate) fn shipped(engine: EngineLimits, state: &State) -> Self {
+    pub(crate) fn shipped(engine: EngineLimits, walls_required: Vec<String>, state: &State) -> Self {
         let workers = embedded::WORKERS.iter().map(|(file, bytes)| {
             let name = file.trim_end_matches(".wasm").rsplit('/').next().unwrap_or(file).to_owned();
             (name.clone(), Worker { name, digest: Digest::of(bytes), bytes: (*bytes).into() })
         });
-        Self { workers: workers.collect(), engine, state: state.clone(), runner: std::sync::OnceLock::new() }
+        Self {
+            workers: workers.collect(),
+            engine,
+            walls_required,
+            state: state.clone(),
+            runner: std::sync::OnceLock::new(),
+        }
     }
 
     /// Takes a component from a file in place of the shipped one of that name.
@@ -108,6 +117,15 @@ impl Workshop {
         let runner =
             Processes::new(Program::this(), self.engine.clone(), Vec::new()).with_cache(self.cache()?);
         Ok(self.runner.get_or_init(|| Arc::new(runner)))
+    }
+
+    fn processes(&self) -> Processes {
+        Processes::new(Program::this(), self.engine.clone(), self.walls_required.clone())
+    }
+
+    /// The walls around a runner on this host, and every way out of one that was tried.
+    pub(crate) fn examine(&self) -> Result<(Vec<Wall>, Vec<Attempt>), RunnerError> {
+        self.processes().examine()
     }
 
     /// Compiled components, under a key of this state folder.

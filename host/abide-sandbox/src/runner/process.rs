@@ -37,12 +37,22 @@ const CODE_BYTES_MAX: u64 = 1 << 30;
 const DONE_BYTES: u64 = 1 << 20;
 /// How much longer than its text a text can be as JSON: `\u001b`.
 const JSON_FACTOR: u64 = 6;
-/// Longest time to start a runner, and to take compiled code.
-const START_MS: u64 = 30_000;
-/// Longest time to compile a component.
-const COMPILE_MS: u64 = 120_000;
-/// What a task is given beyond its own deadline, which its runner keeps.
-const GRACE_MS: u64 = 2_000;
+/// How long this side waits.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// For a runner to start, and to take compiled code.
+    start: Duration,
+    /// For a component to be compiled.
+    compile: Duration,
+    /// For a task beyond its own deadline, which its runner keeps.
+    grace: Duration,
+}
+
+const PATIENCE: Patience = Patience {
+    start: Duration::from_secs(30),
+    compile: Duration::from_mins(2),
+    grace: Duration::from_secs(2),
+};
 
 /// The program to start as a runner.
 #[derive(Debug, Clone)]
@@ -86,6 +96,12 @@ pub enum RunnerError {
     /// It ended, or said what it should not.
     #[error("the runner process ended before it was ready: {0}")]
     Ended(String),
+    /// The bytes are no worker.
+    #[error(transparent)]
+    Component(#[from] LoadError),
+    /// The process that compiles ended, was late, or said what it must not.
+    #[error("the component could not be compiled: {0}")]
+    Compiler(String),
     /// A wall that policy demands does not stand.
     #[error("the wall `{wall}` does not stand on this host: {why}")]
     Wall {
@@ -101,6 +117,8 @@ impl RunnerError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Start(_) | Self::Ended(_) => "AB0215",
+            Self::Component(error) => error.code(),
+            Self::Compiler(_) => "AB0807",
             Self::Wall { .. } => "AB0216",
         }
     }
@@ -121,10 +139,15 @@ struct Hand {
 }
 
 impl Hand {
-    fn start(program: &Program, limits: &EngineLimits, required: &[String]) -> Result<Self, RunnerError> {
+    fn start(
+        program: &Program,
+        limits: &EngineLimits,
+        required: &[String],
+        patience: Duration,
+    ) -> Result<Self, RunnerError> {
         let (child, control) = program.start().map_err(RunnerError::Start)?;
         let mut hand = Self { child: Mutex::new(child), control: Mutex::new(control), walls: Vec::new() };
-        let said = hand.ask(&Order::Start(limits.clone()), WORD_BYTES_MAX, START_MS)?;
+        let said = hand.ask(&Order::Start(limits.clone()), WORD_BYTES_MAX, patience)?;
         let Word::Ready(walls) = said else { return Err(WireError::Malformed.into()) };
         hand.walls = walls;
         for name in required {
@@ -140,10 +163,10 @@ impl Hand {
     }
 
     /// Gives an order and waits for the answer.
-    fn ask(&self, order: &Order, limit: u64, ms: u64) -> Result<Word, WireError> {
+    fn ask(&self, order: &Order, limit: u64, patience: Duration) -> Result<Word, WireError> {
         let mut control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
-        control.set_read_timeout(Some(Duration::from_millis(ms)))?;
-        control.set_write_timeout(Some(Duration::from_millis(ms)))?;
+        control.set_read_timeout(Some(patience))?;
+        control.set_write_timeout(Some(patience))?;
         send(&mut *control, order)?;
         receive(&mut *control, limit)
     }
@@ -186,6 +209,7 @@ pub struct Processes {
     program: Program,
     limits: EngineLimits,
     required: Vec<String>,
+    patience: Patience,
     cache: Option<CompiledCache>,
     known: Mutex<BTreeMap<Digest, Arc<Compiled>>>,
     hands: Mutex<BTreeMap<Digest, Arc<Hand>>>,
@@ -194,7 +218,15 @@ pub struct Processes {
 impl Processes {
     /// Runners of `program`, each with an engine of `limits`. Nothing is started yet. Without one of the `required` walls nothing runs.
     pub fn new(program: Program, limits: EngineLimits, required: Vec<String>) -> Self {
-        Self { program, limits, required, cache: None, known: Mutex::default(), hands: Mutex::default() }
+        Self {
+            program,
+            limits,
+            required,
+            patience: PATIENCE,
+            cache: None,
+            known: Mutex::default(),
+            hands: Mutex::default(),
+        }
     }
 
     /// Keeps what is compiled in `cache`, and takes from there what was compiled before.
@@ -203,17 +235,21 @@ impl Processes {
         Self { cache: Some(cache), ..self }
     }
 
+    fn start(&self, required: &[String]) -> Result<Hand, RunnerError> {
+        Hand::start(&self.program, &self.limits, required, self.patience.start)
+    }
+
     /// Which walls stand around a runner here, and what it could do nevertheless. Starts one.
     pub fn examine(&self) -> Result<(Vec<Wall>, Vec<Attempt>), RunnerError> {
-        let hand = Hand::start(&self.program, &self.limits, &[])?;
-        let Word::Tried(attempts) = hand.ask(&Order::Try, WORD_BYTES_MAX, START_MS)? else {
+        let hand = self.start(&[])?;
+        let Word::Tried(attempts) = hand.ask(&Order::Try, WORD_BYTES_MAX, self.patience.start)? else {
             return Err(WireError::Malformed.into());
         };
         Ok((hand.walls.clone(), attempts))
     }
 
     /// Compiles a component, once per digest, in a process of its own. Loading grants nothing and runs nothing.
-    pub fn load(&self, bytes: &[u8]) -> Result<ComponentInfo, LoadError> {
+    pub fn load(&self, bytes: &[u8]) -> Result<ComponentInfo, RunnerError> {
         component::check_outside(bytes, self.limits.component_bytes_max)?;
         let digest = Digest::of(bytes);
         if let Some(known) = lock(&self.known).get(&digest) {
@@ -234,12 +270,13 @@ impl Processes {
         format!("{} {:?}", env!("CARGO_PKG_VERSION"), self.limits)
     }
 
-    fn compile(&self, digest: &Digest, bytes: &[u8]) -> Result<Compiled, LoadError> {
-        let gone = |error: &dyn std::fmt::Display| LoadError::Compiler(error.to_string());
-        let hand = Hand::start(&self.program, &self.limits, &self.required).map_err(|error| gone(&error))?;
+    fn compile(&self, digest: &Digest, bytes: &[u8]) -> Result<Compiled, RunnerError> {
+        let hand = self.start(&self.required)?;
         let order = Order::Compile(ByteBuf::from(bytes));
-        let word = hand.ask(&order, CODE_BYTES_MAX, COMPILE_MS).map_err(|error| gone(&error))?;
-        let Word::Compiled(compiled) = word else { return Err(gone(&WireError::Malformed)) };
+        let word = hand
+            .ask(&order, CODE_BYTES_MAX, self.patience.compile)
+            .map_err(|error| RunnerError::Compiler(error.to_string()))?;
+        let Word::Compiled(compiled) = word else { return Err(WireError::Malformed.into()) };
         let (said, code) = compiled.map_err(LoadError::cleaned)?;
         // What the compiler says of the component is shown and judged; what is linked is decided by the grants alone.
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
@@ -256,7 +293,7 @@ impl Processes {
     pub fn run(&self, request: &RunRequest, workspace: &dyn Workspace) -> RunOutcome {
         let known = lock(&self.known).get(&request.component).cloned();
         let requested = known.as_ref().map(|known| known.info.imports.clone()).unwrap_or_default();
-        let mut task = Task { request, workspace, meter: WorkspaceMeter::new(&request.limits) };
+        let mut task = Task::new(request, workspace, self.patience.grace);
         let ended = match &known {
             None => {
                 Err(Ended::Refused(Refusal::UnknownComponent { component: request.component.to_string() }))
@@ -276,13 +313,13 @@ impl Processes {
         if let Some(hand) = hands.get(&known.info.digest) {
             return Ok(Arc::clone(hand));
         }
-        let hand = Hand::start(&self.program, &self.limits, &self.required)?;
+        let hand = self.start(&self.required)?;
         let order = Order::Load {
             component: known.info.digest.clone(),
             bytes: known.info.bytes,
             code: known.code.clone(),
         };
-        let Word::Loaded(loaded) = hand.ask(&order, WORD_BYTES_MAX, START_MS)? else {
+        let Word::Loaded(loaded) = hand.ask(&order, WORD_BYTES_MAX, self.patience.start)? else {
             return Err(WireError::Malformed.into());
         };
         loaded.map_err(|why| RunnerError::Ended(clean_line(&why, MESSAGE_BYTES_MAX)))?;
@@ -294,7 +331,7 @@ impl Processes {
     /// Answers a task until it is over. A runner that breaks the rules, or is late, is ended with all that it runs.
     fn attend(&self, hand: &Arc<Hand>, task: &mut Task<'_>) -> Result<RunOutcome, Ended> {
         let attended = hand.begin(task.request).and_then(|mut socket| {
-            let watch = Watch::over(&socket, task.request.limits.wall_ms_max.saturating_add(GRACE_MS))?;
+            let watch = Watch::over(&socket, task.wait())?;
             let ended = task.serve(&mut socket);
             watch.end();
             ended
@@ -317,12 +354,12 @@ struct Watch {
 }
 
 impl Watch {
-    fn over(socket: &UnixStream, ms: u64) -> io::Result<Self> {
+    fn over(socket: &UnixStream, wait: Duration) -> io::Result<Self> {
         let over = Arc::new((Mutex::new(false), Condvar::new()));
         let (socket, seen) = (socket.try_clone()?, Arc::clone(&over));
         std::thread::Builder::new().name("runner-watch".to_owned()).spawn(move || {
             let (done, changed) = &*seen;
-            let waited = changed.wait_timeout_while(lock(done), Duration::from_millis(ms), |done| !*done);
+            let waited = changed.wait_timeout_while(lock(done), wait, |done| !*done);
             if waited.is_ok_and(|(_, timeout)| timeout.timed_out()) {
                 // A socket that is closed already has nobody who waits.
                 drop(socket.shutdown(Shutdown::Both));
@@ -339,21 +376,32 @@ impl Watch {
 }
 
 /// How a task ended without a word of its own.
-enum Ended {
+pub(super) enum Ended {
     Refused(Refusal),
     Lost(String),
 }
 
 /// One task, as this side sees it.
-struct Task<'a> {
+pub(super) struct Task<'a> {
     request: &'a RunRequest,
     workspace: &'a dyn Workspace,
     meter: WorkspaceMeter,
+    grace: Duration,
 }
 
-impl Task<'_> {
+impl<'a> Task<'a> {
+    /// A task that has asked for nothing yet.
+    pub(super) fn new(request: &'a RunRequest, workspace: &'a dyn Workspace, grace: Duration) -> Self {
+        Self { request, workspace, meter: WorkspaceMeter::new(&request.limits), grace }
+    }
+
+    /// How long its runner may take.
+    fn wait(&self) -> Duration {
+        Duration::from_millis(self.request.limits.wall_ms_max).saturating_add(self.grace)
+    }
+
     /// Answers until the last word.
-    fn serve(&mut self, socket: &mut UnixStream) -> Result<RunOutcome, WireError> {
+    pub(super) fn serve(&mut self, socket: &mut UnixStream) -> Result<RunOutcome, WireError> {
         let limit = bytes_max(&self.request.limits);
         loop {
             let answer = match receive(socket, limit)? {
@@ -375,7 +423,7 @@ impl Task<'_> {
     }
 
     /// What is recorded: by this side's own counts, with every text cleaned and every number bounded.
-    fn outcome(
+    pub(super) fn outcome(
         &self,
         ended: Result<RunOutcome, Ended>,
         requested: std::collections::BTreeSet<String>,
@@ -393,7 +441,7 @@ impl Task<'_> {
             }
         };
         let spent = Spent {
-            wall_ms: spent.wall_ms.min(limits.wall_ms_max.saturating_add(GRACE_MS)),
+            wall_ms: spent.wall_ms.min(u64::try_from(self.wait().as_millis()).unwrap_or(u64::MAX)),
             memory_bytes: spent.memory_bytes.min(limits.memory_bytes_max),
             output_bytes: 0,
         };
@@ -407,19 +455,27 @@ impl Task<'_> {
 
     /// The workspace as it was counted here, the log as it arrived; what was refused over there is only told.
     fn used(&self, log: &[LogLine], told: &BTreeMap<Capability, Usage>) -> BTreeMap<Capability, Usage> {
-        let mut used: BTreeMap<_, _> =
-            self.meter.usage().map(|usage| (Capability::Workspace, usage)).into_iter().collect();
+        let told = |capability| told.get(&capability).copied().unwrap_or_default();
+        let mut used = BTreeMap::new();
+        // What the runner refused by itself never came here.
+        let (here, there) = (self.meter.usage().unwrap_or_default(), told(Capability::Workspace));
+        let calls = here.calls.max(there.calls.min(self.request.limits.workspace_calls_max.into()));
+        let workspace = Usage { calls, bytes: here.bytes, denied: here.denied.max(there.denied) };
+        if workspace != Usage::default() {
+            used.insert(Capability::Workspace, workspace);
+        }
         let lines = Usage {
             calls: u64::try_from(log.len()).unwrap_or(u64::MAX),
             bytes: log
                 .iter()
                 .fold(0, |sum, line| sum.saturating_add(u64::try_from(line.text.len()).unwrap_or(u64::MAX))),
-            denied: told.get(&Capability::Log).map_or(0, |usage| usage.denied),
+            denied: told(Capability::Log).denied,
         };
         if lines != Usage::default() {
             used.insert(Capability::Log, lines);
         }
-        if let Some(reports) = told.get(&Capability::Progress) {
+        let reports = told(Capability::Progress);
+        if reports != Usage::default() {
             let calls = reports.calls.min(self.request.limits.progress_calls_max.into());
             used.insert(Capability::Progress, Usage { calls, bytes: 0, denied: reports.denied });
         }

@@ -76,7 +76,7 @@ fn namespaces() -> io::Result<()> {
 }
 
 /// No path can be opened, no port bound or reached, no process outside of the runner signalled.
-fn landlock() -> io::Result<&'static str> {
+pub(super) fn landlock() -> io::Result<&'static str> {
     let newest = ABI::V6;
     let made = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
@@ -146,7 +146,7 @@ const CALLS: &[libc::c_long] = &[
 ];
 
 /// Calls beyond the list are refused; a thread may be started, a process may not.
-fn seccomp() -> io::Result<()> {
+pub(super) fn seccomp() -> io::Result<()> {
     let refuse = |errno: i32| SeccompAction::Errno(u32::try_from(errno).unwrap_or(1));
     let thread = u64::try_from(libc::CLONE_THREAD).unwrap_or_default();
     let is_thread = SeccompCondition::new(0, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(thread), thread)

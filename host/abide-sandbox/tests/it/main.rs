@@ -6,6 +6,7 @@
 mod cache;
 mod hostile;
 mod load;
+mod runner;
 mod sealed;
 mod setup;
 mod workers;

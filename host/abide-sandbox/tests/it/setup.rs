@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use abide_sandbox::workspace::DirWorkspaceLimits;
 use abide_sandbox::{
-    CacheKey, Capability, CompiledCache, DirWorkspace, EngineLimits, InProcess, Limits, RunOutcome,
-    RunRequest, Task, Workspace,
+    CacheKey, Capability, CompiledCache, DirWorkspace, EngineLimits, InProcess, Limits, Processes, Program,
+    RunOutcome, RunRequest, Task, Workspace,
 };
 
 /// The file of a component, or `None` (after saying so) when it is not built and need not be.
@@ -115,9 +115,20 @@ pub(crate) fn task(recipe: &str, parameters: &[(&str, &str)]) -> Task {
     }
 }
 
-/// A component in an engine of its own.
+/// Runners as `ab` starts them, but for the program.
+pub(crate) fn processes(program: Program) -> Processes {
+    Processes::new(program, engine_limits(), Vec::new()).with_cache(compiled())
+}
+
+/// This crate's own runner.
+pub(crate) fn runner() -> Program {
+    Program::at(env!("CARGO_BIN_EXE_abide-runner"))
+}
+
+/// A component in an engine of its own, and in a process of its own.
 pub(crate) struct Bench {
     pub(crate) runner: InProcess,
+    pub(crate) behind: Processes,
     pub(crate) request: RunRequest,
 }
 
@@ -126,17 +137,25 @@ impl Bench {
     pub(crate) fn of(component: &str) -> Option<Self> {
         let bytes = guest(component)?;
         let runner = InProcess::start(engine_limits()).unwrap().with_cache(compiled());
+        let behind = processes(self::runner());
         let info = runner.load(&bytes).unwrap();
+        assert_eq!(behind.load(&bytes).unwrap(), info);
         let request = RunRequest {
             component: info.digest,
             task: task("", &[]),
             grants: BTreeSet::from(Capability::ALL),
             limits: limits(),
         };
-        Some(Self { runner, request })
+        Some(Self { runner, behind, request })
     }
 
+    /// Runs the task here and behind the walls: what is recorded is the same, but for time and memory.
     pub(crate) fn run(&self, task: Task, repository: &Repository) -> RunOutcome {
-        self.runner.run(&RunRequest { task, ..self.request.clone() }, repository.port())
+        let request = RunRequest { task, ..self.request.clone() };
+        let here = self.runner.run(&request, repository.port());
+        let there = self.behind.run(&request, &*repository.port());
+        assert_eq!((&there.result, &there.receipt, &there.log), (&here.result, &here.receipt, &here.log));
+        assert_eq!(there.spent.output_bytes, here.spent.output_bytes);
+        here
     }
 }

@@ -21,6 +21,7 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
         let (tone, mark) = if wall.stands { (Tone::Good, "✓") } else { (Tone::Wait, "–") };
         shell.printer.line(&format!("{:<14} {} {}", wall.name, shell.printer.paint(tone, mark), wall.what));
     }
+    let runner = runner(shell, &bench);
     let bundle = &bench.desk.policy.bundle;
     let workers: Vec<_> = embedded::WORKERS.iter().map(|(name, _)| name.trim_end_matches(".wasm")).collect();
     let size = bench.desk.ledger.size().map_err(|error| Failure::of(error.code(), error))?;
@@ -31,7 +32,6 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
         shell.printer.paint(Tone::Good, "✓"),
         workers.join(", ")
     ));
-    judge(shell, bench.desk.policy.judge);
     shell.printer.line(&format!(
         "{:<14} {} {size} events, key {}",
         "log",
@@ -69,13 +69,48 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
         .map(|wall| json!({ "wall": wall.name, "stands": wall.stands, "what": wall.what }))
         .collect();
     shell.printer.data(&json!({
-        "walls": walls, "single_user": bench.walls.single_user(), "level_max": level, "bundle": bundle.digest(),
+        "walls": walls, "runner": runner, "single_user": bench.walls.single_user(), "level_max": level, "bundle": bundle.digest(),
         "policy_version": bench.desk.policy.record.as_ref().map_or(0, |record| record.version.0),
         "organisation_version": bench.desk.policy.organisation.as_ref().map_or(0, |record| record.version.0),
         "policy_degraded": bench.desk.policy.degraded, "judge": bench.desk.policy.judge.name(), "sealed_judge": sealed::carried(), "workers": workers, "log_size": size,
         "not_in_force": not_in_force,
     }));
     Ok(Exit::Done)
+}
+
+/// The walls around a worker's process, tried: one is started here and attempts what it must not be able to do.
+fn runner(shell: &Shell, bench: &Bench) -> serde_json::Value {
+    let mut head = "runner";
+    let mut line = |tone, mark: &str, text: &str| {
+        let mark = shell.printer.paint(tone, mark);
+        shell.printer.line(&format!("{head:<14} {mark} {}", abide_core::safe_text::line(text)));
+        head = "";
+    };
+    let (walls, attempts) = match bench.workshop.examine() {
+        Ok(found) => found,
+        Err(error) => {
+            line(Tone::Bad, "!", &format!("no worker can run: {error} → ab explain {}", error.code()));
+            return json!({ "error": error.to_string() });
+        }
+    };
+    for wall in &walls {
+        let required = bench.desk.policy.walls_required.contains(&wall.name);
+        let (tone, mark) = match (wall.stands, required) {
+            (true, _) => (Tone::Good, "✓"),
+            (false, false) => (Tone::Wait, "–"),
+            (false, true) => (Tone::Bad, "✗"),
+        };
+        let needed = if required && !wall.stands { "; policy requires it: no worker runs" } else { "" };
+        line(tone, mark, &format!("{}: {}{needed}", wall.name, wall.what));
+    }
+    let open: Vec<_> = attempts.iter().filter(|attempt| attempt.refused.is_none()).collect();
+    for attempt in &open {
+        line(Tone::Bad, "✗", &format!("a worker that breaks out could {}", attempt.what));
+    }
+    if open.is_empty() {
+        line(Tone::Good, "✓", &format!("{} ways out were tried, and none is open", attempts.len()));
+    }
+    json!({ "walls": walls, "attempts": attempts })
 }
 
 /// Who judges, and whether there is a sealed judge for what is not trusted.

@@ -66,7 +66,7 @@ impl Bench {
             let mark = shell.printer.paint(Tone::Bad, "!");
             shell.printer.talk(&format!("{mark} an older policy is in force [AB0262]: {why}"));
         }
-        let workshop = Workshop::shipped(policy.engine.clone(), &known.state);
+        let workshop = Workshop::shipped(policy.engine.clone(), policy.walls_required.clone(), &known.state);
         let shadow = layered::shadow(&ledger, &own, &config, &Files::new());
         let desk = wiring::desk(ledger, policy, shadow, &shell.env)?;
         let walls = Walls::of_host(&known.state);
