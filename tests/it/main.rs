@@ -17,6 +17,7 @@ mod policy;
 mod prove;
 mod reference;
 mod replay;
+mod runner;
 mod scaffold;
 mod schemas;
 mod sealed;

@@ -6,8 +6,10 @@
 //!
 //! It also runs the sealed judge ([`sealed`]): the gate's own code, compiled to WebAssembly, for policies that nobody trusts.
 //!
+//! [`Processes`] runs components behind walls, in a process for each, and [`InProcess`] is what they run in there.
+//!
 //! Not here: policy (grants arrive decided), applying a patch (`abide-core`), git and the network (`abide-effects`). Native checks in a jail
-//! will join this crate; the wire messages of [`message`] are what a runner process will speak.
+//! will join this crate.
 
 mod bindings;
 mod cache;

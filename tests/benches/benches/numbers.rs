@@ -14,7 +14,8 @@ use abide_gate::{Ask, Clock, DecisionLog, Gate, Halt, Judge, NativeJudge, Questi
 use abide_ledger::{Ledger, Opening};
 use abide_sandbox::workspace::DirWorkspaceLimits;
 use abide_sandbox::{
-    Capability, DirWorkspace, EngineLimits, InProcess, Limits, RunRequest, SealedJudge, Task, Workspace,
+    Capability, DirWorkspace, EngineLimits, InProcess, Limits, Processes, Program, RunRequest, SealedJudge,
+    Task, Workspace, runner,
 };
 use abide_tests::gate::{self, StillClock};
 use abide_tests::sealed;
@@ -25,6 +26,9 @@ use divan::Bencher;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
+    if runner::was_asked(std::env::args_os()) {
+        return runner::serve().unwrap();
+    }
     divan::main();
     let names: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     if names.is_empty() || names.iter().any(|name| "decide_8_files_sealed".contains(name.as_str())) {
@@ -203,6 +207,7 @@ fn worker() -> Option<(InProcess, RunRequest, Arc<dyn Workspace>, tempfile::Temp
     let engine: EngineLimits = serde_json::from_value(data.data()["host"]["engine"].clone()).unwrap();
     let limits: Limits =
         serde_json::from_value(data.data()["grants"]["limit_sets"]["worker-default"].clone()).unwrap();
+    let limits = Limits { workspace_calls_max: u32::MAX, workspace_bytes_max: u64::MAX, ..limits };
     let view: DirWorkspaceLimits = serde_json::from_value(data.data()["host"]["workspace"].clone()).unwrap();
     let runner = InProcess::start(engine).unwrap();
     runner.load(&bytes).unwrap();
@@ -232,4 +237,65 @@ fn instantiate(bencher: Bencher<'_, '_>) {
 fn call_and_drop(bencher: Bencher<'_, '_>) {
     let Some((runner, request, workspace, _folder)) = worker() else { return };
     bencher.bench_local(|| runner.run(&request, workspace.clone()));
+}
+
+/// Runners of this program, with the component compiled; what one run takes.
+fn behind_walls() -> Option<(Processes, RunRequest, Arc<dyn Workspace>, tempfile::TempDir)> {
+    let (_, request, workspace, folder) = worker()?;
+    let bytes = std::fs::read(PathBuf::from(std::env::var_os("ABIDE_GUESTS")?).join("codegen.wasm")).ok()?;
+    let engine: EngineLimits =
+        serde_json::from_value(gate::shipped().data()["host"]["engine"].clone()).unwrap();
+    let processes = Processes::new(Program::this(), engine, Vec::new());
+    processes.load(&bytes).unwrap();
+    Some((processes, request, workspace, folder))
+}
+
+/// A runner started, its walls raised, compiled code taken, a first answer; and the runner ended.
+#[divan::bench(sample_count = 100)]
+fn runner_cold(bencher: Bencher<'_, '_>) {
+    let Some((processes, request, workspace, _folder)) = behind_walls() else { return };
+    bencher.bench_local(|| {
+        processes.rest();
+        processes.run(&request, &*workspace)
+    });
+}
+
+/// A task over a runner that stands.
+#[divan::bench]
+fn runner_warm(bencher: Bencher<'_, '_>) {
+    let Some((processes, request, workspace, _folder)) = behind_walls() else { return };
+    drop(processes.run(&request, &*workspace));
+    bencher.bench_local(|| processes.run(&request, &*workspace));
+}
+
+/// A worker that asks its workspace a thousand times, behind the walls; the figure is for all of them.
+#[divan::bench(sample_count = 100)]
+fn runner_thousand_calls(bencher: Bencher<'_, '_>) {
+    let Some((processes, mut request, workspace, folder)) = behind_walls() else { return };
+    for number in 0..1_000 {
+        std::fs::write(folder.path().join(format!("f{number}.rs")), "pub fn name() {}\n").unwrap();
+    }
+    drop(workspace);
+    let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
+    let view = serde_json::from_value(gate::shipped().data()["host"]["workspace"].clone()).unwrap();
+    let workspace = DirWorkspace::open(dir, view).unwrap();
+    "add-spdx".clone_into(&mut request.task.recipe);
+    request.task.parameters.insert("license".to_owned(), "MIT".to_owned());
+    let first = processes.run(&request, &workspace);
+    println!("calls: {:?}", first.receipt.used.get(&Capability::Workspace));
+    bencher.bench_local(|| processes.run(&request, &workspace));
+}
+
+/// The peer: a program started in namespaces of its own by bubblewrap, where the host has it.
+#[divan::bench(sample_count = 100)]
+fn bubblewrap_true(bencher: Bencher<'_, '_>) {
+    let bwrap = || {
+        std::process::Command::new("bwrap")
+            .args(["--ro-bind", "/", "/", "--unshare-all", "/bin/true"])
+            .status()
+    };
+    if bwrap().is_err() {
+        return println!("skipped: no bubblewrap");
+    }
+    bencher.bench_local(|| bwrap().unwrap());
 }

@@ -248,6 +248,11 @@ impl Processes {
         Ok((hand.walls.clone(), attempts))
     }
 
+    /// Ends every runner. The next task starts one anew.
+    pub fn rest(&self) {
+        lock(&self.hands).clear();
+    }
+
     /// Compiles a component, once per digest, in a process of its own. Loading grants nothing and runs nothing.
     pub fn load(&self, bytes: &[u8]) -> Result<ComponentInfo, RunnerError> {
         component::check_outside(bytes, self.limits.component_bytes_max)?;

@@ -142,3 +142,25 @@ fn code_of_another_engine_is_refused_by_the_runner() {
     let outcome = other.run(&request, &*base.port());
     assert_eq!(outcome.result.code(), Some("AB0805"));
 }
+
+/// A host that gives nobody a user namespace: the runner is started inside of one that allows no other.
+#[test]
+fn a_wall_that_a_host_has_not_is_told_and_can_be_required() {
+    let runner = env!("CARGO_BIN_EXE_abide-runner");
+    let inside = format!("echo 0 > /proc/sys/user/max_user_namespaces && exec {runner} \"$@\"");
+    let (_folder, program) =
+        impostor(&format!("exec unshare --user --map-root-user sh -c '{inside}' sh \"$@\""));
+    let Ok((walls, attempts)) = processes(program.clone()).examine() else {
+        return eprintln!("skipped: no namespace in which there are no others");
+    };
+    let stands = |name: &str| walls.iter().find(|wall| wall.name == name).unwrap();
+    assert!(!stands("namespaces").stands, "{walls:?}");
+    assert!(stands("seccomp").stands, "{walls:?}");
+    assert!(attempts.iter().all(|attempt| attempt.refused.is_some()), "{attempts:?}");
+    let Some(bytes) = guest("hostile") else { return };
+    let required = vec!["seccomp".to_owned(), "namespaces".to_owned()];
+    let strict = abide_sandbox::Processes::new(program, crate::setup::engine_limits(), required);
+    let refused = strict.load(&bytes).unwrap_err();
+    assert_eq!(refused.code(), "AB0216", "{refused}");
+    assert!(refused.to_string().contains("namespaces"), "{refused}");
+}
