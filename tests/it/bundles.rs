@@ -9,3 +9,4 @@ mod proofs;
 mod signing;
 
 pub(crate) use broken::damage;
+pub(crate) use evidence::{copy_run, ledger};

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::bundles::active::{Base, Generations};
+use crate::bundles::on_record::Held;
 use crate::config::Config;
 use crate::layers::organisation::Organisation;
 use crate::layers::{Composed, Tightened};
@@ -65,7 +66,7 @@ impl Policy {
         config: &Config,
         run: &Files,
     ) -> Result<Self, Failure> {
-        let Organisation { files, record } = Organisation::of(ledger)?;
+        let Held { files, record } = Organisation::of(ledger)?;
         let added = Added { organisation: files, repository: repository.clone(), run: run.clone() };
         let generations = Generations::of(ledger)?;
         let found = generations.current().and_then(|base| Self::on(&base, &added, config));
