@@ -10,3 +10,4 @@ mod signing;
 
 pub(crate) use broken::damage;
 pub(crate) use evidence::{copy_run, ledger};
+pub(crate) use house::{House, edited};
