@@ -139,18 +139,17 @@ pub(crate) fn flips(
     let risk = RiskConfig::from_data(bundle.data())
         .map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
     let judge = asked.judge(bundle.clone())?;
-    let mut found = Vec::new();
-    for (what, mut other) in candidates(bundle, input, decision) {
+    let judged = |(what, other): &(String, PolicyInput)| {
+        let mut other = other.clone();
         // Risk follows from the facts; where those are as they were, so is it.
         if let Some(facts) = other.facts.as_ref().filter(|_| other.facts != input.facts) {
             other.risk = risk.assess(facts);
         }
         let question = Question::new(other).map_err(|error| Failure::of("AB0124", error))?;
         let verdict = judge.decide(&question).verdict;
-        if verdict != decision.verdict {
-            found.push(Flip { what, verdict });
-        }
-    }
+        Ok((verdict != decision.verdict).then(|| Flip { what: what.clone(), verdict }))
+    };
+    let mut found = on_all_cores(&candidates(bundle, input, decision), judged)?;
     lowest_level(&mut found);
     found.extend(by_data(asked, input, decision, fired)?);
     found.sort_by_key(|flip| flip.verdict);
@@ -319,22 +318,33 @@ fn by_data(
     let tried: Vec<(String, Value)> =
         paths.into_iter().filter_map(|(path, value)| other_data(bundle, path, value)).collect();
     let question = Question::new(input.clone()).map_err(|error| Failure::of("AB0124", error))?;
-    let judged = |(what, data): &(String, Value)| {
+    // Each is a policy of its own that must be loaded, which takes longer than asking it.
+    on_all_cores(&tried, |(what, data)| {
         // Data that this policy does not take is no suggestion.
-        let changed = BundleText::new(bundle.modules().clone(), data.clone()).ok()?;
-        let verdict = asked.judge(changed).ok()?.decide(&question).verdict;
-        (verdict != decision.verdict).then(|| Flip { what: what.clone(), verdict })
-    };
-    // Each is a policy of its own that must be loaded, which takes longer than asking it: all cores load.
+        let changed = BundleText::new(bundle.modules().clone(), data.clone());
+        let Some(judge) = changed.ok().and_then(|changed| asked.judge(changed).ok()) else { return Ok(None) };
+        let verdict = judge.decide(&question).verdict;
+        Ok((verdict != decision.verdict).then(|| Flip { what: what.clone(), verdict }))
+    })
+}
+
+/// What `judged` makes of each, in their order.
+fn on_all_cores<T: Sync>(
+    tried: &[T],
+    judged: impl Fn(&T) -> Result<Option<Flip>, Failure> + Sync,
+) -> Result<Vec<Flip>, Failure> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let share = tried.len().div_ceil(cores).max(1);
+    let work = |share: &[T]| {
+        share.iter().filter_map(|one| judged(one).transpose()).collect::<Result<Vec<_>, Failure>>()
+    };
     let found = thread::scope(|scope| {
-        let threads: Vec<_> = tried
-            .chunks(share)
-            .map(|share| scope.spawn(|| share.iter().filter_map(&judged).collect::<Vec<_>>()))
-            .collect();
-        let died = |_| Failure::new("AB0171", "a thread that tried other data died".to_owned());
-        threads.into_iter().map(|thread| thread.join().map_err(died)).collect::<Result<Vec<_>, Failure>>()
+        let threads: Vec<_> = tried.chunks(share).map(|share| scope.spawn(|| work(share))).collect();
+        let died = |_| Failure::new("AB0171", "a thread that asked about a change died".to_owned());
+        threads
+            .into_iter()
+            .map(|thread| thread.join().map_err(died).flatten())
+            .collect::<Result<Vec<_>, Failure>>()
     })?;
     Ok(found.into_iter().flatten().collect())
 }
