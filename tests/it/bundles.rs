@@ -9,3 +9,5 @@ mod proofs;
 mod signing;
 
 pub(crate) use broken::damage;
+pub(crate) use evidence::{copy_run, ledger};
+pub(crate) use house::{House, edited};

@@ -1,5 +1,8 @@
 //! Layers through the binary: documents that tighten, the organisation's layer in a signed bundle, and the layer of one run.
 
+mod evidence;
+mod keys;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -18,6 +18,11 @@ pub fn module() -> Option<Arc<SealedModule>> {
     MODULE.get_or_init(compiled).clone()
 }
 
+/// Whether `ab` carries the judge; says so where not.
+pub fn is_carried() -> bool {
+    bytes().is_some()
+}
+
 /// `<target>`: this binary is `<target>/<profile>/deps/it-…`.
 fn target() -> PathBuf {
     let binary = std::env::current_exe().unwrap();

@@ -4,11 +4,12 @@
 //! |---|---|
 //! | `log.vkey`, `checkpoint` | the log's key and its signed root |
 //! | `events/<seq>.json`, `events/<seq>.tlog-proof` | each event as it was hashed, with its C2SP inclusion proof |
-//! | `blobs/<hex>` | what events cite: inputs, decisions, actions, the policy bundle, receipts; of each policy that was put in force its archive, signatures and signers |
+//! | `blobs/<hex>` | what events cite: inputs, decisions, actions, the policy bundle, receipts; of each policy and each layer that was put in force its archive, signatures and signers |
 //! | `attest.pub.pem`, `evidence.*` | an in-toto statement over all of the above, as DSSE envelope, sigstore bundle, and plain signature |
 //!
 //! A packet proves what it holds. That nothing was left out of the log is proved by the log itself (`verify_log`) and by its witnesses; that
-//! no turn of the kill switch was left out of the packet, by the epoch in every decision.
+//! no turn of the kill switch was left out of the packet, by the epoch in every decision. That no activation of a newer policy or layer was left
+//! out of the packet, nothing in it proves: whoever doubts it asks for the log.
 
 use std::collections::BTreeMap;
 
@@ -16,10 +17,11 @@ mod activations;
 mod archive;
 mod decisions;
 mod export;
+mod in_force;
 mod law;
 mod verify;
 
-pub use activations::{Activated, Activation, Fault, Judges, verify_activations};
+pub use activations::{Activated, Activation, Fault, Judges, SignedParts, verify_activations};
 pub use archive::ArchiveError;
 pub use export::{ExportError, export};
 pub use verify::verify_packet;

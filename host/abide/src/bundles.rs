@@ -2,8 +2,8 @@
 //!
 //! `archive` reads bytes, `contents` makes a policy of them (`layer` the layer of an organisation), `manifest` is what the bundle says of itself;
 //! `signers` and `signatures` tell who stands for it, `audience` for whom it is, `opa` looks at a signature that OPA made, `judgement` puts all of
-//! it together, `proof` holds it against its invariants, `active` finds what is in force in the log, and `again` judges what the log says of it. A
-//! bundle never names who may sign it: that list is the operator's.
+//! it together, `proof` holds it against its invariants, `on_record` finds in the log what is in force (`active` the whole policy), and `again`
+//! judges what the log says of it. A bundle never names who may sign it: that list is the operator's.
 
 pub(crate) mod active;
 pub(crate) mod again;
@@ -13,6 +13,7 @@ pub(crate) mod contents;
 pub(crate) mod judgement;
 pub(crate) mod layer;
 pub(crate) mod manifest;
+pub(crate) mod on_record;
 pub(crate) mod opa;
 pub(crate) mod proof;
 pub(crate) mod signatures;

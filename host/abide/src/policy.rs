@@ -8,8 +8,8 @@ use abide_core::facts::Meter;
 use abide_core::facts::config::MeasureConfig;
 use abide_core::risk::RiskConfig;
 use abide_core::safe_text;
-use abide_gate::Bundle;
 use abide_gate::source::{self, Added, Files};
+use abide_gate::{Bundle, BundleText};
 use abide_ledger::Ledger;
 use abide_sandbox::workspace::DirWorkspaceLimits;
 use abide_sandbox::{EngineLimits, Limits};
@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::bundles::active::{Base, Generations};
+use crate::bundles::on_record::Held;
 use crate::config::Config;
 use crate::layers::organisation::Organisation;
 use crate::layers::{Composed, Tightened};
@@ -67,7 +68,7 @@ impl Policy {
         config: &Config,
         run: &Files,
     ) -> Result<Self, Failure> {
-        let Organisation { files, record } = Organisation::of(ledger)?;
+        let Held { files, record } = Organisation::of(ledger)?;
         let added = Added { organisation: files, repository: repository.clone(), run: run.clone() };
         let generations = Generations::of(ledger)?;
         let found = generations.current().and_then(|base| Self::on(&base, &added, config));
@@ -113,15 +114,7 @@ impl Policy {
 
     fn of(bundle: Bundle, composed: &Composed, config: Option<&Config>) -> Result<Self, Failure> {
         let data = bundle.data();
-        let mut measure = MeasureConfig::from_data(data)
-            .map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
-        composed.measured(&mut measure);
-        if let Some(config) = config {
-            // Wherever a repository keeps its rules, they govern.
-            if let Some(governance) = measure.zones.get_mut("governance") {
-                governance.globs.push(format!("{}/**", globset::escape(config.policies.as_str())));
-            }
-        }
+        let measure = measured(data, composed, config)?;
         let meter =
             Meter::compile(&measure).map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
         let mut risk =
@@ -149,6 +142,41 @@ impl Policy {
             bundle,
         })
     }
+}
+
+/// A policy that nobody loaded, for what is not trusted: nothing here looks into its modules.
+#[derive(Debug)]
+pub(crate) struct Unloaded {
+    /// What judges, once it is loaded behind the wall.
+    pub(crate) text: BundleText,
+    /// What it would have the host measure by.
+    pub(crate) measure: MeasureConfig,
+}
+
+impl Unloaded {
+    /// As [`Policy::over`], without loading it.
+    pub(crate) fn over(base: &Files, added: &Added, config: &Config) -> Result<Self, Failure> {
+        let composed = Composed::of(added, Some(config))?;
+        let failed = |error: abide_gate::BundleError| Failure::of(error.code(), error).exit(Exit::Gate);
+        let sources = source::sort_layered(base, &composed.added).map_err(failed)?;
+        let text = BundleText::new(sources.modules, sources.data).map_err(failed)?;
+        let measure = measured(text.data(), &composed, Some(config))?;
+        Ok(Self { text, measure })
+    }
+}
+
+/// What the host measures by.
+fn measured(data: &Value, composed: &Composed, config: Option<&Config>) -> Result<MeasureConfig, Failure> {
+    let mut measure =
+        MeasureConfig::from_data(data).map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
+    composed.measured(&mut measure);
+    if let Some(config) = config {
+        // Wherever a repository keeps its rules, they govern.
+        if let Some(governance) = measure.zones.get_mut("governance") {
+            governance.globs.push(format!("{}/**", globset::escape(config.policies.as_str())));
+        }
+    }
+    Ok(measure)
 }
 
 fn read<T: DeserializeOwned>(data: &Value, pointer: &str) -> Result<T, Failure> {

@@ -40,7 +40,19 @@ impl JudgeKind {
     pub(crate) fn over(self, env: &Env, bundle: &Bundle) -> Result<Arc<dyn Judge>, Failure> {
         Ok(match self {
             Self::Native => Arc::new(NativeJudge::over(bundle.clone())),
-            Self::Sealed => Arc::new(judge(&module(env)?, bundle.text())?),
+            Self::Sealed => Arc::new(behind_the_wall(env, bundle.text())?),
+        })
+    }
+
+    /// A judge over the text of a bundle, which only the native one loads into this process.
+    pub(crate) fn over_text(self, env: &Env, text: BundleText) -> Result<Arc<dyn Judge>, Failure> {
+        Ok(match self {
+            Self::Native => {
+                let loaded =
+                    text.load().map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
+                Arc::new(NativeJudge::over(loaded))
+            }
+            Self::Sealed => Arc::new(behind_the_wall(env, text)?),
         })
     }
 
@@ -64,6 +76,11 @@ impl JudgeKind {
             }
         }
     }
+}
+
+/// A judge of the module that this binary carries, over text that this process does not load. AB0193 where it carries none.
+pub(crate) fn behind_the_wall(env: &Env, text: BundleText) -> Result<SealedJudge, Failure> {
+    judge(&module(env)?, text)
 }
 
 /// A judge inside the wall.

@@ -2,7 +2,8 @@
 //!
 //! The live decision is recorded first; only then is the question handed on, over a bounded queue that never blocks, to a thread of its own. What the
 //! candidate does there (fail, hang, deny) changes nothing but the tally, which is written down when the run has gone as far as it goes.
-//! `candidate` is what judges, `tally` what is told of it.
+//! It judges behind the wall of the sealed judge (`crate::sealed`), so it has no more of this process than that gives it, and without one it does
+//! not judge at all. `candidate` is what judges, `tally` what is told of it.
 
 pub(crate) mod candidate;
 pub(crate) mod tally;
@@ -16,8 +17,9 @@ use std::time::Duration;
 use abide_core::decision::Decision;
 use abide_core::event::{Body, Cites, ShadowDiffered, ShadowJudged};
 use abide_core::id::{Digest, Seq};
-use abide_gate::{Bundle, DecisionLog, DecisionRecord, Judge as _, NativeJudge, PortError, Question};
+use abide_gate::{DecisionLog, DecisionRecord, Judge as _, PortError, Question};
 use abide_ledger::{Blob, Guard, Ledger};
+use abide_sandbox::SealedJudge;
 
 use crate::drive::lead_rule;
 use crate::report::Failure;
@@ -36,8 +38,8 @@ const EVENT_MAX: usize = 100;
 /// Characters of a reason that are kept.
 const WHY_CHARS_MAX: usize = 300;
 
-/// What judges, put together on the shadow's own thread.
-type Load = Arc<dyn Fn() -> Result<Bundle, Failure> + Send + Sync>;
+/// What judges, put together on the shadow's own thread. It stands behind the wall: its memory and its time are bounded, whatever the candidate is.
+type Load = Arc<dyn Fn() -> Result<SealedJudge, Failure> + Send + Sync>;
 
 /// A decision that was recorded.
 struct Seen {
@@ -85,7 +87,7 @@ impl Shadow {
     /// The shadow of `candidate`, which `load` puts together when there is something to judge.
     pub(crate) fn new(
         candidate: Digest,
-        load: impl Fn() -> Result<Bundle, Failure> + Send + Sync + 'static,
+        load: impl Fn() -> Result<SealedJudge, Failure> + Send + Sync + 'static,
     ) -> Self {
         Self { candidate, load: Arc::new(load), working: Mutex::default(), seen: Mutex::default() }
     }
@@ -160,17 +162,20 @@ impl Shadow {
     }
 }
 
-fn judge(load: &dyn Fn() -> Result<Bundle, Failure>, waiting: &Receiver<Seen>, outcome: &Mutex<Outcome>) {
-    let bundle = match load() {
-        Ok(bundle) => bundle,
+fn judge(
+    load: &dyn Fn() -> Result<SealedJudge, Failure>,
+    waiting: &Receiver<Seen>,
+    outcome: &Mutex<Outcome>,
+) {
+    let judge = match load() {
+        Ok(judge) => judge,
         Err(failure) => {
             let why = abide_core::safe_text::line(&format!("{} [{}]", failure.what, failure.code));
             locked(outcome).why = Some(why.chars().take(WHY_CHARS_MAX).collect());
             return;
         }
     };
-    locked(outcome).bundle = Some(Blob::new("bundle", bundle.to_bytes().to_vec()));
-    let judge = NativeJudge::over(bundle);
+    locked(outcome).bundle = Some(Blob::new("bundle", judge.text().to_bytes().to_vec()));
     for Seen { seq, input, live } in waiting {
         let Ok(question) = Question::from_bytes(input) else { continue };
         let said = judge.decide(&question);

@@ -3,16 +3,19 @@
 //! Nothing here is guessed: each suggestion is the recorded question with one thing changed, put to the recorded policy again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::thread;
 
 use abide_core::decision::{Decision, FindingLevel, Obligation, Verdict};
 use abide_core::facts::{Facts, TestFacts, Totals, WindowFacts};
 use abide_core::input::{ApprovalInput, CheckInput, PolicyInput, RunMode, SafetyLevel, SafetyMode};
 use abide_core::risk::RiskConfig;
-use abide_gate::{Bundle, Judge as _, NativeJudge, Question};
+use abide_gate::{BundleText, Judge, Question};
 use serde_json::Value;
 
+use crate::config::env::Env;
 use crate::report::{Exit, Failure};
+use crate::sealed::JudgeKind;
 
 /// A rule that found something.
 #[derive(Debug, Clone)]
@@ -38,6 +41,23 @@ pub(crate) struct Flip {
     pub(crate) verdict: Verdict,
 }
 
+/// A policy, and who judges by it and by what is like it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    /// The policy, not loaded.
+    pub(crate) bundle: &'a BundleText,
+    /// Who judges: behind the wall where nobody trusts the policy.
+    pub(crate) kind: JudgeKind,
+    /// What that takes.
+    pub(crate) env: &'a Env,
+}
+
+impl Asked<'_> {
+    fn judge(&self, text: BundleText) -> Result<Arc<dyn Judge>, Failure> {
+        self.kind.over_text(self.env, text)
+    }
+}
+
 /// The highest level of the autonomy scale.
 const LEVEL_MAX: u8 = 5;
 /// What a suggestion of a level says before its number.
@@ -46,7 +66,7 @@ const AT_LEVEL: &str = "if `autonomy_max` and the walls of the host allowed A";
 const FILES_MAX: usize = 60;
 
 /// The rules of `decision`, gravest first.
-pub(crate) fn fired(bundle: &Bundle, decision: &Decision) -> Vec<Fired> {
+pub(crate) fn fired(bundle: &BundleText, decision: &Decision) -> Vec<Fired> {
     let mut rules: Vec<Fired> = Vec::new();
     for finding in &decision.findings {
         let path = finding.path.as_ref().map(|path| format!(" ({path})")).unwrap_or_default();
@@ -73,7 +93,7 @@ pub(crate) fn fired(bundle: &Bundle, decision: &Decision) -> Vec<Fired> {
 }
 
 /// Where rules with this id stand, and their texts.
-fn blocks(bundle: &Bundle, rule: &str) -> Vec<(String, String)> {
+fn blocks(bundle: &BundleText, rule: &str) -> Vec<(String, String)> {
     let wanted = format!("\"rule\": \"{rule}\"");
     let mut found = Vec::new();
     for (path, text) in bundle.modules() {
@@ -110,28 +130,28 @@ fn read_data(text: &str, data: &Value) -> Vec<(String, Value)> {
 /// Every single change that makes another verdict, what is best for the change first.
 /// `fired` are the rules of the decision, as [`fired`] finds them.
 pub(crate) fn flips(
-    bundle: &Bundle,
+    asked: &Asked<'_>,
     input: &PolicyInput,
     decision: &Decision,
     fired: &[Fired],
 ) -> Result<Vec<Flip>, Failure> {
+    let bundle = asked.bundle;
     let risk = RiskConfig::from_data(bundle.data())
         .map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
-    let judge = NativeJudge::over(bundle.clone());
-    let mut found = Vec::new();
-    for (what, mut other) in candidates(bundle, input, decision) {
+    let judge = asked.judge(bundle.clone())?;
+    let judged = |(what, other): &(String, PolicyInput)| {
+        let mut other = other.clone();
         // Risk follows from the facts; where those are as they were, so is it.
         if let Some(facts) = other.facts.as_ref().filter(|_| other.facts != input.facts) {
             other.risk = risk.assess(facts);
         }
         let question = Question::new(other).map_err(|error| Failure::of("AB0124", error))?;
         let verdict = judge.decide(&question).verdict;
-        if verdict != decision.verdict {
-            found.push(Flip { what, verdict });
-        }
-    }
+        Ok((verdict != decision.verdict).then(|| Flip { what: what.clone(), verdict }))
+    };
+    let mut found = on_all_cores(&candidates(bundle, input, decision), judged)?;
     lowest_level(&mut found);
-    found.extend(by_data(bundle, input, decision, fired)?);
+    found.extend(by_data(asked, input, decision, fired)?);
     found.sort_by_key(|flip| flip.verdict);
     Ok(found)
 }
@@ -149,7 +169,7 @@ fn lowest_level(found: &mut Vec<Flip>) {
 }
 
 /// The question with one thing changed, and what that is.
-fn candidates(bundle: &Bundle, input: &PolicyInput, decision: &Decision) -> Vec<(String, PolicyInput)> {
+fn candidates(bundle: &BundleText, input: &PolicyInput, decision: &Decision) -> Vec<(String, PolicyInput)> {
     let mut all = of_run(bundle, input);
     all.extend(approved(input, decision));
     for (place, check) in input.checks.iter().enumerate() {
@@ -179,7 +199,7 @@ fn candidates(bundle: &Bundle, input: &PolicyInput, decision: &Decision) -> Vec<
     all
 }
 
-fn of_run(bundle: &Bundle, input: &PolicyInput) -> Vec<(String, PolicyInput)> {
+fn of_run(bundle: &BundleText, input: &PolicyInput) -> Vec<(String, PolicyInput)> {
     let mut all = Vec::new();
     let mut add = |what: String, change: &dyn Fn(&mut PolicyInput)| {
         let mut other = input.clone();
@@ -287,38 +307,50 @@ fn without(facts: &Facts, path: &str) -> Facts {
 
 /// Data that a rule reads: numbers raised beyond every bound, lists emptied, truths turned.
 fn by_data(
-    bundle: &Bundle,
+    asked: &Asked<'_>,
     input: &PolicyInput,
     decision: &Decision,
     fired: &[Fired],
 ) -> Result<Vec<Flip>, Failure> {
+    let bundle = asked.bundle;
     let grave = fired.iter().filter(|rule| rule.level > FindingLevel::Warn);
     let paths: BTreeMap<&String, &Value> = grave.flat_map(|rule| &rule.data).collect();
     let tried: Vec<(String, Value)> =
         paths.into_iter().filter_map(|(path, value)| other_data(bundle, path, value)).collect();
     let question = Question::new(input.clone()).map_err(|error| Failure::of("AB0124", error))?;
-    let judged = |(what, data): &(String, Value)| {
+    // Each is a policy of its own that must be loaded, which takes longer than asking it.
+    on_all_cores(&tried, |(what, data)| {
         // Data that this policy does not take is no suggestion.
-        let changed = Bundle::load(bundle.modules().clone(), data.clone()).ok()?;
-        let verdict = NativeJudge::over(changed).decide(&question).verdict;
-        (verdict != decision.verdict).then(|| Flip { what: what.clone(), verdict })
-    };
-    // Each is a policy of its own that must be loaded, which takes longer than asking it: all cores load.
+        let changed = BundleText::new(bundle.modules().clone(), data.clone());
+        let Some(judge) = changed.ok().and_then(|changed| asked.judge(changed).ok()) else { return Ok(None) };
+        let verdict = judge.decide(&question).verdict;
+        Ok((verdict != decision.verdict).then(|| Flip { what: what.clone(), verdict }))
+    })
+}
+
+/// What `judged` makes of each, in their order.
+fn on_all_cores<T: Sync>(
+    tried: &[T],
+    judged: impl Fn(&T) -> Result<Option<Flip>, Failure> + Sync,
+) -> Result<Vec<Flip>, Failure> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let share = tried.len().div_ceil(cores).max(1);
+    let work = |share: &[T]| {
+        share.iter().filter_map(|one| judged(one).transpose()).collect::<Result<Vec<_>, Failure>>()
+    };
     let found = thread::scope(|scope| {
-        let threads: Vec<_> = tried
-            .chunks(share)
-            .map(|share| scope.spawn(|| share.iter().filter_map(&judged).collect::<Vec<_>>()))
-            .collect();
-        let died = |_| Failure::new("AB0171", "a thread that tried other data died".to_owned());
-        threads.into_iter().map(|thread| thread.join().map_err(died)).collect::<Result<Vec<_>, Failure>>()
+        let threads: Vec<_> = tried.chunks(share).map(|share| scope.spawn(|| work(share))).collect();
+        let died = |_| Failure::new("AB0171", "a thread that asked about a change died".to_owned());
+        threads
+            .into_iter()
+            .map(|thread| thread.join().map_err(died).flatten())
+            .collect::<Result<Vec<_>, Failure>>()
     })?;
     Ok(found.into_iter().flatten().collect())
 }
 
 /// The data with one datum changed, and what that is in words; `None` for what has no obvious other value.
-fn other_data(bundle: &Bundle, path: &str, value: &Value) -> Option<(String, Value)> {
+fn other_data(bundle: &BundleText, path: &str, value: &Value) -> Option<(String, Value)> {
     let (what, other) = match value {
         Value::Number(number) => {
             (format!("with a higher `{path}` (now {number})"), Value::from(1_000_000_000_u64))

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use abide_core::id::Timestamp;
 use abide_ledger::{Blob, Draft, Leaf, Ledger, Opening};
+use abide_tests::world::World;
 use serde_json::Value as Json;
 
 use super::house::{EXTRA, House, TICKET, edited, text};
 
-/// The log of a house, opened by somebody who has its key: the operator, or who broke in.
-pub(super) fn ledger(house: &House) -> Ledger {
-    Ledger::open(&house.world.home().join("world/ledger"), &Opening::STANDARD).unwrap()
+/// The log of a world, opened by somebody who has its key: the operator, or who broke in.
+pub(crate) fn ledger(world: &World) -> Ledger {
+    Ledger::open(&world.home().join("world/ledger"), &Opening::STANDARD).unwrap()
 }
 
 /// A packet of the newest run, and what `ab verify` says of it on a machine that has nothing else.
@@ -49,10 +50,10 @@ pub(super) fn slip_in(house: &House, bundle: &std::path::Path, change: &dyn Fn(&
     let next = donor.bundle(2, &[EXTRA]);
     house.sign(&next, &["rules/alice"]);
     donor.activate(&next).exits(0);
-    let record = ledger(&donor).store().records_of_kinds(&["PolicyActivated"]).unwrap().pop().unwrap();
+    let record = ledger(&donor.world).store().records_of_kinds(&["PolicyActivated"]).unwrap().pop().unwrap();
     let mut data = Json::Object(record.leaf.data());
     let listed = data["signers"].as_str().unwrap().parse().unwrap();
-    let listed = ledger(&donor).store().blob(&listed).unwrap().unwrap();
+    let listed = ledger(&donor.world).store().blob(&listed).unwrap().unwrap();
     for (field, from) in [("archive", "digest"), ("bundle", "bundle"), ("hard", "hard")] {
         data[field] = verified[from].clone();
     }
@@ -62,7 +63,7 @@ pub(super) fn slip_in(house: &House, bundle: &std::path::Path, change: &dyn Fn(&
     change(&mut data);
     let archive = Blob::new("policy-archive", std::fs::read(bundle).unwrap());
     let leaf = Leaf::new(None, "PolicyActivated", Timestamp(1_790_000_000_000), data).unwrap();
-    ledger(house).append(vec![Draft { leaf, blobs: vec![archive, signatures, listed] }]).unwrap();
+    ledger(&house.world).append(vec![Draft { leaf, blobs: vec![archive, signatures, listed] }]).unwrap();
 }
 
 #[test]
@@ -86,7 +87,7 @@ fn a_policy_that_too_few_signed_for_is_found_although_the_log_says_otherwise() {
 }
 
 /// Copies the newest run of `there`, with everything that it cites, into the log of `here`.
-fn copy_run(there: &House, here: &House) {
+pub(crate) fn copy_run(there: &World, here: &World) {
     let (from, to) = (ledger(there), ledger(here));
     let run = from.store().runs().unwrap().pop().unwrap().id;
     for record in from.events_of(&run).unwrap() {
@@ -128,7 +129,7 @@ fn a_decision_by_a_policy_that_nobody_put_in_force_is_refused() {
     here.sign(&plain, &["rules/alice"]);
     here.activate(&plain).exits(0);
     // Its policy was in force there, and never here.
-    copy_run(&there, &here);
+    copy_run(&there.world, &here.world);
     here.world.ab(&["verify"]).exits(8).says("AB0445").says("nobody put that in force");
     here.world.ab(&["verify", text(&packet(&here))]).exits(8).says("AB0445");
 }
@@ -142,8 +143,8 @@ fn the_policy_of_another_release_needs_the_readers_word() {
         "repo": "elsewhere", "ref": "refs/heads/main", "found": "a".repeat(40), "why": "takes the place of the activation",
     });
     let leaf = Leaf::new(None, "Frozen", Timestamp(1_790_000_000_000), elsewhere).unwrap();
-    ledger(&here).append(vec![leaf.into()]).unwrap();
-    copy_run(&there, &here);
+    ledger(&here.world).append(vec![leaf.into()]).unwrap();
+    copy_run(&there.world, &here.world);
     let packet = packet(&here);
     here.world.ab(&["verify", text(&packet)]).exits(8).says("AB0445");
     here.world.ab(&["verify", text(&packet), "--built-in", text(&bundle)]).exits(0).says("accepted");

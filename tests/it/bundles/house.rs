@@ -37,14 +37,14 @@ splits: []
 ";
 
 /// A world with people who sign.
-pub(super) struct House {
-    pub(super) world: World,
+pub(crate) struct House {
+    pub(crate) world: World,
     dora: String,
 }
 
 impl House {
     /// Alice signs rules; bob, carol and dave sign hard rules; dora signs invariants.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut house = Self { world: World::new(FILES), dora: String::new() };
         let names = ["rules/alice", "hard/bob", "hard/carol", "hard/dave", "invariants/dora"];
         let lines: Vec<String> = names.map(|name| house.key(name)).into();
@@ -72,7 +72,7 @@ impl House {
     }
 
     /// A bundle of the shipped policy with [`MODEL`] and `edits` over it, signed by dora.
-    pub(super) fn bundle(&self, version: u64, edits: &[(&str, &str)]) -> PathBuf {
+    pub(crate) fn bundle(&self, version: u64, edits: &[(&str, &str)]) -> PathBuf {
         let folder = self.world.beside(&format!("rules-{version}"));
         for (path, bytes) in shipped_files() {
             put(&folder, &path, &bytes);
@@ -95,7 +95,7 @@ impl House {
         self.sign(bundle, &["invariants/dora"]);
     }
 
-    pub(super) fn sign(&self, bundle: &Path, keys: &[&str]) {
+    pub(crate) fn sign(&self, bundle: &Path, keys: &[&str]) {
         for key in keys {
             self.world.ab(&["policy", "sign", text(bundle), "--key", key]).exits(0);
         }
@@ -105,7 +105,7 @@ impl House {
         self.world.ab(&["policy", "verify", text(bundle)])
     }
 
-    pub(super) fn activate(&self, bundle: &Path) -> Said {
+    pub(crate) fn activate(&self, bundle: &Path) -> Said {
         self.world.ab(&["policy", "activate", text(bundle), "--reason", "for the test"])
     }
 
@@ -129,7 +129,7 @@ pub(super) fn put(folder: &Path, path: &str, bytes: &[u8]) {
 }
 
 /// The shipped file at `path`, with `old` replaced.
-pub(super) fn edited(path: &str, old: &str, new: &str) -> String {
+pub(crate) fn edited(path: &str, old: &str, new: &str) -> String {
     let text = String::from_utf8(shipped_files()[path].clone()).unwrap();
     assert!(text.contains(old), "{path} has no `{old}`");
     text.replace(old, new)

@@ -195,7 +195,7 @@ fn a_clock_that_is_set_back_makes_no_key_valid_again() {
     // The log has seen the year 2033; keys made today end before.
     let late = serde_json::json!({ "repo": "elsewhere", "ref": "refs/heads/main", "found": "a".repeat(40), "why": "late" });
     let late = Leaf::new(None, "Frozen", Timestamp(2_000_000_000_000), late).unwrap();
-    ledger(&house).append(vec![late.into()]).unwrap();
+    ledger(&house.world).append(vec![late.into()]).unwrap();
     house.refuses(&bundle, "AB0255");
     house.verify(&bundle).says("later time than this clock's");
 }

@@ -16,7 +16,8 @@ use crate::merkle::{NodeHash, Nodes, inclusion};
 use crate::store::StoreError;
 
 /// Events of the whole system that belong into every packet, because the law of a run depends on them.
-const SYSTEM: [&str; 6] = ["LogCreated", "Killed", "Resumed", "Frozen", "Unfrozen", activations::KIND];
+const SYSTEM: [&str; 7] =
+    ["LogCreated", "Killed", "Resumed", "Frozen", "Unfrozen", activations::POLICY, activations::LAYER];
 
 /// Why no packet could be made.
 #[derive(Debug, thiserror::Error)]

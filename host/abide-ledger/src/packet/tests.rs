@@ -21,8 +21,8 @@ impl Judges for Again {
     fn activation(&self, _: &Activation<'_>, _: Option<&Activation<'_>>) -> Result<Activated, Fault> {
         Err("nobody signed".into())
     }
-    fn base(&self, bundle: &[u8]) -> Result<Digest, Fault> {
-        Ok(Digest::of(bundle))
+    fn signed_parts(&self, bundle: &[u8]) -> Result<SignedParts, Fault> {
+        Ok(SignedParts { base: Digest::of(bundle), layer: None })
     }
     fn built_in(&self, base: &Digest) -> Option<bool> {
         (*base == Digest::of(BUNDLE)).then_some(false)
@@ -39,8 +39,8 @@ impl Judges for Otherwise {
     fn activation(&self, one: &Activation<'_>, before: Option<&Activation<'_>>) -> Result<Activated, Fault> {
         Again.activation(one, before)
     }
-    fn base(&self, bundle: &[u8]) -> Result<Digest, Fault> {
-        Again.base(bundle)
+    fn signed_parts(&self, bundle: &[u8]) -> Result<SignedParts, Fault> {
+        Again.signed_parts(bundle)
     }
     fn built_in(&self, base: &Digest) -> Option<bool> {
         Again.built_in(base)
@@ -88,7 +88,7 @@ fn an_honest_packet_is_accepted() {
     let packet = export(&ledger, &run(77)).unwrap();
     let report = verify_packet(&packet, Some(ledger.vkey()), &Again);
     assert!(report.accepted(), "{:#?}", report.checks);
-    assert_eq!(report.checks.len(), 16);
+    assert_eq!(report.checks.len(), 18);
     assert_eq!(export(&ledger, &run(77)).unwrap(), packet, "two exports are the same bytes");
     let report = verify_packet(&packet, None, &Again);
     assert!(

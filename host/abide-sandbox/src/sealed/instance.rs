@@ -28,6 +28,12 @@ impl ResourceLimiter for Growth {
         Ok(fits)
     }
 
+    /// The host itself has no more. For the policy that is the same, and no panic.
+    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        self.was_denied = true;
+        Ok(())
+    }
+
     fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         // The one table is made with all that is in it.
         Ok(current == 0 || desired <= current)

@@ -1,4 +1,5 @@
-//! Judging again what a log says of policies: who signed for the one that came into force, and which one a decision was made by.
+//! Judging again what a log says of policies and of the layers of an organisation: who signed for what came into force, and what a decision was
+//! made by.
 //!
 //! For `ab verify`. Nothing is taken from this host but the program itself: not its `signers.yaml`, not its clock, not its policy in force.
 
@@ -6,12 +7,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use abide_core::canonical;
-use abide_core::event::{Body, Event, PolicyActivated};
+use abide_core::event::{Event, LayerActivated, PolicyActivated};
 use abide_core::id::Digest;
-use abide_gate::source::LAYERS;
+use abide_gate::source::Layer;
 use abide_gate::{BundleText, Judge as _, Question};
-use abide_ledger::packet::{Activated, Activation, Fault, Judges};
+use abide_ledger::packet::{Activated, Activation, Fault, Judges, SignedParts};
 use abide_sandbox::SealedJudge;
 use serde_json::Value;
 
@@ -20,10 +20,12 @@ use super::active::Base;
 use super::audience::Here;
 use super::contents::{ContentsError, Parts};
 use super::judgement::{InForce, Judgement};
+use super::on_record::{Cited, Record};
 use super::proof;
 use super::signatures::Signatures;
 use super::signers::{Recorded, Signers};
 use crate::config::env::Env;
+use crate::layers::organisation;
 use crate::sealed;
 
 /// Judges what was judged, by the bytes that the log has.
@@ -61,20 +63,52 @@ impl Again {
     }
 
     /// What the next one is compared with.
-    fn in_force(&self, before: Option<&Activation<'_>>) -> Result<Vec<InForce>, Fault> {
+    fn in_force<R: Record>(&self, before: Option<&Activation<'_>>) -> Result<Vec<InForce>, Fault> {
         let Some(before) = before else {
-            let built_in = |parts: &Parts| InForce {
-                version: 0,
-                archive: None,
-                policy: Some(parts.clone()),
-                recorded: None,
-            };
-            return Ok(self.built_in.iter().map(built_in).collect());
+            let first =
+                |parts: Parts| InForce { version: 0, archive: None, policy: Some(parts), recorded: None };
+            return Ok(R::first(&self.built_in)?.into_iter().map(first).collect());
         };
-        let record = recorded(before)?;
-        let policy = self.contents(before, &record.archive)?.policy.clone();
-        let (version, archive) = (record.version.0, Some(record.archive));
-        Ok(vec![InForce { version, archive, policy: Some(policy), recorded: None }])
+        let record = recorded::<R>(before)?.ok_or("what came before it is of another kind")?;
+        let Cited { version, archive, .. } = record.cited();
+        let policy = self.contents(before, archive)?.policy.clone();
+        Ok(vec![InForce { version, archive: Some(archive.clone()), policy: Some(policy), recorded: None }])
+    }
+
+    /// Judges one record: of a whole policy and of a layer alike.
+    fn judged<R: Record>(
+        &self,
+        one: &Activation<'_>,
+        before: Option<&Activation<'_>>,
+        record: &R,
+    ) -> Result<Activated, Fault> {
+        if let Some(why) = record.unknown() {
+            return Err(why.into());
+        }
+        let its = record.cited();
+        let contents = self.contents(one, its.archive)?;
+        if !record.is_of(&contents.manifest) {
+            return Err("its archive is of another kind than its record".into());
+        }
+        let signatures = Signatures::parse(&cited(one, its.signatures, "signatures")?)
+            .map_err(|error| format!("{error} [{}]", error.code()))?;
+        let Recorded { signers, repository, proof } =
+            Signers::of_record(&cited(one, its.signers, "list of signers")?)?;
+        // Which release put the first one in force is not on record: one that the reader trusts must do.
+        let mut why: Option<Fault> = None;
+        let here = Here { now: one.at, repository };
+        let proved = proof.is_some_and(|proof| proof.is_of(&contents.policy));
+        for in_force in self.in_force::<R>(before)? {
+            let judgement = Judgement::of(&contents, &signatures, Ok(&signers), &in_force, &here);
+            match follows(record, &contents, &judgement, &in_force) {
+                Ok(()) if !proof::is_owed(&contents.policy) || proved => {
+                    return activated::<R>(&contents, here.repository);
+                }
+                Ok(()) => return Err("nobody checked whether it keeps its invariants".into()),
+                Err(fault) => why = why.or(Some(fault.into())),
+            }
+        }
+        Err(why.unwrap_or_else(|| "there is nothing to compare it with".into()))
     }
 }
 
@@ -91,34 +125,22 @@ impl Judges for Again {
     }
 
     fn activation(&self, one: &Activation<'_>, before: Option<&Activation<'_>>) -> Result<Activated, Fault> {
-        let record = recorded(one)?;
-        let contents = self.contents(one, &record.archive)?;
-        let signatures = Signatures::parse(&cited(one, &record.signatures, "signatures")?)
-            .map_err(|error| format!("{error} [{}]", error.code()))?;
-        let Recorded { signers, repository, proof } =
-            Signers::of_record(&cited(one, &record.signers, "list of signers")?)?;
-        // Which release put the first one in force is not on record: one that the reader trusts must do.
-        let mut why: Option<Fault> = None;
-        let here = Here { now: one.at, repository };
-        let proved = proof.is_some_and(|proof| proof.is_of(&contents.policy));
-        for in_force in self.in_force(before)? {
-            let judgement = Judgement::of(&contents, &signatures, Ok(&signers), &in_force, &here);
-            match follows(&record, &contents, &judgement, &in_force) {
-                Ok(()) if !proof::is_owed(&contents.policy) || proved => {
-                    return Ok(activated(&contents, here.repository));
-                }
-                Ok(()) => return Err("nobody checked whether it keeps its invariants".into()),
-                Err(fault) => why = why.or(Some(fault.into())),
-            }
+        if let Some(record) = recorded::<PolicyActivated>(one)? {
+            return self.judged(one, before, &record);
         }
-        Err(why.unwrap_or_else(|| "there is nothing to compare it with".into()))
+        let record = recorded::<LayerActivated>(one)?.ok_or("it is no activation")?;
+        self.judged(one, before, &record)
     }
 
-    fn base(&self, bundle: &[u8]) -> Result<Digest, Fault> {
-        let mut stored: Value = serde_json::from_slice(bytes_of(bundle)?)?;
-        let modules = stored.get_mut("modules").and_then(Value::as_object_mut).ok_or("it has no modules")?;
-        modules.retain(|path, _| !path.starts_with(LAYERS));
-        Ok(Digest::of(&canonical::jcs(&stored)?))
+    fn signed_parts(&self, bundle: &[u8]) -> Result<SignedParts, Fault> {
+        // Bytes that name no field twice: what is looked at here is what was judged by.
+        abide_gate::source::plain_json(bundle)?;
+        let text = BundleText::from_bytes(bundle)?;
+        let layer = organisation::modules(text.modules())?;
+        let below = text.modules().iter().filter(|(path, _)| Layer::of(path).is_none());
+        let below = below.map(|(path, text)| (path.clone(), text.clone())).collect();
+        let base = BundleText::new(below, text.data().clone())?.digest().clone();
+        Ok(SignedParts { base, layer })
     }
 
     fn built_in(&self, base: &Digest) -> Option<bool> {
@@ -127,19 +149,13 @@ impl Judges for Again {
     }
 }
 
-/// Bytes that name no field twice: what is counted here is what was judged by.
-fn bytes_of(bundle: &[u8]) -> Result<&[u8], Fault> {
-    abide_gate::source::plain_json(bundle)?;
-    Ok(bundle)
-}
-
-fn activated(contents: &Contents, repository: Option<String>) -> Activated {
-    Activated {
+fn activated<R: Record>(contents: &Contents, repository: Option<String>) -> Result<Activated, Fault> {
+    Ok(Activated {
         version: contents.manifest.version(),
         repository,
-        base: contents.policy.bundle.clone(),
+        part: R::part(contents).map_err(|failure| failure.what.clone())?,
         keeps_serving: keeps_serving(&contents.policy.bytes),
-    }
+    })
 }
 
 fn keeps_serving(bundle: &[u8]) -> bool {
@@ -147,10 +163,10 @@ fn keeps_serving(bundle: &[u8]) -> bool {
     stored.pointer("/data/host/on_broken_policy").and_then(Value::as_str) == Some("previous")
 }
 
-fn recorded(one: &Activation<'_>) -> Result<PolicyActivated, Fault> {
+/// The record of an event; none if it is of another kind.
+fn recorded<R: Record>(one: &Activation<'_>) -> Result<Option<R>, Fault> {
     let event: Event = serde_json::from_slice(one.event)?;
-    let Body::PolicyActivated(record) = event.body else { return Err("it is no activation".into()) };
-    Ok(*record)
+    Ok(R::of(event.body))
 }
 
 fn cited(one: &Activation<'_>, digest: &Digest, what: &str) -> Result<Vec<u8>, Fault> {
@@ -159,8 +175,8 @@ fn cited(one: &Activation<'_>, digest: &Digest, what: &str) -> Result<Vec<u8>, F
 }
 
 /// Whether it could be put in force, and the record says what follows from the bytes.
-fn follows(
-    record: &PolicyActivated,
+fn follows<R: Record>(
+    record: &R,
     contents: &Contents,
     judgement: &Judgement,
     in_force: &InForce,
@@ -168,18 +184,15 @@ fn follows(
     if let Some(refusal) = judgement.refusals.first() {
         return Err(format!("{} [{}]", refusal.why, refusal.code));
     }
-    if in_force.archive.as_ref() == Some(&record.archive) {
+    let its = record.cited();
+    if in_force.archive.as_ref() == Some(its.archive) {
         return Err("it was in force already".to_owned());
     }
-    let policy = &contents.policy;
-    let says = [
-        ("version", record.version.0 == contents.manifest.version()),
-        ("bundle", record.bundle == policy.bundle),
-        ("hard", record.hard == policy.hard),
-        ("invariants", record.invariants == policy.invariants),
-        ("hard_changed", record.hard_changed == judgement.hard_changed),
-        ("signed", record.signed == judgement.record()),
+    let mut says = vec![
+        ("version", its.version == contents.manifest.version()),
+        ("signed", its.signed == judgement.record()),
     ];
+    says.extend(record.follows(&contents.policy, judgement));
     match says.iter().find(|(_, same)| !same) {
         Some((field, _)) => Err(format!("its `{field}` does not follow from the bytes that it cites")),
         None => Ok(()),

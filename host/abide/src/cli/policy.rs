@@ -376,7 +376,7 @@ fn with_log<T>(
 fn below(shell: &Shell, repo: Option<&Path>) -> Result<(Base, Organisation), Failure> {
     let found =
         with_log(shell, repo, |ledger| Ok((Generations::of(ledger)?.current()?, Organisation::of(ledger)?)))?;
-    Ok(found.unwrap_or_else(|| (Base::built_in(), Organisation::default())))
+    Ok(found.unwrap_or_else(|| (Base::built_in(), Organisation::first())))
 }
 
 fn as_given(folder: &Path) -> String {

@@ -67,7 +67,7 @@ impl Bench {
             shell.printer.talk(&format!("{mark} an older policy is in force [AB0262]: {why}"));
         }
         let workshop = Workshop::shipped(policy.engine.clone(), policy.walls_required.clone(), &known.state);
-        let shadow = layered::shadow(&ledger, &own, &config, &Files::new());
+        let shadow = layered::shadow(&ledger, &own, &config, &Files::new(), &shell.env);
         let desk = wiring::desk(ledger, policy, shadow, &shell.env)?;
         let walls = Walls::of_host(&known.state);
         Ok(Self { known, config, own, desk, workshop, walls })

@@ -85,7 +85,7 @@ fn whole(shell: &Shell, args: &VerifyArgs, key: Option<&Vkey>, judges: &Again) -
         .map_err(|error| Failure::of(error.code(), error).exit(Exit::Evidence))?;
     let activations = verify_activations(&ledger, judges)
         .map_err(|error| Failure::of(error.code(), error).exit(Exit::Evidence))?;
-    report.checks.push(activations);
+    report.checks.extend(activations);
     let key = key.unwrap_or_else(|| ledger.vkey());
     for run in
         ledger.store().runs().map_err(|error| Failure::of(error.code(), error))?.into_iter().map(|row| row.id)

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::bundles::active::Generations;
 use crate::config::Config;
 use crate::layers::organisation::Organisation;
-use crate::policy::Policy;
+use crate::policy::Unloaded;
 use crate::report::{Exit, Failure};
 
 /// In place of what the candidate judges.
@@ -82,7 +82,9 @@ impl Candidate {
     }
 
     /// The policy that it makes with everything else as it stands.
-    pub(crate) fn policy(&self, ledger: &Ledger, around: &Around) -> Result<Policy, Failure> {
+    ///
+    /// It is put together and not loaded: whoever judges by it does that behind the wall.
+    pub(crate) fn policy(&self, ledger: &Ledger, around: &Around) -> Result<Unloaded, Failure> {
         let own: Files =
             self.files.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect();
         let base = match self.place {
@@ -99,7 +101,7 @@ impl Candidate {
             Place::Organisation => added.organisation = own,
             Place::Repository => *added.of_mut(Layer::Repository) = own,
         }
-        Policy::over(&base, &added, Some(&around.config))
+        Unloaded::over(&base, &added, &around.config)
     }
 }
 

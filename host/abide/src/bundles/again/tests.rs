@@ -1,6 +1,6 @@
 //! A recorded activation holds if enough different people signed it by the list that it cites, and in no other case.
 
-use abide_core::event::Count;
+use abide_core::event::{Body, Count};
 use abide_core::id::{RunId, Timestamp};
 use abide_gate::source::Added;
 use abide_ledger::Leaf;
@@ -15,8 +15,8 @@ const HARD: &[(&str, &str)] = &[("hard_more.rego", "package abide.hard_more\nx :
 
 /// What a log has of one activation.
 #[derive(Clone)]
-struct Kept {
-    record: PolicyActivated,
+struct Kept<R = PolicyActivated> {
+    record: R,
     blobs: BTreeMap<Digest, Vec<u8>>,
     at: Timestamp,
 }
@@ -26,6 +26,48 @@ fn kept(version: u64, edits: &[(&str, &str)], signed: &[(Role, u8)], before: &In
     let mut files = Base::built_in().files;
     files.extend(edits.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())));
     let packed = contents::bundle(&files, version, None).unwrap();
+    recorded_as(packed, signed, before, |contents, judgement, [archive, signatures, signers]| {
+        PolicyActivated {
+            version: Count(version),
+            archive,
+            signatures,
+            signers,
+            bundle: contents.policy.bundle.clone(),
+            hard: contents.policy.hard.clone(),
+            invariants: contents.policy.invariants.clone(),
+            hard_changed: judgement.hard_changed,
+            signed: judgement.record(),
+            by: "sponsor".to_owned(),
+            reason: "for the test".to_owned(),
+        }
+    })
+}
+
+/// The same of a layer with this document.
+fn layer(version: u64, tighten: &str, signed: &[(Role, u8)], before: &InForce) -> Kept<LayerActivated> {
+    let files = BTreeMap::from([("tighten.yaml".to_owned(), tighten.as_bytes().to_vec())]);
+    let packed = crate::bundles::layer::bundle(&files, version, None).unwrap();
+    recorded_as(packed, signed, before, |contents, judgement, [archive, signatures, signers]| {
+        LayerActivated {
+            layer: "organisation".to_owned(),
+            version: Count(version),
+            archive,
+            signatures,
+            signers,
+            files: contents.policy.bundle.clone(),
+            signed: judgement.record(),
+            by: "sponsor".to_owned(),
+            reason: "for the test".to_owned(),
+        }
+    })
+}
+
+fn recorded_as<R>(
+    packed: Vec<u8>,
+    signed: &[(Role, u8)],
+    before: &InForce,
+    record: impl FnOnce(&Contents, &Judgement, [Digest; 3]) -> R,
+) -> Kept<R> {
     let contents = Contents::read(&packed).unwrap();
     let mut signatures = Signatures::empty();
     for (role, seed) in signed {
@@ -38,33 +80,38 @@ fn kept(version: u64, edits: &[(&str, &str)], signed: &[(Role, u8)], before: &In
         signatures.to_bytes().unwrap(),
         signers().kept(None, Some(&proof::Proof::claimed(&contents.policy))).unwrap(),
     ];
-    let digests: Vec<Digest> = blobs.iter().map(|bytes| Digest::of(bytes)).collect();
-    let record = PolicyActivated {
-        version: Count(version),
-        archive: digests[0].clone(),
-        signatures: digests[1].clone(),
-        signers: digests[2].clone(),
-        bundle: contents.policy.bundle.clone(),
-        hard: contents.policy.hard.clone(),
-        invariants: contents.policy.invariants.clone(),
-        hard_changed: judgement.hard_changed,
-        signed: judgement.record(),
-        by: "sponsor".to_owned(),
-        reason: "for the test".to_owned(),
-    };
+    let digests = blobs.each_ref().map(|bytes| Digest::of(bytes));
+    let record = record(&contents, &judgement, digests.clone());
     Kept { record, blobs: digests.into_iter().zip(blobs).collect(), at: NOW }
 }
 
-impl Kept {
+/// A record as the body of an event.
+trait Told: Record {
+    fn body(&self) -> Body;
+}
+
+impl Told for PolicyActivated {
+    fn body(&self) -> Body {
+        Body::PolicyActivated(Box::new(self.clone()))
+    }
+}
+
+impl Told for LayerActivated {
+    fn body(&self) -> Body {
+        Body::LayerActivated(Box::new(self.clone()))
+    }
+}
+
+impl<R: Told> Kept<R> {
     /// The bytes of the event.
     fn event(&self) -> Vec<u8> {
-        let (kind, data) = Body::PolicyActivated(Box::new(self.record.clone())).parts().unwrap();
+        let (kind, data) = self.record.body().parts().unwrap();
         Leaf::new(None::<RunId>, &kind, self.at, data).unwrap().bytes().to_vec()
     }
 }
 
 /// Judges `one` again after `before`; the error in words.
-fn again(one: &Kept, before: Option<&Kept>) -> Result<Activated, String> {
+fn again<R: Told>(one: &Kept<R>, before: Option<&Kept<R>>) -> Result<Activated, String> {
     let (event, event_before) = (one.event(), before.map(Kept::event));
     let cited = |digest: &Digest| one.blobs.get(digest).cloned();
     let cited_before = |digest: &Digest| before.and_then(|kept| kept.blobs.get(digest).cloned());
@@ -76,7 +123,7 @@ fn again(one: &Kept, before: Option<&Kept>) -> Result<Activated, String> {
 }
 
 #[track_caller]
-fn refused(one: &Kept, before: Option<&Kept>, words: &str) {
+fn refused<R: Told>(one: &Kept<R>, before: Option<&Kept<R>>, words: &str) {
     let why = again(one, before).unwrap_err();
     assert!(why.contains(words), "{why}");
 }
@@ -86,7 +133,7 @@ fn enough_different_people_by_the_recorded_list() {
     let built_in = InForce::built_in();
     let good = kept(1, &[], &[(Role::Rules, 1)], &built_in);
     let activated = again(&good, None).unwrap();
-    assert_eq!((activated.version, &activated.base), (1, &good.record.bundle));
+    assert_eq!((activated.version, activated.part), (1, Some(good.record.bundle.clone())));
     refused(&kept(1, &[], &[], &built_in), None, "AB0251");
     refused(&kept(1, &[], &[(Role::Rules, 9)], &built_in), None, "AB0255");
     refused(&kept(1, &[], &[(Role::Rules, 2)], &built_in), None, "AB0253");
@@ -178,8 +225,83 @@ fn the_base_is_the_policy_without_the_rules_of_a_repository() {
     let layered =
         abide_gate::source::assemble_layered(&base, &Added { repository: added, ..Added::default() })
             .unwrap();
-    let found = judges.base(layered.to_bytes()).unwrap();
+    let SignedParts { base: found, layer } = judges.signed_parts(layered.to_bytes()).unwrap();
+    assert_eq!(layer, None);
     assert_eq!(found, *abide_gate::source::assemble(&base).unwrap().digest());
     assert_eq!(judges.built_in(&found), Some(false));
     assert_eq!(judges.built_in(layered.digest()), None);
+}
+
+#[test]
+fn a_layer_is_judged_as_a_policy_is() {
+    let none = InForce::no_layer();
+    let rules = [(Role::Rules, 1)];
+    let good = layer(3, "caps: {files_max: 5}", &rules, &none);
+    assert_eq!(again(&good, None).unwrap().version, 3);
+    refused(&layer(3, "caps: {files_max: 5}", &[], &none), None, "AB0251");
+    refused(&layer(3, "caps: {files_max: 5}", &[(Role::Rules, 9)], &none), None, "AB0255");
+    refused(&layer(3, "caps: {files_max: 5}", &[(Role::Rules, 2)], &none), None, "AB0253");
+    let next = |version| layer(version, "caps: {files_max: 4}", &rules, &none);
+    assert!(again(&next(4), Some(&good)).is_ok());
+    refused(&next(3), Some(&good), "AB0259");
+    refused(&next(2), Some(&good), "AB0259");
+    refused(&good, Some(&good), "already");
+    for digest in [&good.record.archive, &good.record.signatures, &good.record.signers] {
+        let mut torn = good.clone();
+        torn.blobs.insert(digest.clone(), b"other".to_vec());
+        refused(&torn, None, "was changed");
+    }
+    let mut lie = good.clone();
+    lie.record.files = Digest::of(b"other");
+    refused(&lie, None, "`files`");
+    let mut lie = good.clone();
+    lie.record.version = Count(9);
+    refused(&lie, None, "`version`");
+    let mut lie = good.clone();
+    lie.record.signed[0].person = "bob".to_owned();
+    refused(&lie, None, "`signed`");
+    let mut lie = good.clone();
+    lie.record.layer = "repository".to_owned();
+    refused(&lie, None, "does not know");
+    // The archive of a whole policy is none of a layer, whoever signed for it, nor the other way round.
+    let policy = kept(1, &[], &rules, &InForce::built_in());
+    let mut lie = good.clone();
+    lie.record.archive = policy.record.archive.clone();
+    lie.blobs.extend(policy.blobs.clone());
+    refused(&lie, None, "another kind");
+    let mut lie = policy;
+    lie.record.archive = good.record.archive.clone();
+    lie.blobs.extend(good.blobs.clone());
+    refused(&lie, None, "another kind");
+}
+
+#[test]
+fn the_part_of_a_layer_is_what_it_adds_to_a_bundle() {
+    let document = "caps: {files_max: 5}\nreview: [\"docs/**\"]\n";
+    let rules = [(Role::Rules, 1)];
+    let activated = again(&layer(1, document, &rules, &InForce::no_layer()), None).unwrap();
+    let judges = Again::trusting(Vec::new()).unwrap();
+    let base = Base::built_in().files;
+    let of = |organisation: &str, repository: &str| {
+        let files = |text: &str| match text {
+            "" => BTreeMap::new(),
+            text => BTreeMap::from([("tighten.yaml".to_owned(), text.as_bytes().to_vec())]),
+        };
+        let added =
+            Added { organisation: files(organisation), repository: files(repository), ..Added::default() };
+        let policy = crate::policy::Policy::over(&base, &added, None).unwrap();
+        judges.signed_parts(policy.bundle.to_bytes()).unwrap().layer
+    };
+    assert!(activated.part.is_some());
+    assert_eq!(of(document, ""), activated.part);
+    assert_eq!(
+        of(document, "caps: {files_max: 2}"),
+        activated.part,
+        "the repository's rules are no part of it"
+    );
+    assert_ne!(of("caps: {files_max: 5}", ""), activated.part);
+    assert_eq!(of("", document), None);
+    // A layer that says nothing is nothing in a bundle.
+    let empty = again(&layer(1, "about: nothing", &rules, &InForce::no_layer()), None).unwrap();
+    assert_eq!((empty.part, of("about: nothing", "")), (None, None));
 }

@@ -5,6 +5,7 @@ use abide_core::id::Timestamp;
 use abide_core::safe_text;
 use serde_json::json;
 
+use crate::bundles::on_record::{Cited, Record};
 use crate::cli::Shell;
 use crate::cli::args::AtRepo;
 use crate::cli::printer::Tone;
@@ -72,16 +73,17 @@ fn of_system(body: &Body) -> String {
         Body::RefAccepted { name, found, by, .. } => {
             format!("{} may stand at {}, by {}", name.short(), found.short(), line(by))
         }
-        Body::PolicyActivated(record) => {
-            let people: Vec<&str> = record.signed.iter().map(|one| one.person.as_str()).collect();
-            let (version, by) = (record.version.0, line(&record.by));
-            format!(
-                "policy version {version} signed by {}, by {by}: {}",
-                people.join(", "),
-                line(&record.reason)
-            )
-        }
+        Body::PolicyActivated(record) => activated("policy", record.as_ref()),
+        Body::LayerActivated(record) => activated(&format!("layer {}", line(&record.layer)), record.as_ref()),
         Body::Resumed { by, reason } => format!("opened by {}: {}", line(by), line(reason)),
         _ => String::new(),
     }
+}
+
+/// What was put in force, by whom, and why.
+fn activated(what: &str, record: &impl Record) -> String {
+    let Cited { version, signed, by, reason, .. } = record.cited();
+    let people: Vec<String> = signed.iter().map(|one| safe_text::line(&one.person)).collect();
+    let (people, by, reason) = (people.join(", "), safe_text::line(by), safe_text::line(reason));
+    format!("{what} version {version} signed by {people}, by {by}: {reason}")
 }

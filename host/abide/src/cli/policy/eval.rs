@@ -129,8 +129,10 @@ fn tell(
     decision: &Decision,
 ) -> Result<(), Failure> {
     let (printer, input) = (&shell.printer, question.input());
-    let fired = why::fired(&policy.bundle, decision);
-    let flips = why::flips(&policy.bundle, input, decision, &fired)?;
+    let bundle = policy.bundle.text();
+    let fired = why::fired(&bundle, decision);
+    let asked = why::Asked { bundle: &bundle, kind: JudgeKind::Native, env: &shell.env };
+    let flips = why::flips(&asked, input, decision, &fired)?;
     let tone = match decision.verdict {
         Verdict::Allow => Tone::Good,
         Verdict::Review => Tone::Wait,

@@ -7,7 +7,7 @@ use abide_core::event::{Body, DecisionRecorded, Event};
 use abide_core::id::Seq;
 use abide_core::input::PolicyInput;
 use abide_core::safe_text;
-use abide_gate::{Bundle, Judge as _, NativeJudge, Question};
+use abide_gate::{BundleText, Question};
 use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
@@ -16,6 +16,7 @@ use crate::cli::Shell;
 use crate::desk::Log;
 use crate::report::{Exit, Failure};
 use crate::repository::{self, Known};
+use crate::sealed::JudgeKind;
 use crate::shadow::candidate;
 use crate::shadow::tally::Tally;
 use crate::why;
@@ -44,12 +45,19 @@ pub(crate) fn run(shell: &Shell, args: &ExplainArgs) -> Result<Exit, Failure> {
     let decisions = log.of_kinds(&["DecisionRecorded"])?;
     let (seq, record) = find(&known, &decisions, args.what.as_deref())?;
     let (mut decision, input, mut bundle) = recorded(&log, record)?;
+    let mut kind = JudgeKind::Native;
     if args.shadow {
-        (decision, bundle) = by_candidate(&log, seq, record)?;
+        (decision, bundle) = by_candidate(shell, &log, seq, record)?;
+        kind = JudgeKind::Sealed;
     }
     let mut fired = why::fired(&bundle, &decision);
     let folder = known.config().map_or_else(|_| "policies".to_owned(), |config| config.policies.to_string());
-    let flips = why::flips(&bundle, &input, &decision, &fired)?;
+    // A candidate that gave no answer would give none to anything like the question, each time after its whole deadline.
+    let flips = if args.shadow && decision.fault.is_some() {
+        Vec::new()
+    } else {
+        why::flips(&why::Asked { bundle: &bundle, kind, env: &shell.env }, &input, &decision, &fired)?
+    };
     reasons::edited(&mut fired, &folder);
     shell.printer.line(&format!("d{seq} {} {} → {}", record.class, record.kind, decision.verdict.as_str()));
     for line in reasons::lines(&fired, &flips, reasons::most(args.trace)) {
@@ -114,7 +122,13 @@ fn names(action: &Value, start: &str) -> bool {
 }
 
 /// What the candidate decides about the same question, with the bundle that judged it in the shadow. Where it agreed, the one of the same tally.
-fn by_candidate(log: &Log, seq: Seq, record: &DecisionRecorded) -> Result<(Decision, Bundle), Failure> {
+/// It is asked where it was asked before: behind the wall.
+fn by_candidate(
+    shell: &Shell,
+    log: &Log,
+    seq: Seq,
+    record: &DecisionRecorded,
+) -> Result<(Decision, BundleText), Failure> {
     let none = |what: String| {
         Failure::new("AB0186", what)
             .help("ab policy shadow lists the decisions that a candidate judged otherwise")
@@ -126,16 +140,17 @@ fn by_candidate(log: &Log, seq: Seq, record: &DecisionRecorded) -> Result<(Decis
     let digest = tally.about(seq).and_then(|one| one.bundle.clone()).or(tally.bundle.clone());
     let digest = digest.filter(|_| tally.answered.contains(&seq));
     let digest = digest.ok_or_else(|| none(format!("the candidate did not judge d{seq}")))?;
-    let bundle = Bundle::from_bytes(&log.payload(&digest)?)
+    let bundle = BundleText::from_bytes(&log.payload(&digest)?)
         .map_err(|error| Failure::of(error.code(), error).exit(Exit::Evidence))?;
     let question = Question::from_bytes(log.payload(&record.input)?)
         .map_err(|error| Failure::new("AB0187", error.to_string()).exit(Exit::Evidence))?;
-    Ok((NativeJudge::over(bundle.clone()).decide(&question), bundle))
+    let judge = JudgeKind::Sealed.over_text(&shell.env, bundle.clone())?;
+    Ok((judge.decide(&question), bundle))
 }
 
 /// The decision, what was asked, and the policy that answered, as they lie in the log.
-fn recorded(log: &Log, record: &DecisionRecorded) -> Result<(Decision, PolicyInput, Bundle), Failure> {
-    let bundle = Bundle::from_bytes(&log.payload(&record.bundle)?)
+fn recorded(log: &Log, record: &DecisionRecorded) -> Result<(Decision, PolicyInput, BundleText), Failure> {
+    let bundle = BundleText::from_bytes(&log.payload(&record.bundle)?)
         .map_err(|error| Failure::of(error.code(), error).exit(Exit::Evidence))?;
     Ok((log.value(&record.digest)?, log.value(&record.input)?, bundle))
 }

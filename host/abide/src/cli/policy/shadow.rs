@@ -13,6 +13,7 @@ use super::{Files, LayerName, Shell, Which};
 use crate::cli::printer::Tone;
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
+use crate::sealed;
 use crate::shadow::candidate::{self, Around, Candidate, Place, Started};
 use crate::shadow::tally::{Difference, Tally, Way};
 use crate::{repository, wiring};
@@ -101,11 +102,9 @@ fn start(shell: &Shell, which: &Which, reason: &str) -> Result<Exit, Failure> {
     let (place, texts) = given(files);
     let candidate = Candidate::of(place, &texts)?;
     let around = Around { repository: known.policies(&config)?, config, run: Texts::new() };
-    let policy = candidate.policy(&ledger, &around).map_err(|failure| {
-        Failure::new("AB0185", format!("the candidate does not load: {} [{}]", failure.what, failure.code))
-            .help("nothing was recorded; ab policy check --dir CANDIDATE shows everything that is wrong")
-            .exit(Exit::Gate)
-    })?;
+    let policy = candidate.policy(&ledger, &around).map_err(|failure| unfit(&failure))?;
+    // Loaded where it will judge, so that what cannot is said now; and what the wall compiles once is there when a run asks for it.
+    sealed::behind_the_wall(&shell.env, policy.text.clone()).map(drop).map_err(|failure| unfit(&failure))?;
     let live = Policy::in_force(&ledger, &around.repository, &around.config, &Texts::new());
     let bytes = Blob::new("shadow-candidate", candidate.to_bytes()?);
     let name = safe_text::line(&named.or(name).unwrap_or_default());
@@ -132,9 +131,24 @@ fn start(shell: &Shell, which: &Which, reason: &str) -> Result<Exit, Failure> {
     }
     shell.printer.line("next: ab run … · ab policy shadow · ab policy shadow stop --reason WHY");
     shell.printer.data(&json!({
-        "candidate": digest, "name": name, "place": place, "seq": seq.0, "bundle": policy.bundle.digest(), "measures_the_same": measured,
+        "candidate": digest, "name": name, "place": place, "seq": seq.0, "bundle": policy.text.digest(), "measures_the_same": measured,
     }));
     Ok(Exit::Done)
+}
+
+/// Why a candidate cannot be put in the shadow. One that nothing can bound is not judged at all.
+fn unfit(failure: &Failure) -> Failure {
+    if failure.code == "AB0193" {
+        return Failure::new(
+            failure.code,
+            format!("a candidate is judged behind the wall: {}", failure.what),
+        )
+        .help("nothing was recorded, and it is not judged natively; cargo xtask guests, then build ab again")
+        .exit(Exit::Gate);
+    }
+    Failure::new("AB0185", format!("the candidate does not load: {} [{}]", failure.what, failure.code))
+        .help("nothing was recorded; ab policy check --dir CANDIDATE shows everything that is wrong")
+        .exit(Exit::Gate)
 }
 
 /// Where a candidate looks for other things than the live policy.

@@ -4,14 +4,15 @@ mod effective;
 
 use std::path::{Path, PathBuf};
 
-use abide_core::event::PolicySignature;
 use abide_core::id::{Digest, Timestamp};
 use abide_ledger::Ledger;
 use clap::Args as ClapArgs;
+use serde::Serialize;
 use serde_json::json;
 
 use super::{Shell, bundle};
-use crate::bundles::active::{Generation, Generations};
+use crate::bundles::active::Generations;
+use crate::bundles::on_record::{Activation, Cited, OnRecord, Record};
 use crate::layers::organisation::Activations;
 use crate::report::{Exit, Failure};
 use crate::{repository, wiring};
@@ -54,47 +55,36 @@ pub(crate) fn run(shell: &Shell, args: &ShowArgs) -> Result<Exit, Failure> {
     let ledger = wiring::ledger(&known.state)?;
     let generations = Generations::of(&ledger)?;
     let layers = Activations::of(&ledger)?;
-    if let (Some(version), Some(out), true) = (args.version, &args.out, args.layer) {
-        let found = layers.all().find(|one| one.record.version.0 == version).ok_or_else(|| {
-            Failure::new(
-                "AB0266",
-                format!("version {version} of the organisation's layer was never in force here"),
-            )
-            .exit(Exit::Usage)
-        })?;
-        return take_out(shell, &ledger, out, (&found.record.archive, &found.record.signatures));
-    }
     if let (Some(version), Some(out)) = (args.version, &args.out) {
-        let found = generations.all().find(|one| one.record.version.0 == version).ok_or_else(|| {
-            Failure::new("AB0266", format!("version {version} was never in force here")).exit(Exit::Usage)
-        })?;
-        return take_out(shell, &ledger, out, (&found.record.archive, &found.record.signatures));
+        let found = if args.layer { find(&layers, version) } else { find(&generations, version) };
+        return take_out(shell, &ledger, out, found?);
     }
-    let floor = generations.floor();
+    let (floor, layer_floor) = (generations.floor(), layers.floor());
     if floor == 0 {
         shell.printer.line("the built-in policy is in force; no bundle ever was");
     }
-    for one in generations.all() {
-        let mark = if one.record.version.0 == floor { "in force" } else { "" };
-        let record = &one.record;
-        let told = (&record.archive, &record.signed[..], record.by.as_str(), record.reason.as_str());
-        shell.printer.line(&row("", record.version.0, one.at, told, mark));
-    }
-    let layer_floor = layers.floor();
-    for one in layers.all() {
-        let mark = if one.record.version.0 == layer_floor { "in force" } else { "" };
-        let record = &one.record;
-        let told = (&record.archive, &record.signed[..], record.by.as_str(), record.reason.as_str());
-        shell.printer.line(&row("organisation ", record.version.0, one.at, told, mark));
+    for line in rows("", &generations).into_iter().chain(rows("organisation ", &layers)) {
+        shell.printer.line(&line);
     }
     shell.printer.line("next: ab policy show --effective");
-    let layers: Vec<_> =
-        layers.all().map(|one| json!({ "seq": one.seq.0, "at": one.at.0, "record": one.record })).collect();
     shell.printer.data(&json!({
-        "in_force": floor, "generations": generations.all().map(data).collect::<Vec<_>>(),
-        "layer_in_force": layer_floor, "layers": layers,
+        "in_force": floor, "generations": data(&generations),
+        "layer_in_force": layer_floor, "layers": data(&layers),
     }));
     Ok(Exit::Done)
+}
+
+/// Archive and signatures of a version.
+fn find<'a, R: Record>(
+    on_record: &'a OnRecord<'_, R>,
+    version: u64,
+) -> Result<(&'a Digest, &'a Digest), Failure> {
+    let mut cited = on_record.all().map(|one| one.record.cited());
+    let found = cited.find(|one| one.version == version).ok_or_else(|| {
+        let what = format!("version {version} of the {} was never in force here", R::TOLD);
+        Failure::new("AB0266", what).exit(Exit::Usage)
+    })?;
+    Ok((found.archive, found.signatures))
 }
 
 fn take_out(
@@ -111,22 +101,23 @@ fn take_out(
     Ok(Exit::Done)
 }
 
-fn row(
-    what: &str,
-    version: u64,
-    at: Timestamp,
-    (archive, signed, by, reason): (&Digest, &[PolicySignature], &str, &str),
-    mark: &str,
-) -> String {
+/// A line for each version, `what` before it.
+fn rows<R: Record>(what: &str, on_record: &OnRecord<'_, R>) -> Vec<String> {
+    on_record.all().map(|one| row(what, one, on_record.floor())).collect()
+}
+
+fn row<R: Record>(what: &str, one: &Activation<R>, floor: u64) -> String {
+    let Cited { version, archive, signed, by, reason, .. } = one.record.cited();
     let people: Vec<String> =
         signed.iter().map(|signed| format!("{} ({})", signed.person, signed.role)).collect();
-    let reason = abide_core::safe_text::line(reason);
     let line = format!(
-        "{what}v{version:<4} {} {}  {} by {}: {reason}  {mark}",
-        day(at),
+        "{what}v{version:<4} {} {}  {} by {}: {}  {}",
+        day(one.at),
         bundle::brief(archive),
         people.join(", "),
-        abide_core::safe_text::line(by)
+        abide_core::safe_text::line(by),
+        abide_core::safe_text::line(reason),
+        if version == floor { "in force" } else { "" }
     );
     line.trim_end().to_owned()
 }
@@ -138,8 +129,8 @@ pub(super) fn day(at: Timestamp) -> String {
         .map_or_else(|_| "?".to_owned(), |at| at.to_zoned(jiff::tz::TimeZone::UTC).date().to_string())
 }
 
-fn data(one: &Generation) -> serde_json::Value {
-    json!({ "seq": one.seq.0, "at": one.at.0, "record": one.record })
+fn data<R: Record + Serialize>(on_record: &OnRecord<'_, R>) -> Vec<serde_json::Value> {
+    on_record.all().map(|one| json!({ "seq": one.seq.0, "at": one.at.0, "record": one.record })).collect()
 }
 
 fn stored(ledger: &Ledger, digest: &Digest) -> Result<Vec<u8>, Failure> {

@@ -117,11 +117,11 @@ fn surroundings(shell: &Shell, repo: Option<&Path>, is_layer: bool) -> Result<(I
     let found = with_log(shell, repo, |ledger| {
         let latest = latest(ledger).map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
         let in_force =
-            if is_layer { Activations::of(ledger)?.in_force()? } else { Generations::of(ledger)?.in_force() };
+            if is_layer { Activations::of(ledger)?.in_force() } else { Generations::of(ledger)?.in_force() };
         Ok((in_force, latest))
     })?;
     let Some((in_force, latest)) = found else {
-        let in_force = if is_layer { InForce::no_layer()? } else { InForce::built_in() };
+        let in_force = if is_layer { InForce::no_layer() } else { InForce::built_in() };
         return Ok((in_force, Here { now: clock, repository: None }));
     };
     if latest > clock {

@@ -10,11 +10,13 @@ use abide_ledger::Ledger;
 use super::Bench;
 use crate::cli::Shell;
 use crate::config::Config;
+use crate::config::env::Env;
 use crate::desk::Desk;
 use crate::drive;
 use crate::layers::{self, Source, looser};
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
+use crate::sealed;
 use crate::shadow::Shadow;
 use crate::shadow::candidate::{self, Around, Candidate};
 use crate::wiring;
@@ -35,7 +37,7 @@ impl Bench {
         let ledger = Arc::clone(&self.desk.ledger);
         match self.tightened(&layer) {
             Ok(policy) => {
-                let shadow = shadow(&ledger, &self.own, &self.config, &layer);
+                let shadow = shadow(&ledger, &self.own, &self.config, &layer, &shell.env);
                 wiring::desk(ledger, policy, shadow, &shell.env).map(Some)
             }
             Err(_) if state.halted => Ok(None),
@@ -79,6 +81,7 @@ pub(super) fn shadow(
     repository: &Files,
     config: &Config,
     run: &Files,
+    env: &Env,
 ) -> Option<Arc<Shadow>> {
     let started = candidate::last(ledger).ok()??;
     if started.stopped.is_some() {
@@ -87,9 +90,10 @@ pub(super) fn shadow(
     let digest = started.record.candidate;
     let (log, named) = (Arc::clone(ledger), digest.clone());
     let around = Around { repository: repository.clone(), config: config.clone(), run: run.clone() };
+    let env = env.clone();
     let load = move || {
         let policy = Candidate::read(&log, &named)?.policy(&log, &around)?;
-        Ok(policy.bundle)
+        sealed::behind_the_wall(&env, policy.text)
     };
     Some(Arc::new(Shadow::new(digest, load)))
 }
