@@ -11,10 +11,11 @@ mod question;
 pub mod source;
 
 pub use engine::{
-    Anatomy, Bundle, BundleError, BundleText, Coverage, Doubt, ENTRYPOINT, FileCoverage, Generations,
-    INPUT_SCHEMA, Invariant, Invariants, JudgeLimits, LevelLabel, NativeJudge, Opinion, Place, ReadError,
-    Reader, RecomputeError, RegoTest, SourceLimits, Survey, TestOutcome, TestPlan, TestRun, Violation,
-    anatomy, level_label, near_input_path, recompute, run_tests, run_tests_apart, survey,
+    Anatomy, Bundle, BundleError, BundleText, Cases, Coverage, Doubt, ENTRYPOINT, Effort, FIELDS,
+    FileCoverage, Generations, INPUT_SCHEMA, Invariant, Invariants, JudgeLimits, LevelLabel, Memo, Name,
+    NativeJudge, NotAnInput, Opinion, Parts, Place, ReadError, Reader, RecomputeError, RegoTest,
+    SourceLimits, Survey, TestOutcome, TestPlan, TestRun, Violation, anatomy, level_label, near_input_path,
+    recompute, run_tests, run_tests_apart, survey,
 };
 pub use engine::{conformance, sealed};
 pub use gate::{Admission, AdmitError, Ask, Gate, Judge};

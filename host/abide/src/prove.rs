@@ -6,29 +6,35 @@
 
 pub(crate) mod block;
 pub(crate) mod model;
+mod space;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use abide_core::input::PolicyInput;
-use abide_gate::{Bundle, Invariants, Judge as _, NativeJudge, Question, source};
+use abide_gate::{Bundle, Effort, Invariants, Judge as _, Memo, NativeJudge, Question, source};
 
-use crate::prove::block::{Block, Case, Cut};
-use crate::prove::model::{Model, Product};
+use crate::prove::block::{Block, Case, Cut, drawn};
+use crate::prove::model::{Axis, Model};
+use crate::prove::space::Space;
 use crate::report::{Exit, Failure};
 
-/// The policy by the layers that the model puts under it.
+/// The policy by the layers that the model puts under it, the bare one first.
 #[derive(Debug)]
-pub(crate) struct Bundles(BTreeMap<Option<String>, Bundle>);
+pub(crate) struct Bundles {
+    places: BTreeMap<Option<String>, usize>,
+    /// The ordinary judge of each.
+    judges: Vec<NativeJudge>,
+    memo: Memo,
+}
 
 impl Bundles {
     /// Prepares the policy alone and with each layer of the model.
     pub(crate) fn prepare(policy: &Bundle, model: &Model) -> Result<Self, Failure> {
-        let mut bundles = BTreeMap::from([(None, policy.clone())]);
+        let (mut places, mut bundles) = (BTreeMap::from([(None, 0)]), vec![policy.clone()]);
         let values = model.axes.iter().flat_map(|axis| &axis.values);
         for layer in values.filter_map(|value| value.layer.as_ref()) {
-            if bundles.contains_key(&Some(layer.clone())) {
+            if places.contains_key(&Some(layer.clone())) {
                 continue;
             }
             let mut modules = policy.modules().clone();
@@ -36,15 +42,26 @@ impl Bundles {
             modules.insert(format!("{}of_the_model.rego", source::LAYERS), text);
             let bundle = Bundle::load(modules, policy.data().clone())
                 .map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
-            bundles.insert(Some(layer.clone()), bundle);
+            places.insert(Some(layer.clone()), bundles.len());
+            bundles.push(bundle);
         }
-        Ok(Self(bundles))
+        let judges = bundles.iter().cloned().map(NativeJudge::as_written).collect();
+        Ok(Self { places, judges, memo: Memo::over(bundles) })
     }
 
-    fn with(&self, layer: Option<&str>) -> Result<&Bundle, Failure> {
-        self.0
+    fn place(&self, layer: Option<&str>) -> Result<usize, Failure> {
+        self.places
             .get(&layer.map(str::to_owned))
+            .copied()
             .ok_or_else(|| Failure::new("AB0195", "a layer of the model was not prepared".to_owned()))
+    }
+
+    fn layer(&self, place: usize) -> Option<&str> {
+        self.places.iter().find(|(_, known)| **known == place).and_then(|(layer, _)| layer.as_deref())
+    }
+
+    fn memo(&self) -> &Memo {
+        &self.memo
     }
 }
 
@@ -81,6 +98,8 @@ pub(crate) struct Proof {
     pub(crate) invariants: Vec<Held>,
     /// Cases that the ordinary judge was asked about as well.
     pub(crate) judged_twice: usize,
+    /// What was done instead of judging each case by itself.
+    pub(crate) effort: Effort,
 }
 
 impl Proof {
@@ -103,9 +122,9 @@ const POINTS_TOGETHER: usize = 64;
 
 /// One piece of the work.
 enum Job<'a> {
-    Product(&'a Product, std::ops::Range<usize>),
-    Sample(std::ops::Range<usize>),
-    Split(&'a model::Split),
+    Product(&'a Space<'a>, std::ops::Range<usize>),
+    Sample(&'a Space<'a>, std::ops::Range<usize>),
+    Split(&'a Space<'a>, &'a model::Split),
 }
 
 /// What one job found: cases, and by invariant how often it does not hold, with the first cases.
@@ -123,14 +142,15 @@ pub(crate) fn check(
     points: usize,
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<Proof, Failure> {
-    let jobs = jobs(model, points);
+    let spaces = Spaces::of(model);
+    let jobs = jobs(&spaces, model, points);
     let next = AtomicUsize::new(0);
     let work = || {
         let mut found: Vec<(usize, Result<Found, Failure>)> = Vec::new();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(job) = jobs.get(number) else { return found };
-            let done = one(model, job, bundles, invariants);
+            let done = one(number, job, bundles, invariants);
             let failed = done.is_err();
             progress(done.as_ref().map_or(0, |found| found.cases));
             found.push((number, done));
@@ -147,44 +167,61 @@ pub(crate) fn check(
     })?;
     let mut found: Vec<_> = found.into_iter().flatten().collect();
     found.sort_by_key(|(number, _)| *number);
-    gather(model, invariants, found)
+    let proof = gather(model, invariants, found)?;
+    Ok(Proof { effort: bundles.memo.effort(), ..proof })
 }
 
-fn jobs(model: &Model, points: usize) -> Vec<Job<'_>> {
-    let mut jobs = Vec::new();
-    for product in &model.products {
-        let cut = Cut::of(product);
-        let together = BLOCK_CASES.checked_div(cut.size()).unwrap_or(1).max(1);
-        let mut from = 0;
-        while from < cut.count() {
-            let to = from.saturating_add(together).min(cut.count());
-            jobs.push(Job::Product(product, from..to));
-            from = to;
+/// The axes of each product and each split, and all of them.
+struct Spaces<'a> {
+    products: Vec<Space<'a>>,
+    splits: Vec<Space<'a>>,
+    all: Space<'a>,
+}
+
+impl<'a> Spaces<'a> {
+    fn of(model: &'a Model) -> Self {
+        let space = |axes: &'a [Axis]| Space::of(&model.base, axes);
+        Self {
+            products: model.products.iter().map(|product| space(&product.axes)).collect(),
+            splits: model.splits.iter().map(|split| space(&split.product.axes)).collect(),
+            all: space(&model.axes),
         }
     }
-    jobs.extend(model.splits.iter().map(Job::Split));
-    let mut from = 0;
-    while from < points {
-        let to = from.saturating_add(POINTS_TOGETHER).min(points);
-        jobs.push(Job::Sample(from..to));
-        from = to;
+}
+
+fn jobs<'a>(spaces: &'a Spaces<'a>, model: &'a Model, points: usize) -> Vec<Job<'a>> {
+    let mut jobs: Vec<Job<'a>> =
+        spaces.splits.iter().zip(&model.splits).map(|(space, split)| Job::Split(space, split)).collect();
+    for space in &spaces.products {
+        let cut = Cut::of(space.axes);
+        let together = BLOCK_CASES.checked_div(cut.size()).unwrap_or(1).max(1);
+        jobs.extend(ranges(cut.count(), together).map(|range| Job::Product(space, range)));
     }
+    jobs.extend(ranges(points, POINTS_TOGETHER).map(|range| Job::Sample(&spaces.all, range)));
     jobs
 }
 
-fn one(model: &Model, job: &Job<'_>, bundles: &Bundles, invariants: &Invariants) -> Result<Found, Failure> {
+/// The numbers below `count`, so many together.
+fn ranges(count: usize, together: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    (0..count).step_by(together.max(1)).map(move |from| from..from.saturating_add(together).min(count))
+}
+
+fn one(number: usize, job: &Job<'_>, bundles: &Bundles, invariants: &Invariants) -> Result<Found, Failure> {
     let block = match job {
-        Job::Product(product, range) => Block::judge(model, &Cut::of(product), range.clone(), bundles)?,
-        Job::Split(split) => Block::split(model, split, bundles)?,
-        Job::Sample(numbers) => Block::sample(model, numbers.clone(), bundles)?,
+        Job::Product(space, range) => Block::judge(space, range.clone(), bundles)?,
+        Job::Split(space, split) => Block::split(space, split, bundles)?,
+        Job::Sample(space, numbers) => Block::sample(space, numbers.clone(), bundles)?,
     };
     let broken = invariants.violations(block.question()).map_err(|why| {
         Failure::new("AB0195", format!("the invariants cannot be asked: {why}")).exit(Exit::Gate)
     })?;
-    let mut found = Found { cases: block.cases.len(), judged_twice: 0, violations: BTreeMap::new() };
-    if let Some(case) = block.cases.first() {
-        twice(case, bundles)?;
+    let mut found = Found { cases: block.count(), judged_twice: 0, violations: BTreeMap::new() };
+    let mut again = |case: &Case| {
         found.judged_twice = found.judged_twice.saturating_add(1);
+        twice(case, bundles)
+    };
+    if block.count() > 0 {
+        again(&block.case(drawn(number, "judged again", block.count()), bundles)?)?;
     }
     for violation in broken {
         let (count, examples) = found.violations.entry(violation.invariant).or_default();
@@ -192,11 +229,10 @@ fn one(model: &Model, job: &Job<'_>, bundles: &Bundles, invariants: &Invariants)
         if examples.len() >= EXAMPLES_MAX {
             continue;
         }
-        let Some(case) = block.cases.get(violation.case).cloned() else { continue };
-        let before = violation.before.and_then(|before| block.cases.get(before)).cloned();
+        let case = block.case(violation.case, bundles)?;
+        let before = violation.before.map(|before| block.case(before, bundles)).transpose()?;
         for case in [Some(&case), before.as_ref()].into_iter().flatten() {
-            twice(case, bundles)?;
-            found.judged_twice = found.judged_twice.saturating_add(1);
+            again(case)?;
         }
         examples.push(Counterexample { case, before });
     }
@@ -205,9 +241,10 @@ fn one(model: &Model, job: &Job<'_>, bundles: &Bundles, invariants: &Invariants)
 
 /// The ordinary judge, over the modules as they were written, must say the same.
 fn twice(case: &Case, bundles: &Bundles) -> Result<(), Failure> {
-    let input: PolicyInput = case.input.clone();
-    let question = Question::new(input).map_err(|error| Failure::of("AB0124", error))?;
-    let judge = NativeJudge::as_written(bundles.with(case.layer.as_deref())?.clone());
+    let question = Question::new(case.input.clone()).map_err(|error| Failure::of("AB0124", error))?;
+    let judge = bundles.judges.get(bundles.place(case.layer.as_deref())?);
+    let judge =
+        judge.ok_or_else(|| Failure::new("AB0195", "a layer of the model was not prepared".to_owned()))?;
     let opinion = &case.opinion;
     // A busy host is no reason to doubt a case: one that ran out of time is asked again.
     let late = |fault: &Option<String>| fault.as_deref() == Some("AB0113");
@@ -264,5 +301,5 @@ fn gather(
     if cases > walked {
         products.push(("points anywhere, with their neighbours".to_owned(), cases.saturating_sub(walked)));
     }
-    Ok(Proof { cases, products, invariants: held, judged_twice })
+    Ok(Proof { cases, products, invariants: held, judged_twice, effort: Effort::default() })
 }

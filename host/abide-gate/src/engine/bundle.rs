@@ -137,6 +137,12 @@ impl Bundle {
         }
     }
 
+    /// The joined modules for what is asked about, as text, and the data below them. `None` if they cannot be joined.
+    pub(crate) fn joined_text(&self, asked: &Asked) -> Option<(link::Joined, &regorus::Value)> {
+        let plan = self.joining.plan.as_ref().ok()?;
+        Some((plan.join(asked), &self.joining.data))
+    }
+
     /// The modules as they were written.
     pub(crate) fn as_written(&self) -> Answerer {
         Answerer { engine: self.engine.clone(), entrypoint: ENTRYPOINT.to_owned(), lines: Lines::default() }

@@ -3,6 +3,8 @@
 //! The modules are in package `abide.invariants`, apart from the bundle that decides. Two of its rules are read: `invariants`, which names
 //! them (`{"name": …, "says": …}`), and `violations` (`{"invariant": …, "case": N}`, and `"before": M` where two cases are compared).
 
+mod cases;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -14,6 +16,8 @@ use crate::engine::inspect::{self, Audience};
 use crate::engine::limits::{JudgeLimits, SourceLimits};
 use crate::engine::loader::{self, BundleError};
 use crate::engine::supervisor::Supervisor;
+
+pub use cases::{Cases, Name};
 
 /// The package of all of them.
 const PACKAGE: &str = "data.abide.invariants";
@@ -69,11 +73,10 @@ impl Invariants {
     }
 
     /// What does not hold among the cases of a block, sorted. `Err` says why the question could not be answered.
-    pub fn violations(&self, block: Json) -> Result<Vec<Violation>, String> {
+    pub fn violations(&self, cases: Cases) -> Result<Vec<Violation>, String> {
         let mut engine = self.engine.clone();
         let work = move || {
-            let input: Value = serde_json::from_value(block).map_err(|error| error.to_string())?;
-            engine.set_input(input);
+            engine.set_input(cases.into_value());
             read::<Violation>(&mut engine, "violations")
         };
         let deadline = JudgeLimits::SHIPPED.deadline().saturating_mul(DECISIONS_PER_BLOCK);

@@ -43,7 +43,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Undefined => "AB0110",
             Self::Evaluation(_) => "AB0111",
@@ -233,7 +233,7 @@ pub(crate) fn compose(
     }
 }
 
-fn denial(fault: &Fault) -> Answer {
+pub(crate) fn denial(fault: &Fault) -> Answer {
     let finding = Finding {
         rule: "no-clean-decision".to_owned(),
         level: FindingLevel::Hard,

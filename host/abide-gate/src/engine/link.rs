@@ -15,7 +15,7 @@ use regorus::unstable::Expr;
 use crate::engine::loader::Place;
 
 pub(crate) use guard::Asked;
-pub(crate) use plan::{Lines, Plan};
+pub(crate) use plan::{Joined, Lines, Plan};
 
 /// The package of a joined module.
 pub(crate) const PACKAGE: &str = "joined";

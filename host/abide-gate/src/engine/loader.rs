@@ -240,17 +240,21 @@ pub(crate) fn prepare_joined(
     let (plan, data, asked) = (Arc::clone(plan), data.clone(), asked.clone());
     let work = move || {
         let joined = plan.join(&asked);
-        let mut engine = bare()?;
-        let added = engine.add_policy(link::PACKAGE.to_owned(), joined.text);
-        added.map_err(|error| syntax(link::PACKAGE, &error.to_string()))?;
-        let mut document = Value::new_object();
-        let fields =
-            document.as_object_mut().map_err(|error| BundleError::Prepare { why: error.to_string() })?;
-        fields.insert(Value::from(link::DOCUMENT), data);
-        finish(&mut engine, document)?;
-        Ok((engine, joined.lines))
+        Ok((prepare_text(joined.text, data)?, joined.lines))
     };
     on_a_thread(limits, work)
+}
+
+/// Prepares one module in the package of joined ones, over `data`.
+pub(crate) fn prepare_text(text: String, data: Value) -> Result<Engine, BundleError> {
+    let mut engine = bare()?;
+    let added = engine.add_policy(link::PACKAGE.to_owned(), text);
+    added.map_err(|error| syntax(link::PACKAGE, &error.to_string()))?;
+    let mut document = Value::new_object();
+    let fields = document.as_object_mut().map_err(|error| BundleError::Prepare { why: error.to_string() })?;
+    fields.insert(Value::from(link::DOCUMENT), data);
+    finish(&mut engine, document)?;
+    Ok(engine)
 }
 
 fn supervised(

@@ -8,7 +8,7 @@ use abide_core::decision::{Decision, Finding, Verdict};
 use abide_core::input::PolicyInput;
 
 use crate::engine::bundle::Bundle;
-use crate::engine::judge::{Fault, evaluate, settle};
+use crate::engine::judge::{self, Fault, evaluate, settle};
 use crate::engine::limits::JudgeLimits;
 use crate::engine::link::Asked;
 use crate::engine::supervisor::Supervisor;
@@ -27,6 +27,12 @@ pub struct Opinion {
 }
 
 impl Opinion {
+    /// A denial for want of an answer.
+    pub(crate) fn denial(fault: &Fault) -> Self {
+        let denied = judge::denial(fault);
+        Self { verdict: Verdict::Deny, fault: Some(fault.code().to_owned()), findings: denied.findings }
+    }
+
     /// By one question and one decision.
     pub(crate) fn of<J: Judge + ?Sized>(judge: &J, input: &PolicyInput) -> Self {
         match Question::new(input.clone()) {
@@ -57,7 +63,7 @@ impl Bundle {
             .unwrap_or_else(|lost| inputs.iter().map(|input| told(input, Err(Fault::of(lost)))).collect())
     }
 
-    fn opinion(&self, input: &PolicyInput, limits: &JudgeLimits) -> Opinion {
+    pub(crate) fn opinion(&self, input: &PolicyInput, limits: &JudgeLimits) -> Opinion {
         let answer = serde_json::to_vec(input)
             .map_err(|error| Fault::Input(error.to_string()))
             .and_then(|bytes| evaluate(&self.answerer(&Asked::of(input)), &bytes, limits));
@@ -65,7 +71,7 @@ impl Bundle {
     }
 }
 
-fn told(input: &PolicyInput, answer: Result<crate::engine::answer::Answer, Fault>) -> Opinion {
+pub(crate) fn told(input: &PolicyInput, answer: Result<crate::engine::answer::Answer, Fault>) -> Opinion {
     let (fault, answer, verdict) = settle(input, answer);
     Opinion { verdict, fault, findings: answer.findings }
 }

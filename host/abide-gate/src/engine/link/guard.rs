@@ -33,6 +33,17 @@ enum Scalar {
 }
 
 impl Asked {
+    /// The same of an input of which parts are known. `None` where one of them is not what an input has there.
+    pub(crate) fn at(value: impl Fn(&[&str]) -> Option<Value>) -> Option<Self> {
+        let scalar = |path: &[&str]| {
+            let value = value(path)?;
+            let text = value.as_string().ok().map(|text| Scalar::Text(text.to_string()));
+            text.or_else(|| value.as_bool().ok().map(|truth| Scalar::Bool(*truth)))
+        };
+        let found: Option<Vec<Scalar>> = ASKED.iter().map(|path| scalar(path)).collect();
+        found?.try_into().ok().map(Self)
+    }
+
     pub(crate) fn of(input: &PolicyInput) -> Self {
         let (action, run) = (&input.action, &input.run);
         let text = |text: &str| Scalar::Text(text.to_owned());

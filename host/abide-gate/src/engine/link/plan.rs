@@ -1,6 +1,7 @@
 //! What is needed to write a joined module, and the writing of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use regorus::Value;
 use regorus::unstable::{Expr, Literal, Module, Ref, Rule, RuleHead};
@@ -15,6 +16,7 @@ struct Piece {
     start: usize,
     end: usize,
     root: String,
+    is_function: bool,
     /// Whether the rule adds to a set, which is there without it, too.
     adds: bool,
     guards: Vec<Guard>,
@@ -60,6 +62,17 @@ pub(crate) struct Joined {
     pub(crate) text: String,
     /// Where each module begins, in lines counted from 0.
     pub(crate) lines: Lines,
+    /// The rules that stand in it, but for the one through which data is read.
+    pub(crate) rules: Vec<Written>,
+}
+
+/// A rule of a joined module.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) root: String,
+    pub(crate) is_function: bool,
+    /// Where it stands, in bytes of the text.
+    pub(crate) place: Range<usize>,
 }
 
 /// From lines of the joined module to those of the files.
@@ -127,8 +140,12 @@ impl Plan {
             left: BTreeMap::new(),
             same: self.same(&applies),
             gone: self.gone(&empty),
-            out: format!("package {PACKAGE}\n{DOCUMENT} := data.{DOCUMENT}\n{layers}"),
+            rules: Vec::new(),
+            out: format!("package {PACKAGE}\n{DOCUMENT} := data.{DOCUMENT}\n"),
         };
+        for line in layers.lines() {
+            writer.layer(line);
+        }
         for piece in self.pieces() {
             let count = writer.left.entry(&piece.root).or_default();
             *count = count.saturating_add(1);
@@ -138,7 +155,7 @@ impl Plan {
             lines.push((writer.out.matches('\n').count(), part.path.clone()));
             writer.part(part);
         }
-        Joined { text: writer.out, lines: Lines(lines) }
+        Joined { text: writer.out, lines: Lines(lines), rules: writer.rules }
     }
 
     fn pieces(&self) -> impl Iterator<Item = &Piece> {
@@ -241,10 +258,20 @@ struct Writer<'a> {
     same: BTreeMap<&'a str, &'a str>,
     /// Sets that nothing is in, and for which `set()` stands.
     gone: BTreeSet<&'a str>,
+    rules: Vec<Written>,
     out: String,
 }
 
 impl<'a> Writer<'a> {
+    /// A line of its own about layers: `NAME[…] := …` or `NAME := {}`.
+    fn layer(&mut self, line: &str) {
+        let root = line.split(['[', ' ']).next().unwrap_or_default().to_owned();
+        let start = self.out.len();
+        self.out.push_str(line);
+        self.out.push('\n');
+        self.rules.push(Written { root, is_function: false, place: start..self.out.len() });
+    }
+
     /// Everything before the first rule (package, imports, remarks) becomes empty lines, and so does what cannot apply.
     fn part(&mut self, part: &'a Part) {
         let first = part.pieces.first().map_or(part.text.len(), |piece| piece.start);
@@ -256,7 +283,10 @@ impl<'a> Writer<'a> {
             // A name must stay defined, be it by a rule that is false.
             let is_named = !self.same.contains_key(root) && !self.gone.contains(root);
             if is_named && (applies || others <= 1) {
+                let start = self.out.len();
                 self.copy(part, piece, applies);
+                let (root, is_function) = (piece.root.clone(), piece.is_function);
+                self.rules.push(Written { root, is_function, place: start..self.out.len() });
             } else {
                 self.left.insert(root, others.saturating_sub(1));
                 self.blank(part.text.get(piece.start..piece.end).unwrap_or_default());
@@ -331,7 +361,8 @@ fn layer(number: usize, module: &Module, known: &mut BTreeMap<String, Layer>) {
 }
 
 fn piece(module: &Module, rule: &Rule, known: &Known<'_>) -> Piece {
-    let root = name(&rule_root(module, rule).0);
+    let (root, is_function) = rule_root(module, rule);
+    let root = name(&root);
     let is_set = matches!(rule, Rule::Spec { head: RuleHead::Set { .. }, .. });
     // Below `a.b` there is nothing without its rules, even where there is still something below `a.c`: those are never left out.
     let is_deep = rule_name(module, rule).1.contains('.');
@@ -339,7 +370,7 @@ fn piece(module: &Module, rule: &Rule, known: &Known<'_>) -> Piece {
     let guards = if is_deep { Vec::new() } else { guards(module, rule, known) };
     let hands_on = guards.last().filter(|last| adds && !last.more && hands_on(rule)).and_then(Guard::set);
     let hands_on = hands_on.map(str::to_owned);
-    Piece { start: to_usize(rule.span().start), end: 0, root, adds, guards, hands_on }
+    Piece { start: to_usize(rule.span().start), end: 0, root, is_function, adds, guards, hands_on }
 }
 
 /// Whether it adds, at the end of its body, each `x` that there is by `some x in …`.

@@ -1,4 +1,4 @@
-//! Modules joined into one answer as they do one by one, and what cannot be joined is judged as it was written.
+//! Modules joined into one answer as they do one by one, also rule by rule, and what cannot be joined is judged as it was written.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::answers::input;
 use crate::engine::link::{self, Asked};
-use crate::engine::{Bundle, NativeJudge};
+use crate::engine::{Bundle, Memo, NativeJudge};
 use crate::gate::Judge;
 use crate::question::Question;
 use crate::source;
@@ -27,6 +27,12 @@ fn both(bundle: &Bundle) -> Decision {
     }
     let decision = NativeJudge::over(bundle.clone()).decide(&question);
     assert_eq!(decision, NativeJudge::as_written(bundle.clone()).decide(&question));
+    let memo = Memo::over(vec![bundle.clone()]);
+    let parts = memo.parts(question.input()).unwrap();
+    for opinion in memo.opinions(0, vec![parts, parts]) {
+        let said = (opinion.verdict, &opinion.fault, &opinion.findings);
+        assert_eq!(said, (decision.verdict, &decision.fault, &decision.findings), "rule by rule");
+    }
     decision
 }
 

@@ -67,6 +67,9 @@ pub(crate) fn run(shell: &Shell, args: &ProveArgs) -> Result<Exit, Failure> {
     shell.printer.line("");
     let says = if proof.holds() { "all hold" } else { "not all hold" };
     shell.printer.line(&format!("{says}: checked {count} cases of the finite model, {rate} (no theorem: it says nothing about what is outside)"));
+    let evaluations = thousands(proof.effort.rules.saturating_add(proof.effort.whole));
+    let twice = thousands(proof.judged_twice);
+    shell.printer.line(&format!("a rule was evaluated once for all cases that it cannot tell apart, {evaluations} evaluations; {twice} of the cases were judged again by themselves and came out the same"));
     shell.printer.data(&data(&proof, &policy));
     if let Some(folder) = &args.counterexamples {
         write(folder, &proof)?;
@@ -170,6 +173,7 @@ fn data(proof: &Proof, policy: &Policy) -> Json {
     json!({
         "holds": proof.holds(),
         "cases": proof.cases,
+        "evaluations": {"rules": proof.effort.rules, "whole": proof.effort.whole},
         "judged_twice": proof.judged_twice,
         "bundle": policy.bundle.digest(),
         "products": proof.products.iter().map(|(about, cases)| json!({"about": about, "cases": cases})).collect::<Vec<_>>(),
