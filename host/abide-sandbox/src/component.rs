@@ -8,11 +8,12 @@ use wasmtime::component::types::ComponentItem;
 
 use crate::cache::CompiledCache;
 use crate::engine::Engine;
+use crate::inspect::{Admission, admission};
 use crate::message::{Capability, Refusal};
 
 /// The eight bytes that a component begins with, and a core module: magic, version, layer (Component Model, `Binary.md`).
-const COMPONENT_PREAMBLE: [u8; 8] = [0x00, b'a', b's', b'm', 0x0d, 0x00, 0x01, 0x00];
-const MODULE_PREAMBLE: [u8; 8] = [0x00, b'a', b's', b'm', 0x01, 0x00, 0x00, 0x00];
+pub(crate) const COMPONENT_PREAMBLE: [u8; 8] = [0x00, b'a', b's', b'm', 0x0d, 0x00, 0x01, 0x00];
+pub(crate) const MODULE_PREAMBLE: [u8; 8] = [0x00, b'a', b's', b'm', 0x01, 0x00, 0x00, 0x00];
 
 /// Why some bytes are not a worker.
 #[derive(Debug, thiserror::Error)]
@@ -140,12 +141,14 @@ fn asks_for_something(item: &ComponentItem, engine: &wasmtime::Engine) -> bool {
 /// Refuses a component that imports more than `grants`.
 pub(crate) fn check_imports(info: &ComponentInfo, grants: &BTreeSet<Capability>) -> Result<(), Refusal> {
     for interface in &info.imports {
-        match Capability::of_interface(interface) {
-            None => return Err(Refusal::UnknownImport { import: interface.clone() }),
-            Some(capability) if !grants.contains(&capability) => {
+        match admission(interface) {
+            Admission::OtherVersion(_) | Admission::NotGrantable | Admission::Unknown => {
+                return Err(Refusal::UnknownImport { import: interface.clone() });
+            }
+            Admission::Grantable(capability) if !grants.contains(&capability) => {
                 return Err(Refusal::UngrantedImport { interface: interface.clone(), capability });
             }
-            Some(_) => {}
+            Admission::Grantable(_) => {}
         }
     }
     Ok(())

@@ -15,6 +15,7 @@ mod clock;
 mod component;
 mod engine;
 mod host;
+pub mod inspect;
 pub mod message;
 mod proposal;
 mod run;
