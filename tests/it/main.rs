@@ -26,3 +26,4 @@ mod status;
 mod story;
 mod support;
 mod tidy;
+mod worker;
