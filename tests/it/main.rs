@@ -27,3 +27,4 @@ mod status;
 mod story;
 mod support;
 mod tidy;
+mod worker;

@@ -223,6 +223,67 @@ pub struct LayerActivated {
     pub reason: String,
 }
 
+/// A component was handed in as a worker under a name. It waits for a person other than who handed it in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerOffered {
+    /// What it will be called.
+    pub name: String,
+    /// Digest of its file, which lies in the state folder.
+    pub component: Digest,
+    /// Bytes of its file.
+    pub bytes: Count,
+    /// What it imports, as it names it, sorted. Types alone are none.
+    pub imports: Vec<String>,
+    /// Bytes of memory that it begins with.
+    pub memory_bytes: Count,
+    /// The component that has the name now, if one has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Digest>,
+    /// The signatures that counted; empty where somebody said that it need not be signed.
+    pub signed: Vec<PolicySignature>,
+    /// Digest of the signatures as they were given, which lie beside the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signatures: Option<Digest>,
+    /// Digest of the list of those who were trusted (their public keys), which lies there too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signers: Option<Digest>,
+    /// Who handed it in.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A person agreed that a component may be used as a worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerApproved {
+    /// Place in the log of its [`WorkerOffered`].
+    pub offer: Cites,
+    /// What it is called.
+    pub name: String,
+    /// Digest of its file.
+    pub component: Digest,
+    /// Who agreed: never who handed it in.
+    pub by: String,
+    /// In which role.
+    pub role: String,
+    /// Words for the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// A component is not used any more under a name, or an offer was turned down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerRevoked {
+    /// What it was called.
+    pub name: String,
+    /// Digest of its file.
+    pub component: Digest,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// A candidate was put in the shadow: it judges beside the live policy, and nothing follows from what it says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShadowStarted {
@@ -488,6 +549,9 @@ pub enum Body {
     },
     PolicyActivated(Box<PolicyActivated>),
     LayerActivated(Box<LayerActivated>),
+    WorkerOffered(Box<WorkerOffered>),
+    WorkerApproved(Box<WorkerApproved>),
+    WorkerRevoked(Box<WorkerRevoked>),
     ShadowStarted(Box<ShadowStarted>),
     ShadowJudged(Box<ShadowJudged>),
     ShadowStopped {

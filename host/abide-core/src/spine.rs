@@ -286,6 +286,9 @@ impl Run {
             | Body::RefAccepted { .. }
             | Body::PolicyActivated(_)
             | Body::LayerActivated(_)
+            | Body::WorkerOffered(_)
+            | Body::WorkerApproved(_)
+            | Body::WorkerRevoked(_)
             | Body::ShadowStarted(_)
             | Body::ShadowJudged(_)
             | Body::ShadowStopped { .. }

@@ -8,13 +8,14 @@ use wasmtime::component::types::ComponentItem;
 
 use crate::cache::CompiledCache;
 use crate::engine::Engine;
+use crate::inspect::{Admission, admission};
 use crate::message::{Capability, Refusal};
 use crate::run::MESSAGE_BYTES_MAX;
 use crate::text::clean_line;
 
 /// The eight bytes that a component begins with, and a core module: magic, version, layer (Component Model, `Binary.md`).
-const COMPONENT_PREAMBLE: [u8; 8] = [0x00, b'a', b's', b'm', 0x0d, 0x00, 0x01, 0x00];
-const MODULE_PREAMBLE: [u8; 8] = [0x00, b'a', b's', b'm', 0x01, 0x00, 0x00, 0x00];
+pub(crate) const COMPONENT_PREAMBLE: [u8; 8] = [0x00, b'a', b's', b'm', 0x0d, 0x00, 0x01, 0x00];
+pub(crate) const MODULE_PREAMBLE: [u8; 8] = [0x00, b'a', b's', b'm', 0x01, 0x00, 0x00, 0x00];
 
 /// Exports that are named when the right one is missing.
 const EXPORTS_TOLD_MAX: usize = 20;
@@ -173,12 +174,14 @@ fn asks_for_something(item: &ComponentItem, engine: &wasmtime::Engine) -> bool {
 /// Refuses a component that imports more than `grants`.
 pub(crate) fn check_imports(info: &ComponentInfo, grants: &BTreeSet<Capability>) -> Result<(), Refusal> {
     for interface in &info.imports {
-        match Capability::of_interface(interface) {
-            None => return Err(Refusal::UnknownImport { import: interface.clone() }),
-            Some(capability) if !grants.contains(&capability) => {
+        match admission(interface) {
+            Admission::OtherVersion(_) | Admission::NotGrantable | Admission::Unknown => {
+                return Err(Refusal::UnknownImport { import: interface.clone() });
+            }
+            Admission::Grantable(capability) if !grants.contains(&capability) => {
                 return Err(Refusal::UngrantedImport { interface: interface.clone(), capability });
             }
-            Some(_) => {}
+            Admission::Grantable(_) => {}
         }
     }
     Ok(())

@@ -17,6 +17,7 @@ mod clock;
 mod component;
 mod engine;
 mod host;
+pub mod inspect;
 pub mod message;
 mod meter;
 mod proposal;

@@ -33,11 +33,13 @@ pub(crate) enum Role {
     Hard,
     /// What must hold of the rules, below `invariants/`.
     Invariants,
+    /// No part of a policy: components that others wrote.
+    Worker,
 }
 
 impl Role {
     /// All of them.
-    pub(crate) const ALL: [Self; 3] = [Self::Rules, Self::Hard, Self::Invariants];
+    pub(crate) const ALL: [Self; 4] = [Self::Rules, Self::Hard, Self::Invariants, Self::Worker];
 
     /// How it is written.
     pub(crate) fn name(self) -> &'static str {
@@ -45,6 +47,7 @@ impl Role {
             Self::Rules => "rules",
             Self::Hard => "hard",
             Self::Invariants => "invariants",
+            Self::Worker => "worker",
         }
     }
 
@@ -52,7 +55,7 @@ impl Role {
     pub(crate) fn quorum_min(self) -> usize {
         match self {
             Self::Hard => 2,
-            Self::Rules | Self::Invariants => 1,
+            Self::Rules | Self::Invariants | Self::Worker => 1,
         }
     }
 }
@@ -66,9 +69,8 @@ impl std::fmt::Display for Role {
 impl std::str::FromStr for Role {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|role| role.name() == text)
-            .ok_or_else(|| format!("`{text}` is no role: there are `rules`, `hard` and `invariants`"))
+        Self::ALL.into_iter().find(|role| role.name() == text).ok_or_else(|| {
+            format!("`{text}` is no role: there are `rules`, `hard`, `invariants` and `worker`")
+        })
     }
 }

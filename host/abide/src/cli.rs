@@ -18,6 +18,7 @@ mod run;
 mod show;
 mod status;
 mod verify;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -86,6 +87,7 @@ fn dispatch(shell: &Shell, verb: Verb) -> Result<Exit, Failure> {
         Verb::Hook(args) => hook::run(shell, &args),
         Verb::Audit(args) => audit::run(shell, &args),
         Verb::Policy(args) => policy::run(shell, &args),
+        Verb::Worker(args) => worker::run(shell, &args),
         Verb::Keys(args) => keys::run(shell, &args),
         Verb::Explain(args) => explain::run(shell, &args),
     }

@@ -31,4 +31,5 @@ mod story;
 mod walls;
 mod why;
 mod wiring;
+mod workers;
 mod workshop;

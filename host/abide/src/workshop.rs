@@ -77,6 +77,11 @@ impl Workshop {
         self.workers.insert(name.to_owned(), worker);
     }
 
+    /// Names of the workers that there are places for.
+    pub(crate) fn places(&self) -> Vec<String> {
+        self.workers.keys().cloned().collect()
+    }
+
     /// The worker called `name`.
     pub(crate) fn worker(&self, name: &str) -> Result<&Worker, Failure> {
         self.workers.get(name).ok_or_else(|| {

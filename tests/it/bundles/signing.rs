@@ -124,6 +124,15 @@ fn the_schema_of_signers_says_what_is_taken() {
         house.world.ab(&["keys", "list"]).exits(if taken { 0 } else { 8 });
     };
     agree(&good, true);
+    // A list of those who sign workers may stand alone; any word about policy needs those who sign policy.
+    let workers = serde_json::json!({ "quorum": 1, "keys": [key("five")] });
+    agree(&serde_json::json!({ "roles": { "worker": workers } }), true);
+    let (mut both, mut half) = (good.clone(), serde_json::json!({ "roles": { "worker": workers } }));
+    both["roles"]["worker"] = workers;
+    agree(&both, true);
+    half["roles"]["rules"] = good["roles"]["rules"].clone();
+    agree(&half, false);
+    agree(&serde_json::json!({ "roles": {} }), false);
     let edits: &[(&str, Json)] = &[
         ("/audience", "acme/api".into()),
         ("/audience", "Acme".into()),

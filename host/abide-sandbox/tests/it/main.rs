@@ -5,6 +5,7 @@
 
 mod cache;
 mod hostile;
+mod inspect;
 mod load;
 mod runner;
 mod sealed;

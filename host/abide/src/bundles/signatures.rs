@@ -23,6 +23,8 @@ const STATEMENT: &str = "abide.policy-statement/1";
 pub(crate) const BYTES_MAX: usize = 1 << 20;
 /// Signatures in one envelope at most.
 const SIGNATURES_MAX: usize = 64;
+/// Why a key for workers signs no policy.
+const NO_PART: &str = "role `worker` is for components, and no part of a policy";
 
 /// Why a file of signatures cannot be taken at all.
 #[derive(Debug, thiserror::Error)]
@@ -125,7 +127,10 @@ impl Signatures {
         if file.schema != SCHEMA {
             return Err(shape(format!("their schema is not `{SCHEMA}`")));
         }
-        for envelope in file.envelopes.values() {
+        for (role, envelope) in &file.envelopes {
+            if *role == Role::Worker {
+                return Err(shape(NO_PART.to_owned()));
+            }
             if envelope.payload_type != PAYLOAD_TYPE {
                 return Err(shape(format!("what is signed is not `{PAYLOAD_TYPE}`")));
             }
@@ -150,6 +155,9 @@ impl Signatures {
         role: Role,
         key: &SecretKey,
     ) -> Result<(), SignaturesError> {
+        if role == Role::Worker {
+            return Err(SignaturesError::Shape { why: NO_PART.to_owned() });
+        }
         self.fits(contents)?;
         let payload = statement(contents, role)?;
         let envelope =

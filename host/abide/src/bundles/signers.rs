@@ -290,7 +290,10 @@ fn roles_of(raw: BTreeMap<Role, RawRole>) -> Result<BTreeMap<Role, Bench>, Strin
     for (role, bench) in raw {
         roles.insert(role, bench_of(role, bench).map_err(|why| format!("role `{role}`: {why}"))?);
     }
-    let missing = [Role::Rules, Role::Hard].into_iter().find(|role| !roles.contains_key(role));
+    // A list that is about workers alone trusts nobody with policy; one that is about policy has both.
+    let about_policy = roles.keys().any(|role| *role != Role::Worker) || roles.is_empty();
+    let missing =
+        [Role::Rules, Role::Hard].into_iter().find(|role| about_policy && !roles.contains_key(role));
     if let Some(role) = missing {
         return Err(format!("there is no role `{role}`"));
     }

@@ -10,12 +10,18 @@ use serde_json::json;
 use super::Shell;
 use super::args::{ApproveArgs, DenyArgs, Item as Named};
 use super::run::{Bench, conclude};
+use super::worker;
 use crate::approvers;
 use crate::queue::{self, Item};
 use crate::report::{Exit, Failure};
 use crate::story::Story;
+use crate::workers;
 
 pub(crate) fn approve(shell: &Shell, args: &ApproveArgs) -> Result<Exit, Failure> {
+    if let Some(item) = args.item.item.as_deref().filter(|item| workers::is_item(item)) {
+        let by = who(shell, &args.item)?;
+        return worker::approve(shell, &args.item.at, item, (&by, &args.role, args.note.as_deref()));
+    }
     let bench = Bench::open(shell, args.item.at.repo.as_deref())?;
     let item = find(&bench, &args.item)?;
     let by = who(shell, &args.item)?;
@@ -106,6 +112,10 @@ fn still_waits(shell: &Shell, bench: &Bench, item: &Item, run: &Run) -> Result<(
 }
 
 pub(crate) fn deny(shell: &Shell, args: &DenyArgs) -> Result<Exit, Failure> {
+    if let Some(item) = args.item.item.as_deref().filter(|item| workers::is_item(item)) {
+        let by = who(shell, &args.item)?;
+        return worker::deny(shell, &args.item.at, item, (&by, &args.reason));
+    }
     let bench = Bench::open(shell, args.item.at.repo.as_deref())?;
     let item = find(&bench, &args.item)?;
     let by = who(shell, &args.item)?;

@@ -65,7 +65,9 @@ pub(crate) enum Verb {
     Audit(AuditArgs),
     /// Write rules, test them, and see what they would have decided.
     Policy(super::policy::PolicyArgs),
-    /// Make and list the keys with which people sign policy.
+    /// Look at components that others wrote, hand them in, list them, take them back.
+    Worker(super::worker::WorkerArgs),
+    /// Make and list the keys with which people sign policy and workers.
     Keys(super::keys::KeysArgs),
     /// Explain an error code (AB0304), or print a guide (first-rule) or a file of the shipped policy (levels.yaml).
     Explain(ExplainArgs),
@@ -138,14 +140,45 @@ pub(crate) struct RunArgs {
     /// Tighten this run, and this run alone: a tighten.yaml, or one .rego in package abide.layers.run. It holds until the run is over.
     #[arg(long, value_name = "FILE")]
     pub(crate) tighten: Option<PathBuf>,
-    /// Use the component in FILE as the worker NAME.
-    #[arg(long, value_name = "NAME=FILE", value_parser = named_file)]
-    pub(crate) worker: Vec<(String, PathBuf)>,
+    /// Use the admitted worker NAME in place of every shipped one; PLACE=NAME in place of one, such as codegen=NAME; or the component in FILE
+    /// (with a `/` or `.`), which nobody admitted.
+    #[arg(long, value_name = "[PLACE=]NAME|PLACE=FILE", value_parser = given_worker)]
+    pub(crate) worker: Vec<GivenWorker>,
 }
 
-fn named_file(text: &str) -> Result<(String, PathBuf), String> {
-    let (name, file) = text.split_once('=').ok_or("NAME=FILE is expected")?;
-    Ok((name.to_owned(), PathBuf::from(file)))
+/// A worker for one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum GivenWorker {
+    /// One that was admitted, in place of a shipped one, or of all.
+    Admitted {
+        /// In place of which.
+        place: Option<String>,
+        /// Its name.
+        name: String,
+    },
+    /// A file.
+    File {
+        /// In place of which.
+        place: String,
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+fn given_worker(text: &str) -> Result<GivenWorker, String> {
+    let (place, what) = match text.split_once('=') {
+        Some((place, what)) => (Some(place.to_owned()), what),
+        None => (None, text),
+    };
+    match place {
+        Some(place) if what.contains(['/', '.']) => {
+            Ok(GivenWorker::File { place, file: PathBuf::from(what) })
+        }
+        None if what.contains(['/', '.']) => {
+            Err("a file takes a place: codegen=FILE. An admitted worker goes by its name alone".to_owned())
+        }
+        place => Ok(GivenWorker::Admitted { place, name: what.to_owned() }),
+    }
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,4 +1,4 @@
-//! `ab keys`: the keys with which people sign policy, and those who are trusted.
+//! `ab keys`: the keys with which people sign policy and workers, and those who are trusted.
 
 use abide_core::id::Timestamp;
 use abide_gate::Clock as _;
@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Shell;
 use super::printer::Tone;
+use crate::bundles::Role;
 use crate::bundles::judgement::short;
 use crate::bundles::signers::Signers;
 use crate::home::Home;
@@ -29,7 +30,7 @@ pub(crate) struct KeysArgs {
 enum KeysVerb {
     /// Make a key of yours, and print the line that makes it trusted.
     Init {
-        /// Role and person: rules/alice, hard/alice or invariants/alice.
+        /// Role and person: rules/alice, hard/alice, invariants/alice or worker/alice.
         #[arg(long, value_name = "ROLE/NAME")]
         name: KeyName,
         /// Days until the key ends.
@@ -63,7 +64,8 @@ fn init(shell: &Shell, home: &Home, name: &KeyName, days: u16) -> Result<Exit, F
         signers.display()
     ));
     shell.printer.line(&line);
-    shell.printer.line("next: ab keys list · ab policy sign FILE --key ROLE/NAME");
+    let what = if name.role == Role::Worker { "worker" } else { "policy" };
+    shell.printer.line(&format!("next: ab keys list · ab {what} sign FILE --key {name}"));
     shell.printer.data(&json!({
         "name": name.to_string(), "role": name.role, "person": name.person, "file": file, "public": public.to_string(),
         "key": public.id(), "not_after": last_day, "line": line, "signers": signers,

@@ -10,6 +10,7 @@ use crate::queue::{self, ago};
 use crate::report::{Exit, Failure};
 use crate::repository;
 use crate::wiring;
+use crate::workers::{Registry, Standing};
 
 pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
     // Neither the policy nor `ab.yml` is read: what waits is seen while they are broken, too.
@@ -17,7 +18,18 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
     let log = wiring::log(wiring::ledger(&known.state)?, shell.env.drill);
     let items = queue::items(&log)?;
     let now = log.now().0;
-    if items.is_empty() {
+    let registry = Registry::of(&log.ledger)?;
+    let offered: Vec<_> = registry.entries().filter(|entry| entry.standing == Standing::Waits).collect();
+    for entry in &offered {
+        let mark = shell.printer.paint(Tone::Wait, &format!("{:<6}", entry.item()));
+        let (name, by) = (&entry.offer.name, abide_core::safe_text::line(&entry.offer.by));
+        shell.printer.line(&format!(
+            "{mark} WORKER   `{name}` ({}), handed in by {by}",
+            entry.offer.component.short()
+        ));
+        shell.printer.line(&format!("       next: ab worker list · ab approve {} --as NAME", entry.item()));
+    }
+    if items.is_empty() && offered.is_empty() {
         shell.printer.line("nothing waits");
     }
     for item in &items {
@@ -48,6 +60,10 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
         .iter()
         .map(|item| json!({ "item": item.name, "run": item.run.id, "unit": item.unit, "class": item.class, "action": item.action, "why": item.why, "since": item.since, "expires": item.expires }))
         .collect();
-    shell.printer.data(&json!({ "waiting": rows }));
+    let workers: Vec<_> = offered
+        .iter()
+        .map(|entry| json!({ "item": entry.item(), "name": entry.offer.name, "component": entry.offer.component }))
+        .collect();
+    shell.printer.data(&json!({ "waiting": rows, "workers": workers }));
     Ok(Exit::Done)
 }

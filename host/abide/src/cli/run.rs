@@ -5,6 +5,7 @@
     reason = "picks a few events out of many; the spine matches all of them"
 )]
 
+mod given;
 mod layered;
 
 use std::path::Path;
@@ -125,12 +126,7 @@ fn keep_policy(desk: &Desk) -> Result<(), Failure> {
 
 pub(crate) fn run(shell: &Shell, args: &RunArgs) -> Result<Exit, Failure> {
     let mut bench = Bench::open(shell, args.at.repo.as_deref())?;
-    for (name, file) in &args.worker {
-        let bytes = std::fs::read(file).map_err(|error| {
-            Failure::of("AB0832", error).help(format!("{} cannot be read", file.display())).exit(Exit::Usage)
-        })?;
-        bench.workshop.put(name, bytes);
-    }
+    given::put(shell, &mut bench, &args.worker)?;
     let (ticket, text) = find_ticket(&bench, &args.ticket)?;
     // Planned once here, so that a ticket that means nothing is refused before anything is recorded.
     let plan = Plan::of_ticket(&text).map_err(|error| {

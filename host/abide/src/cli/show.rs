@@ -391,6 +391,9 @@ pub(super) fn told(event: &Event) -> Option<String> {
         | Body::RefAccepted { .. }
         | Body::PolicyActivated(_)
         | Body::LayerActivated(_)
+        | Body::WorkerOffered(_)
+        | Body::WorkerApproved(_)
+        | Body::WorkerRevoked(_)
         | Body::ShadowStarted(_)
         | Body::ShadowJudged(_)
         | Body::ShadowStopped { .. }

@@ -18,6 +18,7 @@ use crate::bundles::again::Again;
 use crate::report::{Exit, Failure};
 use crate::repository;
 use crate::wiring;
+use crate::workers;
 
 pub(crate) fn packet(shell: &Shell, args: &PacketArgs) -> Result<Exit, Failure> {
     let bench = Bench::open(shell, args.at.repo.as_deref())?;
@@ -86,6 +87,7 @@ fn whole(shell: &Shell, args: &VerifyArgs, key: Option<&Vkey>, judges: &Again) -
     let activations = verify_activations(&ledger, judges)
         .map_err(|error| Failure::of(error.code(), error).exit(Exit::Evidence))?;
     report.checks.extend(activations);
+    report.checks.push(workers::again::check(&ledger, &workers::Kept::of(&known.state))?);
     let key = key.unwrap_or_else(|| ledger.vkey());
     for run in
         ledger.store().runs().map_err(|error| Failure::of(error.code(), error))?.into_iter().map(|row| row.id)

@@ -75,6 +75,34 @@ fn of_system(body: &Body) -> String {
         }
         Body::PolicyActivated(record) => activated("policy", record.as_ref()),
         Body::LayerActivated(record) => activated(&format!("layer {}", line(&record.layer)), record.as_ref()),
+        Body::WorkerOffered(offer) => {
+            let signed = if offer.signed.is_empty() { "unsigned" } else { "signed" };
+            format!(
+                "worker `{}` ({}, {signed}) handed in by {}: {}",
+                offer.name,
+                offer.component.short(),
+                line(&offer.by),
+                line(&offer.reason)
+            )
+        }
+        Body::WorkerApproved(approved) => {
+            format!(
+                "worker `{}` ({}) approved by {} as {}",
+                approved.name,
+                approved.component.short(),
+                line(&approved.by),
+                line(&approved.role)
+            )
+        }
+        Body::WorkerRevoked(revoked) => {
+            format!(
+                "worker `{}` ({}) revoked by {}: {}",
+                revoked.name,
+                revoked.component.short(),
+                line(&revoked.by),
+                line(&revoked.reason)
+            )
+        }
         Body::Resumed { by, reason } => format!("opened by {}: {}", line(by), line(reason)),
         _ => String::new(),
     }

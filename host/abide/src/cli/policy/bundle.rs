@@ -107,7 +107,7 @@ pub(super) fn unpacked(file: &Path) -> Result<Unpacked, Failure> {
 }
 
 /// Bytes of a file, no more than `max` and one.
-pub(super) fn read(file: &Path, max: usize) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read(file: &Path, max: usize) -> Result<Vec<u8>, Failure> {
     use std::io::Read as _;
     let bound = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
@@ -118,7 +118,7 @@ pub(super) fn read(file: &Path, max: usize) -> Result<Vec<u8>, Failure> {
 }
 
 /// Puts `bytes` at `file`, whole or not at all.
-pub(super) fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let folder = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let fault = |error: std::io::Error| {
         Failure::of("AB0264", error)

@@ -1,0 +1,85 @@
+//! What an import would let a component do, and whether any host gives it: one answer for looking and for loading.
+
+use serde::Serialize;
+
+use crate::message::Capability;
+
+/// The package of the contract with workers, and the version of it that this host has (`wit/`).
+pub const PACKAGE: &str = "abide:worker";
+/// See [`PACKAGE`].
+pub const VERSION: &str = "0.1.0";
+/// The worlds of that version. They ask for the same, so a component fits all of them or none.
+pub const WORLDS: [&str; 2] = ["codegen", "testgen"];
+
+/// Whether an import can be given at all. What is not [`Admission::Grantable`] is refused before anything is compiled, and again when it is loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "admission", content = "of")]
+pub enum Admission {
+    /// Policy decides.
+    Grantable(Capability),
+    /// An interface of the contract, in a version that this host does not have.
+    OtherVersion(String),
+    /// Known, and never linked: it would reach past the walls.
+    NotGrantable,
+    /// Nobody here knows it.
+    Unknown,
+}
+
+/// Decides about the interface called `name`.
+pub fn admission(name: &str) -> Admission {
+    if let Some(capability) = Capability::of_interface(name) {
+        return Admission::Grantable(capability);
+    }
+    match contract_version(name) {
+        Some(version) if version != VERSION => Admission::OtherVersion(version.to_owned()),
+        _ if name.starts_with("wasi:") => Admission::NotGrantable,
+        _ => Admission::Unknown,
+    }
+}
+
+/// The version in `abide:worker/log@0.1.0`; empty where none is written. None for any other package.
+pub(super) fn contract_version(name: &str) -> Option<&str> {
+    let interface = name.strip_prefix(PACKAGE)?.strip_prefix('/')?;
+    Some(interface.split_once('@').map_or("", |(_, version)| version))
+}
+
+/// What it would let a component do, for people.
+pub fn meaning(name: &str) -> &'static str {
+    match admission(name) {
+        Admission::Grantable(Capability::Workspace) => {
+            "read the tracked files of your repository at the base commit"
+        }
+        Admission::Grantable(Capability::Log) => "leave notes in the run",
+        Admission::Grantable(Capability::Progress) => "say how far the work is",
+        Admission::OtherVersion(_) => "something of another version of the contract",
+        Admission::NotGrantable => wasi(name),
+        Admission::Unknown => "nobody here knows this",
+    }
+}
+
+/// The families of WASI, by how their interfaces begin (`wasi.dev/interfaces`); the first that fits counts.
+const WASI: &[(&str, &str)] = &[
+    ("wasi:sockets/", "open network connections and look up names"),
+    ("wasi:filesystem/", "open files and folders of this machine"),
+    ("wasi:http/", "send or answer HTTP requests"),
+    ("wasi:tls/", "open encrypted network connections"),
+    ("wasi:cli/environment@", "read arguments and environment variables"),
+    ("wasi:cli/std", "read and write the terminal"),
+    ("wasi:cli/terminal", "read and write the terminal"),
+    ("wasi:cli/", "be run as a command"),
+    ("wasi:clocks/", "read clocks and wait"),
+    ("wasi:random/", "draw random numbers"),
+    ("wasi:io/", "move streams of bytes and wait for them"),
+    ("wasi:config/", "read settings of this machine"),
+    ("wasi:keyvalue/", "keep values in a store of this machine"),
+    ("wasi:blobstore/", "keep files in a store of this machine"),
+    ("wasi:messaging/", "send and receive messages"),
+    ("wasi:logging/", "write to a log of this machine"),
+    ("wasi:nn/", "run models on this machine"),
+    ("wasi:webgpu/", "use the graphics card"),
+];
+
+fn wasi(name: &str) -> &'static str {
+    let known = WASI.iter().find(|(family, _)| name.starts_with(family));
+    known.map_or("something of WASI that this host does not know", |(_, words)| words)
+}
