@@ -30,8 +30,16 @@ pub struct EngineLimits {
     pub stack_bytes_max: u64,
     /// A component's file.
     pub component_bytes_max: u64,
+    /// Memory of the process that compiles one component.
+    #[serde(default = "compile_memory_bytes_max")]
+    pub compile_memory_bytes_max: u64,
     /// How often a running component is looked at, in milliseconds.
     pub tick_ms: u64,
+}
+
+/// LIMIT: of a policy from before there was one. Components of 12 MB took 480 MB.
+fn compile_memory_bytes_max() -> u64 {
+    2 << 30
 }
 
 /// Why there is no engine.

@@ -42,7 +42,10 @@ fn listen(control: &mut UnixStream, stand: Vec<walls::Wall>) -> Result<(), WireE
     loop {
         match receive(control, ORDER_BYTES_MAX)? {
             Order::Start(_) => return Err(WireError::Malformed),
-            Order::Compile(bytes) => send(control, &Word::Compiled(compiler::compile(&limits, &bytes)))?,
+            Order::Compile(bytes) => {
+                walls::bound_memory(limits.compile_memory_bytes_max)?;
+                send(control, &Word::Compiled(compiler::compile(&limits, &bytes)))?;
+            }
             Order::Load { component, bytes, code } => {
                 let loaded = started(&limits).and_then(|started: InProcess| {
                     started.load_compiled(component, bytes, &code)?;

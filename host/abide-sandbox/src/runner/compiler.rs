@@ -3,16 +3,17 @@
 use serde_bytes::ByteBuf;
 use wasmtime::component::Component;
 
-use crate::component::{self, ComponentInfo, LoadError};
+use crate::component::{self, LoadError};
 use crate::engine::{self, EngineLimits};
 use abide_core::id::Digest;
 
-/// What `bytes` ask for, and what an engine with `limits` runs.
-pub(super) fn compile(limits: &EngineLimits, bytes: &[u8]) -> Result<(ComponentInfo, ByteBuf), LoadError> {
+/// What an engine with `limits` runs.
+pub(super) fn compile(limits: &EngineLimits, bytes: &[u8]) -> Result<ByteBuf, LoadError> {
     let size = component::check_outside(bytes, limits.component_bytes_max)?;
     let malformed = |error: wasmtime::Error| LoadError::Malformed(format!("{error:#}").replace('\n', " "));
     let engine = engine::for_compiling(limits).map_err(|error| LoadError::Malformed(error.to_string()))?;
     let component = Component::from_binary(&engine, bytes).map_err(malformed)?;
-    let info = component::describe(&engine, &component, Digest::of(bytes), size)?;
-    Ok((info, component.serialize().map(ByteBuf::from).map_err(malformed)?))
+    // Only a component that exports what a worker does is worth keeping.
+    component::describe(&engine, &component, Digest::of(bytes), size)?;
+    component.serialize().map(ByteBuf::from).map_err(malformed)
 }

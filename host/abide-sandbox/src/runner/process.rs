@@ -20,6 +20,7 @@ use super::{ARGUMENT, pipe};
 use crate::cache::CompiledCache;
 use crate::component::{self, ComponentInfo, LoadError};
 use crate::engine::EngineLimits;
+use crate::inspect::inspect;
 use crate::message::{
     Capability, CapabilityReceipt, Limits, LogLine, Refusal, RunOutcome, RunRequest, RunResult, Spent, Trap,
     TrapKind, Usage,
@@ -276,16 +277,22 @@ impl Processes {
     }
 
     fn compile(&self, digest: &Digest, bytes: &[u8]) -> Result<Compiled, RunnerError> {
+        // What it asks for is read here, without the compiler: what the other process would say of it is not asked.
+        let seen = inspect(bytes, self.limits.component_bytes_max)
+            .map_err(|error| LoadError::Malformed(error.to_string()))?;
+        let info = ComponentInfo {
+            digest: digest.clone(),
+            bytes: seen.bytes,
+            imports: seen.imports.into_iter().map(|import| import.name).collect(),
+            exports: seen.exports.into_iter().collect(),
+        };
         let hand = self.start(&self.required)?;
         let order = Order::Compile(ByteBuf::from(bytes));
         let word = hand
             .ask(&order, CODE_BYTES_MAX, self.patience.compile)
             .map_err(|error| RunnerError::Compiler(error.to_string()))?;
         let Word::Compiled(compiled) = word else { return Err(WireError::Malformed.into()) };
-        let (said, code) = compiled.map_err(LoadError::cleaned)?;
-        // What the compiler says of the component is shown and judged; what is linked is decided by the grants alone.
-        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        let info = ComponentInfo { digest: digest.clone(), bytes: size, ..said };
+        let code = compiled.map_err(LoadError::cleaned)?;
         let compiled = Compiled { info, code };
         if let (Some(cache), Ok(bytes)) = (&self.cache, postcard::to_stdvec(&compiled)) {
             cache.keep_bytes(digest, &self.context(), &bytes);

@@ -66,6 +66,11 @@ fn bounds() -> io::Result<()> {
     Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
+/// No more than `bytes` of memory to write to. What is only reserved does not count.
+pub(super) fn bound_memory(bytes: u64) -> io::Result<()> {
+    Ok(setrlimit(Resource::Data, Rlimit { current: Some(bytes), maximum: Some(bytes) })?)
+}
+
 /// A user of no rights, in a network of no devices.
 fn namespaces() -> io::Result<()> {
     let away = CloneFlags::CLONE_NEWNET

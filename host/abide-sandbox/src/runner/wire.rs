@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::walls::{Attempt, Wall};
-use crate::component::{ComponentInfo, LoadError};
+use crate::component::LoadError;
 use crate::engine::EngineLimits;
 use crate::workspace::{Listing, SearchOptions, SearchResult, WorkspaceError};
 
@@ -40,7 +40,7 @@ pub(super) enum Word {
     /// These walls stand around it.
     Ready(Vec<Wall>),
     /// What came of compiling.
-    Compiled(Result<(ComponentInfo, ByteBuf), LoadError>),
+    Compiled(Result<ByteBuf, LoadError>),
     /// Whether the code can be run here.
     Loaded(Result<(), String>),
     /// What was possible.

@@ -164,3 +164,12 @@ fn a_wall_that_a_host_has_not_is_told_and_can_be_required() {
     assert_eq!(refused.code(), "AB0216", "{refused}");
     assert!(refused.to_string().contains("namespaces"), "{refused}");
 }
+
+#[test]
+fn a_component_that_takes_the_compiler_too_much_memory_is_not_compiled() {
+    let Some(bytes) = guest("codegen") else { return };
+    let limits =
+        abide_sandbox::EngineLimits { compile_memory_bytes_max: 8 << 20, ..crate::setup::engine_limits() };
+    let refused = abide_sandbox::Processes::new(runner(), limits, Vec::new()).load(&bytes).unwrap_err();
+    assert_eq!(refused.code(), "AB0807", "{refused}");
+}

@@ -48,6 +48,7 @@ pub(crate) fn engine_limits() -> EngineLimits {
         table_elements_max: 20_000,
         stack_bytes_max: 512 << 10,
         component_bytes_max: 16 << 20,
+        compile_memory_bytes_max: 1 << 30,
         tick_ms: 5,
     }
 }
