@@ -154,6 +154,7 @@ fn a_document_that_cannot_be_used_denies_and_is_told_with_its_line() {
         ("caps: {files_max: 1}\ncaps: {files_max: 2}\n", "AB0180", "duplicate"),
         ("caps:\n  files_max: many\n", "AB0180", "tighten.yaml:2"),
         ("never_touch: [\"/abs\"]\n", "AB0180", "never_touch"),
+        ("thresholds: {binaries_max: 1}\n", "AB0180", "binaries_max"),
         ("forbidden_patterns: [{id: a, regex: \"(\"}]\n", "AB0705", "regular expression"),
     ] {
         house.0.write("policies/tighten.yaml", document.as_bytes());

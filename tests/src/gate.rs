@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use abide_core::action::{Action, Merge};
 use abide_core::decision::Decision;
-use abide_core::facts::{Facts, FileFacts, FileStatus, TestFacts, Totals, WindowFacts};
+use abide_core::facts::{Facts, FileFacts, FileStatus, WindowFacts};
 use abide_core::id::{Digest, Epoch, Oid, RepoId, RunId, Seq, Timestamp};
 use abide_core::input::{
     BudgetInput, CanaryInput, RiskInput, RollbackInput, RunInput, RunMode, SafetyLevel, SafetyMode, Subject,
@@ -265,41 +265,7 @@ pub fn file(path: &str, zones: &[&str], categories: &[&str], lines: u64) -> File
 
 /// Facts of a change of these files, for the tree `oid('b')`, with a window that holds nothing else.
 pub fn facts(files: Vec<FileFacts>) -> Facts {
-    let mut totals = Totals { files: files.len() as u64, ..Totals::default() };
-    let (mut zones, mut categories) = (Vec::new(), Vec::new());
-    for file in &files {
-        totals.added += file.added;
-        totals.removed += file.removed;
-        totals.bytes += if file.status == FileStatus::Deleted { 0 } else { file.bytes };
-        totals.binaries += u64::from(file.binary);
-        totals.deleted += u64::from(file.status == FileStatus::Deleted);
-        totals.symlinks += u64::from(file.symlink);
-        totals.submodules += u64::from(file.submodule);
-        totals.made_executable += u64::from(file.made_executable);
-        zones.extend(file.zones.iter().cloned());
-        categories.extend(file.categories.iter().cloned());
-    }
-    for names in [&mut zones, &mut categories] {
-        names.sort();
-        names.dedup();
-    }
-    let window = WindowFacts { hours: 24, changes: 1, totals: totals.clone(), zones: BTreeMap::new() };
-    Facts {
-        schema: Facts::SCHEMA.to_owned(),
-        base_tree: oid('a'),
-        tree: oid('b'),
-        files,
-        totals,
-        zones,
-        categories,
-        secrets: Vec::new(),
-        forbidden: Vec::new(),
-        dependencies: Vec::new(),
-        tests: TestFacts::default(),
-        destructive: Vec::new(),
-        hazards: Vec::new(),
-        collisions: Vec::new(),
-        unmeasured: Vec::new(),
-        window,
-    }
+    let facts = Facts::of_files(oid('a'), oid('b'), files, 24);
+    let window = WindowFacts { zones: BTreeMap::new(), ..facts.window };
+    Facts { window, ..facts }
 }

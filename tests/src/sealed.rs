@@ -12,6 +12,8 @@ use abide_gate::sealed::module_of;
 use abide_sandbox::sealed::SealedLimits;
 use abide_sandbox::{CacheKey, CompiledCache, SealedModule};
 
+use crate::built::{self, target};
+
 /// The module, or `None` (after saying so) where it is not built and need not be.
 pub fn module() -> Option<Arc<SealedModule>> {
     static MODULE: OnceLock<Option<Arc<SealedModule>>> = OnceLock::new();
@@ -23,26 +25,11 @@ pub fn is_carried() -> bool {
     bytes().is_some()
 }
 
-/// `<target>`: this binary is `<target>/<profile>/deps/it-…`.
-fn target() -> PathBuf {
-    let binary = std::env::current_exe().unwrap();
-    binary.ancestors().nth(3).unwrap_or(Path::new(".")).to_owned()
-}
-
 /// The bytes of the module.
 fn bytes() -> Option<Vec<u8>> {
     let file =
         std::env::var_os("ABIDE_JUDGE").map_or_else(|| target().join("judge/judge.wasm"), PathBuf::from);
-    match fs::read(&file) {
-        Ok(bytes) => Some(bytes),
-        Err(error) if std::env::var_os("ABIDE_REQUIRE_GUESTS").is_some_and(|value| value == "1") => {
-            panic!("{} must be there: {error}", file.display());
-        }
-        Err(_) => {
-            eprintln!("skipped: {} is not built (`cargo xtask guests`)", file.display());
-            None
-        }
-    }
+    built::read(&file)
 }
 
 /// Where compiled forms are kept between tests, and under which key.

@@ -1,8 +1,9 @@
 //! Adding facts up. Sums saturate: too much is said rather than too little.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{FileFacts, FileStatus, Totals, WindowFacts};
+use super::{Facts, FileFacts, FileStatus, TestFacts, Totals, WindowFacts};
+use crate::id::Oid;
 
 impl Totals {
     /// These totals and one more file.
@@ -51,5 +52,37 @@ impl WindowFacts {
             *sum = sum.saturating_add(*files);
         }
         self
+    }
+}
+
+impl Facts {
+    /// Facts of a change of these files from one tree to another, in which nothing was found. Names and sums follow from the files, and nothing
+    /// else merged in the window of `hours`.
+    pub fn of_files(base_tree: Oid, tree: Oid, files: Vec<FileFacts>, hours: u64) -> Self {
+        let names = |of: fn(&FileFacts) -> &Vec<String>| {
+            let names: BTreeSet<String> = files.iter().flat_map(of).cloned().collect();
+            names.into_iter().collect()
+        };
+        let mut facts = Self {
+            schema: Self::SCHEMA.to_owned(),
+            base_tree,
+            tree,
+            totals: files.iter().fold(Totals::default(), Totals::and),
+            zones: names(|file| &file.zones),
+            categories: names(|file| &file.categories),
+            files,
+            secrets: Vec::new(),
+            forbidden: Vec::new(),
+            dependencies: Vec::new(),
+            tests: TestFacts::default(),
+            destructive: Vec::new(),
+            hazards: Vec::new(),
+            collisions: Vec::new(),
+            unmeasured: Vec::new(),
+            window: WindowFacts::default(),
+        };
+        let alone = WindowFacts { hours, ..WindowFacts::default() };
+        facts.window = alone.and_this(&facts.totals, &facts.by_zone());
+        facts
     }
 }

@@ -203,7 +203,7 @@ pub(crate) struct Loaded {
     pub(crate) plan: Result<Plan, (Place, &'static str)>,
 }
 
-/// Prepares the modules that decide.
+/// Prepares the modules that decide. Whoever has them has checked their sizes: the text of a bundle is made within them.
 pub(crate) fn prepare(
     modules: &BTreeMap<String, String>,
     data: &Json,
@@ -212,12 +212,13 @@ pub(crate) fn prepare(
     supervised(modules, data, limits, inspect::Audience::Live)
 }
 
-/// Prepares modules together with their tests, which may say `with`.
+/// Prepares modules together with their tests, which may say `with` and are in no bundle.
 pub(crate) fn prepare_tests(
     modules: &BTreeMap<String, String>,
     data: &Json,
     limits: SourceLimits,
 ) -> Result<Engine, BundleError> {
+    check_sizes(modules, data, limits)?;
     let mut engine = supervised(modules, data, limits, inspect::Audience::Tests)?.engine;
     engine.set_execution_timer_config(timer(TEST_MAX));
     Ok(engine)
@@ -263,7 +264,6 @@ fn supervised(
     limits: SourceLimits,
     audience: inspect::Audience,
 ) -> Result<Loaded, BundleError> {
-    check_sizes(modules, data, limits)?;
     for (path, text) in modules {
         inspect::nesting(path, text, limits.nesting_max)?;
     }

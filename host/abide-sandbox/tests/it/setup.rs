@@ -10,21 +10,14 @@ use abide_sandbox::{
     RunOutcome, RunRequest, Task, Workspace,
 };
 
+use crate::built;
+
 /// The file of a component, or `None` (after saying so) when it is not built and need not be.
 #[expect(clippy::disallowed_methods, reason = "tests are told where the components are")]
 pub(crate) fn guest(name: &str) -> Option<Vec<u8>> {
     let folder = std::env::var_os("ABIDE_GUESTS").map_or_else(default_folder, PathBuf::from);
     let file = folder.join(format!("{name}.wasm"));
-    match std::fs::read(&file) {
-        Ok(bytes) => Some(bytes),
-        Err(error) if std::env::var_os("ABIDE_REQUIRE_GUESTS").is_some_and(|value| value == "1") => {
-            panic!("{} must be there: {error}", file.display());
-        }
-        Err(_) => {
-            eprintln!("skipped: {} is not built (`cargo xtask guests`)", file.display());
-            None
-        }
-    }
+    built::read(&file)
 }
 
 /// Compiled once for all tests, which are processes of their own.
@@ -35,10 +28,8 @@ fn compiled() -> CompiledCache {
     CompiledCache::new(dir, CacheKey::new([7; 32]))
 }
 
-/// `<target>/guests`: this binary is `<target>/<profile>/deps/it-…`.
 fn default_folder() -> PathBuf {
-    let binary = std::env::current_exe().unwrap();
-    binary.ancestors().nth(3).unwrap_or(Path::new(".")).join("guests")
+    built::target().join("guests")
 }
 
 pub(crate) fn engine_limits() -> EngineLimits {

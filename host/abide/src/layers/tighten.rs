@@ -19,11 +19,11 @@ const ENTRIES_MAX: usize = 200;
 /// Bytes of one text at most.
 const TEXT_BYTES_MAX: usize = 300;
 
-/// Walls of size: beyond one of them a change is denied, alone and with what the same subject changed within the window.
+/// The most that a change may have of anything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[expect(clippy::struct_field_names, reason = "they are spelled as in data/caps.yaml and data/safety.yaml")]
-pub(crate) struct Caps {
+pub(crate) struct Sizes {
     /// Files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) files_max: Option<u64>,
@@ -33,28 +33,12 @@ pub(crate) struct Caps {
     /// Bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) bytes_max: Option<u64>,
-    /// Binary files.
+    /// Binary files. Only a wall has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) binaries_max: Option<u64>,
-    /// Bytes of one file.
+    /// Bytes of one file. Only a wall has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) file_bytes_max: Option<u64>,
-}
-
-/// Sizes beyond which a merge waits for a person.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[expect(clippy::struct_field_names, reason = "they are spelled as in data/caps.yaml and data/safety.yaml")]
-pub(crate) struct Thresholds {
-    /// Files.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) files_max: Option<u64>,
-    /// Lines added and removed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) lines_max: Option<u64>,
-    /// Bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) bytes_max: Option<u64>,
 }
 
 /// What a layer tightens.
@@ -67,12 +51,12 @@ pub(crate) struct Tighten {
     /// Highest autonomy level, by class.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) levels: BTreeMap<ActionClass, Level>,
-    /// Walls of size.
+    /// Walls: beyond one of them a change is denied, alone and with what the same subject changed within the window.
     #[serde(skip_serializing_if = "is_default")]
-    pub(crate) caps: Caps,
-    /// Sizes beyond which a merge waits.
+    pub(crate) caps: Sizes,
+    /// Beyond these a merge waits for a person.
     #[serde(skip_serializing_if = "is_default")]
-    pub(crate) thresholds: Thresholds,
+    pub(crate) thresholds: Sizes,
     /// Patterns that may not be on an added line.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) forbidden_patterns: Vec<ForbiddenPattern>,
@@ -179,17 +163,16 @@ impl Tighten {
 
     /// The same as a bundle has it.
     pub(crate) fn of_json(path: &str, bytes: &[u8]) -> Result<Self, TightenError> {
-        let shape = |why: String| TightenError::Shape { path: path.to_owned(), why, at: None };
         text(path, bytes)?;
-        abide_gate::source::plain_json(bytes).map_err(shape)?;
-        let found: Self = serde_json::from_slice(bytes).map_err(|error| shape(error.to_string()))?;
+        abide_gate::source::plain_json(bytes).map_err(|why| shape(path, why))?;
+        let found: Self = serde_json::from_slice(bytes).map_err(|error| shape(path, error.to_string()))?;
         found.checked(path)
     }
 
     /// What `ab.yml` tightens.
     pub(crate) fn of_config(config: &Config) -> Self {
         Self {
-            thresholds: Thresholds { lines_max: config.change_lines_max, ..Thresholds::default() },
+            thresholds: Sizes { lines_max: config.change_lines_max, ..Sizes::default() },
             require_tests: config.require_tests == Some(true),
             rollback_threshold_permille: config.rollback_threshold_permille,
             forbidden_patterns: config
@@ -208,6 +191,13 @@ impl Tighten {
         };
         if self.levels.contains_key(&ActionClass::Rollback) {
             return wrong("levels", "cannot name ROLLBACK: the way back is always open".to_owned());
+        }
+        let walls = [
+            ("binaries_max", self.thresholds.binaries_max),
+            ("file_bytes_max", self.thresholds.file_bytes_max),
+        ];
+        if let Some((key, _)) = walls.iter().find(|(_, most)| most.is_some()) {
+            return wrong("thresholds", format!("has no `{key}`: that is a wall, among `caps`"));
         }
         let patterns: Vec<&str> = self.forbidden_patterns.iter().flat_map(texts).collect();
         let lists: [(&str, Vec<&str>); 5] = [
@@ -275,11 +265,14 @@ pub(crate) fn pattern_name(pattern: &ForbiddenPattern) -> &str {
 }
 
 fn text<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, TightenError> {
-    let shape = |why: String| TightenError::Shape { path: path.to_owned(), why, at: None };
     if bytes.len() > BYTES_MAX {
-        return Err(shape(format!("it has {} bytes, more than {BYTES_MAX}", bytes.len())));
+        return Err(shape(path, format!("it has {} bytes, more than {BYTES_MAX}", bytes.len())));
     }
-    std::str::from_utf8(bytes).map_err(|_| shape("it is not UTF-8".to_owned()))
+    std::str::from_utf8(bytes).map_err(|_| shape(path, "it is not UTF-8".to_owned()))
+}
+
+fn shape(path: &str, why: String) -> TightenError {
+    TightenError::Shape { path: path.to_owned(), why, at: None }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use abide_core::facts::{Facts, FileFacts, FileStatus, TestFacts, Totals, WindowFacts};
+use abide_core::facts::{Facts, FileFacts, FileStatus};
 use abide_core::id::{IdError, Oid};
 use abide_core::input::{ApprovalInput, PolicyInput, RiskInput};
 use serde::Deserialize;
@@ -398,33 +398,7 @@ fn file(spec: &FileSpec) -> FileFacts {
 fn facts(files: &[FileSpec]) -> Facts {
     let mut files: Vec<FileFacts> = files.iter().map(file).collect();
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    let names = |of: fn(&FileFacts) -> &Vec<String>| {
-        let mut names: Vec<String> = files.iter().flat_map(of).cloned().collect();
-        names.sort();
-        names.dedup();
-        names
-    };
-    let mut facts = Facts {
-        schema: Facts::SCHEMA.to_owned(),
-        base_tree: Oid::zero(),
-        tree: Oid::zero(),
-        totals: files.iter().fold(Totals::default(), Totals::and),
-        zones: names(|file| &file.zones),
-        categories: names(|file| &file.categories),
-        files,
-        secrets: Vec::new(),
-        forbidden: Vec::new(),
-        dependencies: Vec::new(),
-        tests: TestFacts::default(),
-        destructive: Vec::new(),
-        hazards: Vec::new(),
-        collisions: Vec::new(),
-        unmeasured: Vec::new(),
-        window: WindowFacts::default(),
-    };
-    facts.window =
-        WindowFacts { hours: 24, ..WindowFacts::default() }.and_this(&facts.totals, &facts.by_zone());
-    facts
+    Facts::of_files(Oid::zero(), Oid::zero(), files, 24)
 }
 
 /// A worker asks to merge four lines of a document into a scratch repository, where every profile may work; all is well.
