@@ -366,6 +366,27 @@ fn forged_records_are_refused() {
     }
 }
 
+#[test]
+fn a_record_that_tells_of_other_signatures_is_refused() {
+    for (what, field, told) in
+        [("of another person", "person", "does not follow"), ("of other bytes", "component", "another file")]
+    {
+        let house = House::new();
+        let file = house.signed("tool.wasm", &small(&[LOG], 1));
+        house.add(&file, &[]).exits(4);
+        house.0.ab(&["verify"]).exits(0).says("1 handed in (0 of them unsigned)");
+        let mut body = house.0.log().pop().unwrap()["event"].take();
+        match field {
+            "person" => body["data"]["signed"][0]["person"] = json!("olga"),
+            _ => body["data"]["component"] = json!(Digest::of(b"other").to_string()),
+        }
+        let forged = json!({"type": body["type"], "data": body["data"]});
+        house.forge(&serde_json::from_value(forged).unwrap());
+        house.0.ab(&["verify"]).exits(8).says("AB0853").says(told);
+        assert_eq!(house.0.kinds().len(), 3, "{what}");
+    }
+}
+
 /// A layout with `bytes` as its only layer.
 fn layout(folder: &Path, bytes: &[u8], media_type: &str) -> PathBuf {
     let blobs = folder.join("blobs/sha256");
