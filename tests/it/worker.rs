@@ -120,6 +120,11 @@ fn guest(name: &str) -> Option<PathBuf> {
     None
 }
 
+/// Does what the shipped worker does, and has other bytes: a custom section more.
+fn scraper() -> Option<Vec<u8>> {
+    Some([fs::read(guest("codegen")?).unwrap(), b"\0\x05\x04note".to_vec()].concat())
+}
+
 #[test]
 fn what_is_mailed_is_looked_at_before_anything_else() {
     let house = House::new();
@@ -175,10 +180,10 @@ fn what_is_mailed_is_looked_at_before_anything_else() {
 
 #[test]
 fn from_a_file_to_a_worker_in_use_and_back() {
-    let Some(codegen) = guest("codegen") else { return };
+    let Some(scraper) = scraper() else { return };
     let house = House::new();
     let world = &house.0;
-    let file = house.signed("scraper.wasm", &fs::read(codegen).unwrap());
+    let file = house.signed("scraper.wasm", &scraper);
     house.add(&file, &[]).exits(4).says("signed      by wanda").says("waits for somebody other than sponsor");
     // It waits; who handed it in is nobody else; and nothing is used before.
     let item = house.list()[0]["item"].as_str().unwrap().to_owned();
@@ -213,6 +218,38 @@ fn from_a_file_to_a_worker_in_use_and_back() {
     world.ab(&["run", "--ticket", TICKET, "--worker", &format!("codegen={file}")]).exits(3).says("AB0848");
     world.ab(&["worker", "revoke", "scraper", "--reason", "again"]).exits(2).says("AB0849");
     assert_eq!(house.standing(), ["revoked"]);
+    world.ab(&["verify"]).exits(0);
+}
+
+#[test]
+fn whoever_carries_a_run_on_takes_the_worker_that_began_it() {
+    let Some(scraper) = scraper() else { return };
+    let house = House(World::new(&[
+        ("ab.yml", "autonomy_profile: prod-conservative\nautonomy_max: A1\nchecks: []\n"),
+        ("README.md", "one\n"),
+    ]));
+    let world = &house.0;
+    let file = house.file("scraper.wasm", &scraper);
+    house.add(&file, &["--unsigned"]).exits(4);
+    world.ab(&["approve", "w1", "--as", "olga"]).exits(0);
+    let ticket = world.edit("README.md", Some("one"), "two");
+    world.ab(&["run", "--ticket", &ticket, "--worker", "scraper"]).exits(4).says("handed in unsigned");
+    // The target moves, so that the change is made anew by the process that approves.
+    world.write("NEW.md", b"new\n");
+    world.commit("Say new");
+    world.ab(&["approve", &world.waiting()[0], "--as", "alice"]).exits(4).says("u1 starts again");
+    let proposed: Vec<String> = world
+        .log()
+        .iter()
+        .filter(|event| event["event"]["type"] == "PatchProposed")
+        .map(|event| event["event"]["data"]["component"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(proposed, [Digest::of(&scraper).to_string(), Digest::of(&scraper).to_string()]);
+    // Revoked meanwhile, it makes nothing more.
+    world.ab(&["worker", "revoke", &Digest::of(&scraper).to_string(), "--reason", "stolen key"]).exits(0);
+    world.write("NEWER.md", b"newer\n");
+    world.commit("Say newer");
+    world.ab(&["approve", &world.waiting()[0], "--as", "alice"]).exits(3).says("AB0848");
     world.ab(&["verify"]).exits(0);
 }
 
@@ -326,6 +363,27 @@ fn forged_records_are_refused() {
         let ran = house.0.ab(&["run", "--ticket", TICKET, "--worker", "tool"]);
         assert!([2, 3, 8].contains(&ran.code), "{what}: {ran:?}");
         assert!(!house.0.kinds().contains(&"RunStarted".to_owned()), "{what}");
+    }
+}
+
+#[test]
+fn a_record_that_tells_of_other_signatures_is_refused() {
+    for (what, field, told) in
+        [("of another person", "person", "does not follow"), ("of other bytes", "component", "another file")]
+    {
+        let house = House::new();
+        let file = house.signed("tool.wasm", &small(&[LOG], 1));
+        house.add(&file, &[]).exits(4);
+        house.0.ab(&["verify"]).exits(0).says("1 handed in (0 of them unsigned)");
+        let mut body = house.0.log().pop().unwrap()["event"].take();
+        match field {
+            "person" => body["data"]["signed"][0]["person"] = json!("olga"),
+            _ => body["data"]["component"] = json!(Digest::of(b"other").to_string()),
+        }
+        let forged = json!({"type": body["type"], "data": body["data"]});
+        house.forge(&serde_json::from_value(forged).unwrap());
+        house.0.ab(&["verify"]).exits(8).says("AB0853").says(told);
+        assert_eq!(house.0.kinds().len(), 3, "{what}");
     }
 }
 

@@ -160,6 +160,12 @@ impl Registry {
         matches!(newest.standing, Standing::Revoked { .. }).then_some(newest)
     }
 
+    /// Whether these bytes may be used, under whichever name.
+    pub(crate) fn admits(&self, component: &Digest) -> bool {
+        let admitted = |entry: &Entry| matches!(entry.standing, Standing::Admitted { .. });
+        self.entries.values().any(|entry| entry.offer.component == *component && admitted(entry))
+    }
+
     /// Those under `name`, oldest first.
     pub(crate) fn of_name<'a, 'n>(
         &'a self,

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use abide_core::id::Digest;
+use abide_ledger::Ledger;
 use abide_sandbox::runner::{Attempt, Wall};
 use abide_sandbox::{
     CacheKey, Capability, CompiledCache, ComponentInfo, EngineLimits, Processes, Program, RunOutcome,
@@ -16,6 +17,7 @@ use cap_std::fs::Dir;
 use crate::embedded;
 use crate::home::{State, private_folder};
 use crate::report::{Exit, Failure};
+use crate::workers::{Kept, Registry};
 
 /// Runs a component on a task.
 pub(crate) trait Runner: fmt::Debug + Send + Sync {
@@ -94,6 +96,32 @@ impl Workshop {
             };
             Failure::new("AB0830", format!("there is no worker `{name}`")).help(help).exit(Exit::Usage)
         })
+    }
+
+    /// The worker called `name`, or the admitted one that the unit was planned with: whichever process carries a run on, the bytes that began it
+    /// go on with it. One that was revoked meanwhile does not.
+    pub(crate) fn of_unit(
+        &self,
+        name: &str,
+        planned: Option<&Digest>,
+        ledger: &Ledger,
+    ) -> Result<Worker, Failure> {
+        let here = self.worker(name)?;
+        let Some(planned) = planned.filter(|planned| **planned != here.digest) else {
+            return Ok(here.clone());
+        };
+        let registry = Registry::of(ledger)?;
+        if let Some(entry) = registry.revoked(planned) {
+            let what = format!("the worker of this unit, `{}`, was revoked", entry.offer.name);
+            return Err(Failure::new("AB0848", what)
+                .help("ab worker list says by whom and why; ab kill --run RUN ends the run")
+                .exit(Exit::Denied));
+        }
+        if !registry.admits(planned) {
+            return Ok(here.clone());
+        }
+        let bytes = Kept::of(&self.state).read(planned)?;
+        Ok(Worker { name: name.to_owned(), digest: planned.clone(), bytes: bytes.into() })
     }
 
     /// What `worker` imports, by the names that policies use. An interface that this host does not have keeps its own name.

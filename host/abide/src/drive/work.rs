@@ -40,7 +40,8 @@ impl Drive<'_> {
         if spec.recipe == PROPOSAL {
             return self.take_offer(run, &spec, base);
         }
-        let worker = self.workshop.worker(&spec.worker)?;
+        let planned = run.unit(unit).and_then(|unit| unit.plan.component.as_ref());
+        let worker = &self.workshop.of_unit(&spec.worker, planned, &self.desk.ledger)?;
         let requests = match self.workshop.requests(worker) {
             Ok(requests) => requests,
             Err(failure) => return self.worker_failed(run, unit, worker, failure.code, &failure.what),
