@@ -136,7 +136,7 @@ fn what_a_runner_counts_and_says_is_bounded_and_cleaned() {
     assert_eq!(outcome.receipt.used[&Capability::Log], Usage { calls: 3, bytes: 27, denied: 3 });
     assert_eq!(outcome.receipt.used[&Capability::Workspace], Usage { calls: 3, bytes: 0, denied: 3 });
     assert_eq!(outcome.receipt.used[&Capability::Progress], Usage { calls: 2, bytes: 0, denied: 3 });
-    assert_eq!(outcome.spent, Spent { wall_ms: 2_500, memory_bytes: 1 << 20, output_bytes: 0 });
+    assert_eq!(outcome.spent, Spent { wall_ms: 3_000, memory_bytes: 1 << 20, output_bytes: 0 });
 }
 
 #[test]
