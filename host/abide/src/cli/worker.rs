@@ -29,11 +29,11 @@ use crate::workers::{self, Registry, Standing, signatures};
 
 const AFTER: &str = "\
 From a file that somebody mailed to a worker that may be used:
-  ab worker inspect FILE                look at it; nothing is compiled, nothing runs
+  ab worker inspect FILE                look at it; nothing of it runs
   ab worker sign FILE --key worker/ME   its author, or who vouches for it
-  ab worker add FILE --reason WHY       hand it in; it waits for another person
-  ab approve w12 --as NAME              that person agrees
-  ab run --worker NAME --ticket …       use it in place of the shipped worker of its kind
+  ab worker add FILE --reason WHY       hand it in
+  ab approve w12 --as NAME              another person agrees
+  ab run --worker NAME --ticket …       use it in place of the shipped ones
 docs/third-party-workers.md has the walk.";
 
 #[derive(Debug, ClapArgs)]
@@ -157,7 +157,7 @@ fn list(shell: &Shell, at: &AtRepo) -> Result<Exit, Failure> {
     let registry = Registry::of(&ledger)?;
     let mut rows = Vec::new();
     let head = format!(
-        "{:<5}  {:<16}  {:<9}  {:<12}  {:<20}  handed in by",
+        "{:<5}  {:<16}  {:<9}  {:<12}  {:<14}  handed in by",
         "item", "name", "stands", "component", "signed"
     );
     if registry.entries().next().is_some() {
@@ -178,7 +178,7 @@ fn list(shell: &Shell, at: &AtRepo) -> Result<Exit, Failure> {
         let people: Vec<&str> = offer.signed.iter().map(|one| one.person.as_str()).collect();
         let signed = if people.is_empty() { "UNSIGNED".to_owned() } else { people.join(", ") };
         shell.printer.line(&format!(
-            "{:<5}  {:<16}  {}  {:<12}  {signed:<20}  {}",
+            "{:<5}  {:<16}  {}  {:<12}  {signed:<14}  {}",
             entry.item(),
             offer.name,
             shell.printer.paint(tone, &format!("{word:<9}")),
