@@ -9,17 +9,30 @@
 
 mod child;
 mod compiler;
+mod hand;
 mod pipe;
 mod process;
 mod remote;
+mod task;
 #[cfg(test)]
 mod tests;
 mod walls;
 mod wire;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 pub use child::{serve, was_asked};
-pub use process::{Processes, Program, RunnerError};
+pub use hand::{Program, RunnerError};
+pub use process::Processes;
 pub use walls::{Attempt, Wall};
+
+/// Bytes of a runner's answer to an order that is not about code.
+const WORD_BYTES_MAX: u64 = 1 << 20;
 
 /// What the program's first argument is when it is to be a runner.
 pub const ARGUMENT: &str = "runner-process";
+
+/// The value, whatever happened to a thread that had it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

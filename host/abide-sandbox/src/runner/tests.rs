@@ -7,7 +7,7 @@ use std::time::Duration;
 use abide_core::id::RepoPath;
 use serde_bytes::ByteBuf;
 
-use super::process::{Ended, Task};
+use super::task::{Ended, Task};
 use super::wire::{Answer, Ask, WireError, receive, send};
 use super::{pipe, walls};
 use crate::message::{
