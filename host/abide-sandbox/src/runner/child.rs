@@ -25,8 +25,10 @@ pub fn was_asked(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> bool
 
 /// Serves until the other side hangs up. Nothing that happens here can be told but by ending.
 ///
-/// To be called first in the program, while it has one thread: the walls hold for the threads that come after.
+/// To be called first in the program, while it has one thread and has opened nothing: the walls hold for the threads that come after, and files
+/// that were left open by whoever started it are closed.
 pub fn serve() -> io::Result<()> {
+    walls::close_what_was_inherited();
     let mut control = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let stand = walls::confine();
     match listen(&mut control, stand) {

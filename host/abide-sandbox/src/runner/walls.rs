@@ -10,6 +10,7 @@ use landlock::{
     ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
     RulesetCreated, RulesetStatus, Scope,
 };
+use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use seccompiler::{
@@ -40,7 +41,7 @@ pub struct Attempt {
 
 /// Gives up everything that running a component does not take.
 pub(super) fn confine() -> Vec<Wall> {
-    let bounds = wall("bounds", "no core file, not to be traced", bounds());
+    let bounds = wall("bounds", "no core file, no file of others, not to be traced", bounds());
     let namespaces = wall("namespaces", "no network device, no rights of a user", namespaces());
     // Without new privileges, neither of the next two can be asked for by who is not root.
     let privileges = rustix::thread::set_no_new_privs(true).map_err(io::Error::from);
@@ -59,8 +60,31 @@ fn wall(name: &str, what: &str, raised: io::Result<()>) -> Wall {
     Wall { name: name.to_owned(), stands, what }
 }
 
+/// Closes what the program was started with beyond its three customary files. To be called before anything was opened.
+pub(super) fn close_what_was_inherited() {
+    danger::close_beyond_the_third();
+}
+
+mod danger {
+    /// Closes every file descriptor from 3 on. Where the kernel cannot (before Linux 5.9), they are counted afterwards, and told.
+    #[expect(unsafe_code, reason = "descriptors that nobody here opened have no owner that could close them")]
+    pub(super) fn close_beyond_the_third() {
+        // SAFETY: closing a descriptor that something in this process owns would let it be used for another file. This is called first in a
+        // program that has one thread and has opened nothing; its three customary files are not touched. The call takes three numbers.
+        let _closed: libc::c_long = unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
+    }
+}
+
+/// Files that a runner has open when it begins: three by custom, its socket a second time, and the folder in which they are counted.
+const DESCRIPTORS: usize = 5;
+
 /// No core files, nothing to be read by others of the same user.
 fn bounds() -> io::Result<()> {
+    let held = std::fs::read_dir("/proc/self/fd")?.count();
+    if held > DESCRIPTORS {
+        let more = held.saturating_sub(DESCRIPTORS);
+        return Err(io::Error::other(format!("it was started with {more} open files that are not its own")));
+    }
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Core, none)?;
     Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
@@ -77,7 +101,18 @@ fn namespaces() -> io::Result<()> {
         | CloneFlags::CLONE_NEWIPC
         | CloneFlags::CLONE_NEWUTS
         | CloneFlags::CLONE_NEWNS;
-    nix::sched::unshare(CloneFlags::CLONE_NEWUSER | away).map_err(io::Error::from)
+    nix::sched::unshare(CloneFlags::CLONE_NEWUSER | away).map_err(|errno| {
+        // What the kernel calls these would send a person to look for a full disk.
+        if errno == Errno::ENOSPC {
+            io::Error::other("this host allows no more user namespaces (sysctl user.max_user_namespaces)")
+        } else if errno == Errno::EPERM {
+            io::Error::other(
+                "this host allows no user namespaces (AppArmor, or sysctl kernel.unprivileged_userns_clone)",
+            )
+        } else {
+            errno.into()
+        }
+    })
 }
 
 /// No path can be opened, no port bound or reached, no process outside of the runner signalled.

@@ -14,6 +14,8 @@ fn every_way_out_is_refused() {
     assert_eq!(names, ["bounds", "namespaces", "landlock", "seccomp"]);
     let seccomp = walls.iter().find(|wall| wall.name == "seccomp").unwrap();
     assert!(seccomp.stands, "{seccomp:?}");
+    let bounds = walls.iter().find(|wall| wall.name == "bounds").unwrap();
+    assert!(bounds.stands, "{bounds:?}");
     assert_eq!(attempts.len(), 10);
     for attempt in attempts {
         assert!(attempt.refused.is_some(), "{attempt:?}");
@@ -155,6 +157,7 @@ fn a_wall_that_a_host_has_not_is_told_and_can_be_required() {
     };
     let stands = |name: &str| walls.iter().find(|wall| wall.name == name).unwrap();
     assert!(!stands("namespaces").stands, "{walls:?}");
+    assert!(stands("namespaces").what.contains("max_user_namespaces"), "{walls:?}");
     assert!(stands("seccomp").stands, "{walls:?}");
     assert!(attempts.iter().all(|attempt| attempt.refused.is_some()), "{attempts:?}");
     let Some(bytes) = guest("hostile") else { return };
@@ -172,4 +175,13 @@ fn a_component_that_takes_the_compiler_too_much_memory_is_not_compiled() {
         abide_sandbox::EngineLimits { compile_memory_bytes_max: 8 << 20, ..crate::setup::engine_limits() };
     let refused = abide_sandbox::Processes::new(runner(), limits, Vec::new()).load(&bytes).unwrap_err();
     assert_eq!(refused.code(), "AB0807", "{refused}");
+}
+
+#[test]
+fn a_file_that_was_left_open_is_closed() {
+    let runner = env!("CARGO_BIN_EXE_abide-runner");
+    let (_folder, program) = impostor(&format!("exec {runner} \"$@\" 7</etc/passwd 8</"));
+    let (walls, _) = processes(program).examine().unwrap();
+    let bounds = walls.iter().find(|wall| wall.name == "bounds").unwrap();
+    assert!(bounds.stands, "{bounds:?}");
 }
