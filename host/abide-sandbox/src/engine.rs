@@ -1,5 +1,6 @@
 //! The engine: one per process, shared by every run, with a thread that keeps its clock.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -105,6 +106,13 @@ pub(crate) fn for_compiling(limits: &EngineLimits) -> Result<wasmtime::Engine, E
     let mut config = config(limits)?;
     config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
     wasmtime::Engine::new(&config).map_err(|error| EngineError::Start(format!("{error:#}")))
+}
+
+/// A name for everything that compiled code depends on: the engine's version, its settings, and what this machine's processor can do.
+pub(crate) fn fingerprint(limits: &EngineLimits) -> Result<String, EngineError> {
+    let mut hasher = DefaultHasher::new();
+    for_compiling(limits)?.precompile_compatibility_hash().hash(&mut hasher);
+    Ok(format!("{:016x}", hasher.finish()))
 }
 
 fn config(limits: &EngineLimits) -> Result<Config, EngineError> {

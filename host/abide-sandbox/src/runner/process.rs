@@ -15,7 +15,7 @@ use super::wire::{Order, WireError, Word};
 use super::{WORD_BYTES_MAX, lock};
 use crate::cache::CompiledCache;
 use crate::component::{self, ComponentInfo, LoadError};
-use crate::engine::EngineLimits;
+use crate::engine::{self, EngineLimits};
 use crate::inspect::inspect;
 use crate::message::{Refusal, RunOutcome, RunRequest};
 use crate::run::{MESSAGE_BYTES_MAX, judged};
@@ -105,22 +105,23 @@ impl Processes {
         if let Some(known) = lock(&self.known).get(&digest) {
             return Ok(known.info.clone());
         }
-        let kept = self.cache.as_ref().and_then(|cache| cache.find_bytes(&digest, &self.context()));
+        let context = self.context()?;
+        let kept = self.cache.as_ref().and_then(|cache| cache.find_bytes(&digest, &context));
         let compiled = match kept.and_then(|bytes| postcard::from_bytes::<Compiled>(&bytes).ok()) {
             Some(compiled) => compiled,
-            None => self.compile(&digest, bytes)?,
+            None => self.compile(&digest, bytes, &context)?,
         };
         let info = compiled.info.clone();
         lock(&self.known).insert(digest, Arc::new(compiled));
         Ok(info)
     }
 
-    /// What compiled code depends on beside the component.
-    fn context(&self) -> String {
-        format!("{} {:?}", env!("CARGO_PKG_VERSION"), self.limits)
+    /// What compiled code depends on beside the component: that of another release or machine is not found, and compiled anew.
+    fn context(&self) -> Result<String, RunnerError> {
+        engine::fingerprint(&self.limits).map_err(|error| RunnerError::Ended(error.to_string()))
     }
 
-    fn compile(&self, digest: &Digest, bytes: &[u8]) -> Result<Compiled, RunnerError> {
+    fn compile(&self, digest: &Digest, bytes: &[u8], context: &str) -> Result<Compiled, RunnerError> {
         // What it asks for is read here, without the compiler: what the other process would say of it is not asked.
         let seen = inspect(bytes, self.limits.component_bytes_max)
             .map_err(|error| LoadError::Malformed(error.to_string()))?;
@@ -139,7 +140,7 @@ impl Processes {
         let code = compiled.map_err(LoadError::cleaned)?;
         let compiled = Compiled { info, code };
         if let (Some(cache), Ok(bytes)) = (&self.cache, postcard::to_stdvec(&compiled)) {
-            cache.keep_bytes(digest, &self.context(), &bytes);
+            cache.keep_bytes(digest, context, &bytes);
         }
         Ok(compiled)
     }

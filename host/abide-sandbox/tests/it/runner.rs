@@ -185,3 +185,24 @@ fn a_file_that_was_left_open_is_closed() {
     let bounds = walls.iter().find(|wall| wall.name == "bounds").unwrap();
     assert!(bounds.stands, "{bounds:?}");
 }
+
+#[test]
+fn what_was_compiled_for_another_engine_is_compiled_anew() {
+    let Some(bytes) = guest("hostile") else { return };
+    let (folder, base) = (tempfile::tempdir().unwrap(), repository(&[("a.txt", "one\n")]));
+    for memory_bytes_max in [64 << 20, 48 << 20, 64 << 20] {
+        let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
+        let cache = abide_sandbox::CompiledCache::new(dir, abide_sandbox::CacheKey::new([7; 32]));
+        let limits = abide_sandbox::EngineLimits { memory_bytes_max, ..crate::setup::engine_limits() };
+        let one = abide_sandbox::Processes::new(runner(), limits, Vec::new()).with_cache(cache);
+        let request = RunRequest {
+            component: one.load(&bytes).unwrap().digest,
+            task: task("good", &[]),
+            grants: abide_sandbox::Capability::ALL.into(),
+            limits: crate::setup::limits(),
+        };
+        let outcome = one.run(&request, &*base.port());
+        assert!(matches!(outcome.result, RunResult::Proposed(_)), "{memory_bytes_max}: {:?}", outcome.result);
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+}
