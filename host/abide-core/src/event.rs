@@ -10,6 +10,14 @@ use crate::decision::Verdict;
 use crate::id::{Digest, Environment, Oid, RefName, ReleaseId, RepoId, RunId, Seq};
 use crate::input::{RunMode, SafetyLevel, SafetyMode};
 
+mod policy;
+mod worker;
+
+pub use policy::{
+    LayerActivated, PolicyActivated, PolicySignature, ShadowDiffered, ShadowJudged, ShadowStarted,
+};
+pub use worker::{WorkerApproved, WorkerOffered, WorkerRevoked};
+
 /// Writes an integer as text and reads it back.
 pub mod text {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
@@ -160,180 +168,6 @@ pub struct CheckResult {
     pub wall_ms: Count,
     /// Digest of what it printed.
     pub output: Digest,
-}
-
-/// A signature that counted when a policy was put in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PolicySignature {
-    /// For which part of the policy: `rules`, `hard` or `invariants`.
-    pub role: String,
-    /// Who.
-    pub person: String,
-    /// Fingerprint of the key.
-    pub key: String,
-}
-
-/// A policy bundle was put in force, in place of the one before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PolicyActivated {
-    /// Its version: from here on nothing below it is put in force.
-    pub version: Count,
-    /// Digest of the archive, which lies beside the log.
-    pub archive: Digest,
-    /// Digest of the signatures as they were given, which lie there too.
-    pub signatures: Digest,
-    /// Digest of the list of those who were trusted (their public keys), which lies there too.
-    pub signers: Digest,
-    /// Digest of the modules and the data: what decisions record where a repository adds nothing.
-    pub bundle: Digest,
-    /// Digest of the hard rules and what they come from.
-    pub hard: Digest,
-    /// Digest of the invariants.
-    pub invariants: Digest,
-    /// Whether the hard rules, or what they come from, changed.
-    pub hard_changed: bool,
-    /// The signatures that counted.
-    pub signed: Vec<PolicySignature>,
-    /// Who put it in force.
-    pub by: String,
-    /// Why.
-    pub reason: String,
-}
-
-/// A layer of an organisation was put in force, beside the policy below it and in place of its version before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LayerActivated {
-    /// Which layer: `organisation`.
-    pub layer: String,
-    /// Its version: from here on nothing below it is put in force as this layer.
-    pub version: Count,
-    /// Digest of the archive, which lies beside the log.
-    pub archive: Digest,
-    /// Digest of the signatures as they were given, which lie there too.
-    pub signatures: Digest,
-    /// Digest of the list of those who were trusted (their public keys), which lies there too.
-    pub signers: Digest,
-    /// Digest of its files.
-    pub files: Digest,
-    /// The signatures that counted.
-    pub signed: Vec<PolicySignature>,
-    /// Who put it in force.
-    pub by: String,
-    /// Why.
-    pub reason: String,
-}
-
-/// A component was handed in as a worker under a name. It waits for a person other than who handed it in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WorkerOffered {
-    /// What it will be called.
-    pub name: String,
-    /// Digest of its file, which lies in the state folder.
-    pub component: Digest,
-    /// Bytes of its file.
-    pub bytes: Count,
-    /// What it imports, as it names it, sorted. Types alone are none.
-    pub imports: Vec<String>,
-    /// Bytes of memory that it begins with.
-    pub memory_bytes: Count,
-    /// The component that has the name now, if one has.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replaces: Option<Digest>,
-    /// The signatures that counted; empty where somebody said that it need not be signed.
-    pub signed: Vec<PolicySignature>,
-    /// Digest of the signatures as they were given, which lie beside the log.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signatures: Option<Digest>,
-    /// Digest of the list of those who were trusted (their public keys), which lies there too.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signers: Option<Digest>,
-    /// Who handed it in.
-    pub by: String,
-    /// Why.
-    pub reason: String,
-}
-
-/// A person agreed that a component may be used as a worker.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WorkerApproved {
-    /// Place in the log of its [`WorkerOffered`].
-    pub offer: Cites,
-    /// What it is called.
-    pub name: String,
-    /// Digest of its file.
-    pub component: Digest,
-    /// Who agreed: never who handed it in.
-    pub by: String,
-    /// In which role.
-    pub role: String,
-    /// Words for the record.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-}
-
-/// A component is not used any more under a name, or an offer was turned down.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WorkerRevoked {
-    /// What it was called.
-    pub name: String,
-    /// Digest of its file.
-    pub component: Digest,
-    /// Who.
-    pub by: String,
-    /// Why.
-    pub reason: String,
-}
-
-/// A candidate was put in the shadow: it judges beside the live policy, and nothing follows from what it says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShadowStarted {
-    /// Digest of its files, which lie beside the log.
-    pub candidate: Digest,
-    /// In place of what it judges: `policy`, `organisation` or `repository`.
-    pub place: String,
-    /// What it was called when it was given.
-    pub name: String,
-    /// Who put it there.
-    pub by: String,
-    /// Why.
-    pub reason: String,
-}
-
-/// A decision about which the candidate in the shadow said something else.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShadowDiffered {
-    /// The decision that was made.
-    pub decision: Cites,
-    /// How it came out.
-    pub live: Verdict,
-    /// Its leading rule.
-    pub live_rule: String,
-    /// How the candidate would have had it.
-    pub verdict: Verdict,
-    /// The candidate's leading rule.
-    pub rule: String,
-    /// Code of the failure, if the candidate gave no clean answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fault: Option<String>,
-}
-
-/// The candidate in the shadow judged decisions that had been made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShadowJudged {
-    /// The candidate.
-    pub candidate: Digest,
-    /// What judged: the candidate with the layers around it. None if it did not load.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bundle: Option<Digest>,
-    /// Decisions where it agreed, in verdict and leading rule.
-    pub agreed: Vec<Cites>,
-    /// Those where it did not.
-    pub differed: Vec<ShadowDiffered>,
-    /// Those that it was not asked about in time.
-    pub missed: Vec<Cites>,
-    /// Why it did not load, if it did not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub why: Option<String>,
 }
 
 /// What happened.

@@ -148,12 +148,21 @@ fn compile(
     digest: &Digest,
     bytes: &[u8],
 ) -> Result<Component, LoadError> {
-    let component = Component::from_binary(&engine.inner, bytes)
-        .map_err(|error| LoadError::Malformed(format!("{error:#}").replace('\n', " ")))?;
+    let component = compiled(&engine.inner, bytes)?;
     if let Some(cache) = cache {
         cache.keep(digest, &component);
     }
     Ok(component)
+}
+
+/// The component in `bytes`, compiled for `engine`.
+pub(crate) fn compiled(engine: &wasmtime::Engine, bytes: &[u8]) -> Result<Component, LoadError> {
+    Component::from_binary(engine, bytes).map_err(|error| malformed(&error))
+}
+
+/// What the compiler says against a component.
+pub(crate) fn malformed(error: &wasmtime::Error) -> LoadError {
+    LoadError::Malformed(format!("{error:#}").replace('\n', " "))
 }
 
 /// Whether an import is more than a name for plain data.

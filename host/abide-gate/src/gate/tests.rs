@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use abide_core::action::{AdoptPlan, CommitPatch, Rollback, RollbackPlan, RunWorker, WayBack};
-use abide_core::facts::{Facts, TestFacts, Totals, WindowFacts};
+use abide_core::facts::Facts;
 use abide_core::id::{Epoch, Oid, RunId, Seq, Timestamp};
 use abide_core::input::{RunMode, SafetyLevel, SafetyMode, SubjectKind};
 use serde_json::json;
@@ -136,24 +136,7 @@ fn commit(tree: Oid) -> CommitPatch {
 }
 
 fn facts(tree: Oid) -> Facts {
-    Facts {
-        schema: Facts::SCHEMA.to_owned(),
-        base_tree: oid("a"),
-        tree,
-        files: Vec::new(),
-        totals: Totals::default(),
-        zones: Vec::new(),
-        categories: Vec::new(),
-        secrets: Vec::new(),
-        forbidden: Vec::new(),
-        dependencies: Vec::new(),
-        tests: TestFacts::default(),
-        destructive: Vec::new(),
-        hazards: Vec::new(),
-        collisions: Vec::new(),
-        unmeasured: Vec::new(),
-        window: WindowFacts::default(),
-    }
+    Facts::of_files(oid("a"), tree, Vec::new(), 0)
 }
 
 fn permit<A: Action>(gate: &Gate, action: A, ask: Ask) -> Permit<A> {

@@ -1,7 +1,6 @@
 //! Compiling what nobody trusts, behind the same walls.
 
 use serde_bytes::ByteBuf;
-use wasmtime::component::Component;
 
 use crate::component::{self, LoadError};
 use crate::engine::{self, EngineLimits};
@@ -10,10 +9,9 @@ use abide_core::id::Digest;
 /// What an engine with `limits` runs.
 pub(super) fn compile(limits: &EngineLimits, bytes: &[u8]) -> Result<ByteBuf, LoadError> {
     let size = component::check_outside(bytes, limits.component_bytes_max)?;
-    let malformed = |error: wasmtime::Error| LoadError::Malformed(format!("{error:#}").replace('\n', " "));
     let engine = engine::for_compiling(limits).map_err(|error| LoadError::Malformed(error.to_string()))?;
-    let component = Component::from_binary(&engine, bytes).map_err(malformed)?;
+    let component = component::compiled(&engine, bytes)?;
     // Only a component that exports what a worker does is worth keeping.
     component::describe(&engine, &component, Digest::of(bytes), size)?;
-    component.serialize().map(ByteBuf::from).map_err(malformed)
+    component.serialize().map(ByteBuf::from).map_err(|error| component::malformed(&error))
 }

@@ -1,6 +1,6 @@
 //! One runner: a process behind the walls, and the socket to it.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -144,7 +144,6 @@ impl Hand {
         let (ours, theirs) = UnixStream::pair()?;
         let mut control = lock(&self.control);
         send(&mut *control, &Order::Run(ByteBuf::from(request)))?;
-        control.flush()?;
         pipe::send(&control, theirs)?;
         Ok(ours)
     }
