@@ -3,7 +3,7 @@
 mod archives;
 mod broken;
 mod evidence;
-mod house;
+pub(crate) mod house;
 mod in_force;
 mod proofs;
 mod signing;

@@ -1,5 +1,6 @@
 //! One binary for every suite that crosses crates.
 
+mod again;
 mod approvals;
 mod bad_input;
 mod bundles;

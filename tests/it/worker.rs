@@ -110,7 +110,7 @@ impl House {
     }
 }
 
-fn guest(name: &str) -> Option<PathBuf> {
+pub(crate) fn guest(name: &str) -> Option<PathBuf> {
     let file = ab().ancestors().nth(2).unwrap().join("guests").join(format!("{name}.wasm"));
     if file.exists() {
         return Some(file);

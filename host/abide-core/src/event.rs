@@ -16,7 +16,7 @@ mod worker;
 pub use policy::{
     LayerActivated, PolicyActivated, PolicySignature, ShadowDiffered, ShadowJudged, ShadowStarted,
 };
-pub use worker::{WorkerApproved, WorkerOffered, WorkerRevoked};
+pub use worker::{TaskRan, WorkerApproved, WorkerOffered, WorkerRevoked};
 
 /// Writes an integer as text and reads it back.
 pub mod text {
@@ -203,6 +203,7 @@ pub enum Body {
         commit: Oid,
         by: String,
     },
+    TaskRan(Box<TaskRan>),
     WorkerFailed {
         unit: String,
         component: Digest,

@@ -284,6 +284,7 @@ impl Run {
             | Body::BudgetSettled { .. }
             | Body::Frozen { .. }
             | Body::RefAccepted { .. }
+            | Body::TaskRan(_)
             | Body::PolicyActivated(_)
             | Body::LayerActivated(_)
             | Body::WorkerOffered(_)

@@ -17,6 +17,9 @@ pub const LEAF_BYTES_MAX: usize = 65_535;
 /// Most bytes that one blob may have.
 pub const BLOB_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// The kind of a blob with what a worker was answered. It never leaves in a packet: it holds files of the repository.
+pub const TRANSCRIPT: &str = "transcript";
+
 /// A value that cannot be an event.
 #[derive(Debug, thiserror::Error)]
 pub enum LeafError {

@@ -25,7 +25,7 @@ mod testing;
 
 pub use audit::verify_log;
 pub use checkpoint::Checkpoint;
-pub use leaf::{Blob, Draft, Leaf, LeafError, Record};
+pub use leaf::{Blob, Draft, Leaf, LeafError, Record, TRANSCRIPT};
 pub use ledger::{Ledger, LedgerError, Opening};
 pub use note::{NoteError, NoteKey, Origin, Vkey};
 pub use packet::{export, verify_activations, verify_packet};

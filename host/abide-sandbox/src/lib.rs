@@ -25,6 +25,7 @@ mod run;
 pub mod runner;
 pub mod sealed;
 mod text;
+pub mod transcript;
 pub mod workspace;
 
 pub use cache::{CacheKey, CompiledCache};
@@ -37,4 +38,5 @@ pub use message::{
 pub use run::InProcess;
 pub use runner::{Processes, Program, RunnerError};
 pub use sealed::{SealedError, SealedJudge, SealedModule};
+pub use transcript::{Recorded, Recording, Transcript, TranscriptError};
 pub use workspace::{DirWorkspace, Workspace, WorkspaceError};

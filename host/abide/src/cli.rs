@@ -14,6 +14,7 @@ mod keys;
 mod kill;
 pub(crate) mod policy;
 mod queue;
+mod replay;
 mod run;
 mod show;
 mod status;
@@ -82,6 +83,7 @@ fn dispatch(shell: &Shell, verb: Verb) -> Result<Exit, Failure> {
         Verb::Deny(args) => approve::deny(shell, &args),
         Verb::Kill(args) => kill::kill(shell, &args),
         Verb::Resume(args) => kill::resume(shell, &args),
+        Verb::Replay(args) => replay::run(shell, &args),
         Verb::Packet(args) => verify::packet(shell, &args),
         Verb::Verify(args) => verify::run(shell, &args),
         Verb::Hook(args) => hook::run(shell, &args),

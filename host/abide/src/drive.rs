@@ -5,7 +5,7 @@
 mod deploy;
 mod land;
 pub(crate) mod offer;
-mod work;
+pub(crate) mod work;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

@@ -75,8 +75,7 @@ impl Workshop {
 
     /// Takes a component from a file in place of the shipped one of that name.
     pub(crate) fn put(&mut self, name: &str, bytes: Vec<u8>) {
-        let worker = Worker { name: name.to_owned(), digest: Digest::of(&bytes), bytes: bytes.into() };
-        self.workers.insert(name.to_owned(), worker);
+        self.workers.insert(name.to_owned(), Self::candidate(name, bytes));
     }
 
     /// Names of the workers that there are places for.
@@ -124,6 +123,20 @@ impl Workshop {
         Ok(Worker { name: name.to_owned(), digest: planned.clone(), bytes: bytes.into() })
     }
 
+    /// The bytes of a component that was run before: one that this binary carries, or one that was handed in.
+    pub(crate) fn of_digest(&self, component: &Digest) -> Option<Worker> {
+        if let Some(worker) = self.workers.values().find(|worker| worker.digest == *component) {
+            return Some(worker.clone());
+        }
+        let bytes = Kept::of(&self.state).read(component).ok()?;
+        Some(Worker { name: component.short().to_owned(), digest: component.clone(), bytes: bytes.into() })
+    }
+
+    /// A component that is nobody's yet, to be tried.
+    pub(crate) fn candidate(name: &str, bytes: Vec<u8>) -> Worker {
+        Worker { name: name.to_owned(), digest: Digest::of(&bytes), bytes: bytes.into() }
+    }
+
     /// What `worker` imports, by the names that policies use. An interface that this host does not have keeps its own name.
     pub(crate) fn requests(&self, worker: &Worker) -> Result<BTreeSet<String>, Failure> {
         let info = self.runner()?.load(&worker.bytes).map_err(|error| Failure::of(error.code(), error))?;
@@ -147,8 +160,7 @@ impl Workshop {
         if let Some(runner) = self.runner.get() {
             return Ok(runner);
         }
-        let runner =
-            Processes::new(Program::this(), self.engine.clone(), Vec::new()).with_cache(self.cache()?);
+        let runner = self.processes().with_cache(self.cache()?);
         Ok(self.runner.get_or_init(|| Arc::new(runner)))
     }
 

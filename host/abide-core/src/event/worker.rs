@@ -1,4 +1,4 @@
-//! Records of workers that others wrote: handed in, approved, taken back.
+//! Records of workers: of those that others wrote (handed in, approved, taken back), and of what each did with its task.
 
 use serde::{Deserialize, Serialize};
 
@@ -64,4 +64,21 @@ pub struct WorkerRevoked {
     pub by: String,
     /// Why.
     pub reason: String,
+}
+
+/// A component was run on a task. What follows from it is a record of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskRan {
+    /// The unit of work.
+    pub unit: String,
+    /// Place in the log of the decision that let it run.
+    pub decision: Cites,
+    /// Digest of its file.
+    pub component: Digest,
+    /// `proposed`, `failed`, `refused`, `trapped` or `rejected`.
+    pub result: String,
+    /// Digest of the outcome with the capability receipt.
+    pub receipt: Digest,
+    /// Digest of what it takes to run the task again: the request, every answer of the host, and the outcome.
+    pub transcript: Digest,
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{ArchiveError, EVIDENCE, Files, PROOF_HEAD, activations, archive, event_name, proof_name};
 use crate::attest;
 use crate::checkpoint::Checkpoint;
-use crate::leaf::Record;
+use crate::leaf::{Record, TRANSCRIPT};
 use crate::ledger::{Ledger, LedgerError, Tree};
 use crate::merkle::{NodeHash, Nodes, inclusion};
 use crate::store::StoreError;
@@ -72,7 +72,8 @@ pub fn export(ledger: &Ledger, run: &RunId) -> Result<Vec<u8>, ExportError> {
         record.leaf.data().values().for_each(|value| digests(value, &mut cited));
     }
     for digest in &cited {
-        if let Some(blob) = ledger.store().blob(digest)? {
+        // What a worker read of the repository stays here; the receipt says how much it was.
+        if let Some(blob) = ledger.store().blob(digest)?.filter(|blob| blob.kind() != TRANSCRIPT) {
             files.insert(format!("blobs/{}", digest.hex()), blob.bytes().to_vec());
         }
     }

@@ -23,6 +23,17 @@ pub enum RunResult {
 }
 
 impl RunResult {
+    /// The spelling in the log.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Proposed(_) => "proposed",
+            Self::Failed(_) => "failed",
+            Self::Refused(_) => "refused",
+            Self::Trapped(_) => "trapped",
+            Self::Rejected(_) => "rejected",
+        }
+    }
+
     /// The code of what went wrong, if something did. A worker with nothing to do is no fault.
     pub fn code(&self) -> Option<&str> {
         match self {
@@ -116,6 +127,14 @@ pub enum Refusal {
         /// What there is.
         most: u64,
     },
+    /// A wall that policy demands does not stand.
+    #[error("the wall `{wall}` does not stand on this host: {why}")]
+    Wall {
+        /// Its name.
+        wall: String,
+        /// Why not.
+        why: String,
+    },
     /// As many instances run as the engine holds.
     #[error("all instances of the engine are in use")]
     Busy,
@@ -141,6 +160,7 @@ impl Refusal {
             Self::LimitTooHigh { limit, asked, most } => {
                 Self::LimitTooHigh { limit: line(limit), asked, most }
             }
+            Self::Wall { wall, why } => Self::Wall { wall: line(wall), why: line(why) },
             Self::Busy => Self::Busy,
             Self::Instantiation { why } => Self::Instantiation { why: line(why) },
         }
@@ -149,6 +169,7 @@ impl Refusal {
     /// The code that `ab explain` knows.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::Wall { .. } => "AB0216",
             Self::UngrantedImport { .. } => "AB0201",
             Self::UnknownImport { .. } => "AB0202",
             Self::LimitTooHigh { .. } => "AB0203",

@@ -48,6 +48,14 @@ struct Compiled {
     code: ByteBuf,
 }
 
+/// How a task ends for which there is no runner.
+fn not_there(error: RunnerError) -> Ended {
+    if let RunnerError::Wall { wall, why } = error {
+        return Ended::Refused(Refusal::Wall { wall, why });
+    }
+    Ended::Lost(error.to_string())
+}
+
 /// Runs components in processes of their own, one for each.
 #[derive(Debug)]
 pub struct Processes {
@@ -157,7 +165,7 @@ impl Processes {
             }
             Some(known) => component::check_imports(&known.info, &request.grants)
                 .map_err(Ended::Refused)
-                .and_then(|()| self.hand(known).map_err(|error| Ended::Lost(error.to_string())))
+                .and_then(|()| self.hand(known).map_err(not_there))
                 .and_then(|hand| self.attend(&hand, &mut task)),
         };
         let outcome = task.outcome(ended, requested);

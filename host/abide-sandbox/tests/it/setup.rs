@@ -7,7 +7,7 @@ use std::sync::Arc;
 use abide_sandbox::workspace::DirWorkspaceLimits;
 use abide_sandbox::{
     CacheKey, Capability, CompiledCache, DirWorkspace, EngineLimits, InProcess, Limits, Processes, Program,
-    RunOutcome, RunRequest, Task, Workspace,
+    Recorded, Recording, RunOutcome, RunRequest, RunResult, Task, Transcript, TrapKind, Workspace,
 };
 
 use crate::built;
@@ -141,13 +141,29 @@ impl Bench {
         Some(Self { runner, behind, request })
     }
 
-    /// Runs the task here and behind the walls: what is recorded is the same, but for time and memory.
+    /// Runs the task here and behind the walls, and from what was recorded: what comes out is the same, but for time and memory.
     pub(crate) fn run(&self, task: Task, repository: &Repository) -> RunOutcome {
         let request = RunRequest { task, ..self.request.clone() };
-        let here = self.runner.run(&request, repository.port());
+        let recording = Arc::new(Recording::over(repository.port()));
+        let here = self.runner.run(&request, recording.clone());
+        let packed = recording.transcript(request.clone(), here.clone()).pack().unwrap();
         let there = self.behind.run(&request, &*repository.port());
         assert_eq!((&there.result, &there.receipt, &there.log), (&here.result, &here.receipt, &here.log));
         assert_eq!(there.spent.output_bytes, here.spent.output_bytes);
+        self.again(&packed, &here);
         here
+    }
+
+    /// Runs a recorded task once more, without the repository. What was ended by the clock may have come further.
+    fn again(&self, packed: &[u8], then: &RunOutcome) {
+        if matches!(&then.result, RunResult::Trapped(trap) if trap.kind == TrapKind::Deadline) {
+            return;
+        }
+        let transcript = Transcript::unpack(packed).unwrap();
+        assert!(transcript.complete);
+        let recorded = Arc::new(Recorded::of(transcript.heard));
+        let now = self.behind.run(&transcript.request, &*recorded);
+        assert_eq!((recorded.departure(), recorded.left()), (None, 0));
+        assert_eq!((&now.result, &now.receipt, &now.log), (&then.result, &then.receipt, &then.log));
     }
 }

@@ -55,6 +55,8 @@ pub(crate) enum Verb {
     Kill(KillArgs),
     /// Open the gate again after a kill, or carry on a run that was interrupted.
     Resume(ResumeArgs),
+    /// Run the workers of a run again from what was recorded, decide its decisions again, and say what differs.
+    Replay(ReplayArgs),
     /// Write the evidence of a run to one file that anyone can verify offline.
     Packet(PacketArgs),
     /// Verify the log, or a packet, from stored bytes; recompute every decision.
@@ -378,6 +380,20 @@ pub(crate) enum AuditVerb {
         #[command(flatten)]
         at: AtRepo,
     },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ReplayArgs {
+    #[command(flatten)]
+    pub(crate) at: AtRepo,
+    /// The run; the newest one if not given. With --worker: all runs.
+    pub(crate) run: Option<String>,
+    /// See instead what this component would have done with the same tasks, on the commits that they were for.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) worker: Option<PathBuf>,
+    /// With --worker: only the newest tasks.
+    #[arg(long, value_name = "N", default_value_t = 50, requires = "worker")]
+    pub(crate) last: usize,
 }
 
 #[derive(Debug, ClapArgs)]

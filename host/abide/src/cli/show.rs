@@ -334,6 +334,7 @@ pub(super) fn told(event: &Event) -> Option<String> {
             };
             format!("{} {} → {}{rules}", record.class, record.kind, record.verdict.as_str())
         }
+        Body::TaskRan(ran) => format!("{} ran ({})", ran.unit, ran.result),
         Body::PatchProposed { unit, patch, .. } => format!("{unit} proposed patch {}", patch.short()),
         Body::CommitProposed { unit, commit, by, .. } => {
             format!("{unit} offered {} by {}", commit.short(), safe_text::line(by))

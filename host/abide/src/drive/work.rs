@@ -6,25 +6,29 @@
 )]
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use abide_core::action::{AdoptCommit, CommitPatch, RunWorker};
 use abide_core::canonical;
-use abide_core::event::Body;
+use abide_core::event::{Body, TaskRan};
 use abide_core::facts::Facts;
 use abide_core::id::{Digest, Oid, RefName};
 use abide_core::input::{Subject, SubjectKind};
 use abide_core::patch::{PatchDoc, PatchLimits};
 use abide_core::plan::{PROPOSAL, Plan, UnitSpec};
 use abide_core::spine::{Progress, Run, Unit};
-use abide_effects::forge::{Adopt, Commit, CommitText, Links, Scratch, Workspace, WorkspaceLimits};
+use abide_effects::forge::{Adopt, Commit, CommitText, Links, Repo, Scratch, Workspace, WorkspaceLimits};
 use abide_gate::Ask;
-use abide_sandbox::{Capability, DirWorkspace, RunOutcome, RunRequest, RunResult, Task};
+use abide_sandbox::{
+    Capability, DirWorkspace, Recording, RunOutcome, RunRequest, RunResult, Task, Transcript,
+};
 
 use super::{Answer, Drive, offer};
 use crate::cli::printer::Tone;
 use crate::desk::Payload;
 use crate::measure::{self, Measured};
+use crate::policy::Policy;
 use crate::report::Failure;
 use crate::workshop::Worker;
 
@@ -82,17 +86,38 @@ impl Drive<'_> {
             .into_iter()
             .filter(|capability| decision.grants.capabilities.iter().any(|name| name == capability.name()))
             .collect();
-        let files = Workspace::of_commit(self.repo, &base, &self.scratch, Links::AsFiles, WORKSPACE)
-            .map_err(|error| Failure::of(error.code(), error))?;
-        let dir = files.dir().map_err(|error| Failure::of(error.code(), error))?;
-        let view = DirWorkspace::open(dir, self.desk.policy.workspace.clone())
-            .map_err(|error| Failure::of(error.code(), error))?;
+        let (_files, view) = shown(self.repo, &base, &self.scratch, &self.desk.policy)?;
+        let view = Arc::new(Recording::over(Arc::new(view)));
         let request = RunRequest { component: worker.digest.clone(), task, grants, limits };
         let outcome = {
             let _busy = self.printer().busy(&format!("{} {}", worker.name, spec.recipe));
-            self.workshop.run(&request, Arc::new(view))?
+            self.workshop.run(&request, view.clone())?
         };
+        self.task_ran(run, unit, seq, &view.transcript(request, outcome.clone()))?;
         self.take_answer(run, unit, worker, base, seq, &outcome)
+    }
+
+    /// Writes down what was run, with its capability receipt and what it takes to run it again.
+    fn task_ran(
+        &self,
+        run: &Run,
+        unit: &str,
+        decision: abide_core::id::Seq,
+        transcript: &Transcript,
+    ) -> Result<(), Failure> {
+        let receipt = Payload::json("receipt", &transcript.outcome)?;
+        let packed = transcript.pack().map_err(|error| Failure::of("AB0124", error))?;
+        let packed = Payload::bytes(abide_ledger::TRANSCRIPT, packed);
+        let ran = TaskRan {
+            unit: unit.to_owned(),
+            decision: decision.into(),
+            component: transcript.request.component.clone(),
+            result: transcript.outcome.result.word().to_owned(),
+            receipt: receipt.digest.clone(),
+            transcript: packed.digest.clone(),
+        };
+        self.note(run, &Body::TaskRan(Box::new(ran)), vec![receipt, packed])?;
+        Ok(())
     }
 
     /// Writes down what the worker answered, with its capability receipt.
@@ -364,8 +389,23 @@ impl Drive<'_> {
     }
 }
 
+/// The files of commit `base` as a worker sees them. They are there as long as the first of the two is.
+pub(crate) fn shown(
+    repo: &Repo,
+    base: &Oid,
+    scratch: &Path,
+    policy: &Policy,
+) -> Result<(Workspace, DirWorkspace), Failure> {
+    let files = Workspace::of_commit(repo, base, scratch, Links::AsFiles, WORKSPACE)
+        .map_err(|error| Failure::of(error.code(), error))?;
+    let dir = files.dir().map_err(|error| Failure::of(error.code(), error))?;
+    let view = DirWorkspace::open(dir, policy.workspace.clone())
+        .map_err(|error| Failure::of(error.code(), error))?;
+    Ok((files, view))
+}
+
 /// How a run ended, in a sentence.
-fn told(result: &RunResult) -> String {
+pub(crate) fn told(result: &RunResult) -> String {
     match result {
         RunResult::Proposed(_) => "it proposed a change".to_owned(),
         RunResult::Failed(failure) => failure.message.clone(),

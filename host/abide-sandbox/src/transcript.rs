@@ -1,0 +1,321 @@
+//! What a worker was answered, kept so that its task can be run again without the repository.
+//!
+//! A worker has no clock and no chance, so what it does follows from its bytes, its task, its limits and what the host answered. All of that is
+//! in a [`Transcript`]. The workspace is heard here, behind the meter: what the limits refuse is refused again.
+
+use std::collections::VecDeque;
+use std::io::{self, Read as _, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use abide_core::id::RepoPath;
+use flate2::Compression;
+use flate2::bufread::GzDecoder;
+use flate2::write::GzEncoder;
+use serde::{Deserialize, Serialize};
+
+use crate::message::{RunOutcome, RunRequest};
+use crate::workspace::{Entry, Listing, SearchOptions, SearchResult, Workspace, WorkspaceError};
+
+/// LIMIT: bytes of answers that are kept of one task. What is beyond is not, and the transcript says so.
+const HEARD_BYTES_MAX: usize = 32 << 20;
+/// Bytes that a stored transcript may unpack to: the answers in base64, their questions, the outcome.
+const UNPACKED_BYTES_MAX: u64 = 256 << 20;
+
+/// One task: what was asked of a component, what it was answered, what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transcript {
+    /// Always [`Transcript::SCHEMA`].
+    pub schema: String,
+    /// What the component was run with.
+    pub request: RunRequest,
+    /// Questions and answers, in their order: those of the worker, and then those of whoever checked its proposal against the base.
+    pub heard: Vec<Heard>,
+    /// Whether these are all.
+    pub complete: bool,
+    /// What came of it.
+    pub outcome: RunOutcome,
+}
+
+/// A stored transcript cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum TranscriptError {
+    /// Not gzip, or too large.
+    #[error("it cannot be unpacked: {0}")]
+    Packed(#[from] io::Error),
+    /// Not a transcript.
+    #[error("it is no transcript: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// One that a later version wrote.
+    #[error("its schema is `{0}`, which this version does not know")]
+    Schema(String),
+}
+
+impl Transcript {
+    /// The value of `schema`.
+    pub const SCHEMA: &'static str = "abide.transcript/1";
+
+    /// Packed, as it is stored. The same transcript is always the same bytes.
+    pub fn pack(&self) -> Result<Vec<u8>, TranscriptError> {
+        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+        packer.write_all(&serde_json::to_vec(self)?)?;
+        Ok(packer.finish()?)
+    }
+
+    /// Reads what [`Transcript::pack`] made.
+    pub fn unpack(bytes: &[u8]) -> Result<Self, TranscriptError> {
+        let mut plain = Vec::new();
+        GzDecoder::new(bytes).take(UNPACKED_BYTES_MAX).read_to_end(&mut plain)?;
+        let read: Self = serde_json::from_slice(&plain)?;
+        if read.schema == Self::SCHEMA { Ok(read) } else { Err(TranscriptError::Schema(read.schema)) }
+    }
+}
+
+/// A question to the workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// Files below a prefix.
+    List {
+        /// The prefix.
+        prefix: String,
+        /// The path that the page before ended with.
+        after: Option<String>,
+        /// Entries at most.
+        limit: u32,
+    },
+    /// What stands at a path. Only whoever checks a proposal asks this.
+    Entry(RepoPath),
+    /// Bytes of a file.
+    Read {
+        /// Where.
+        path: RepoPath,
+        /// From which byte.
+        offset: u64,
+        /// Bytes at most.
+        limit: u32,
+    },
+    /// Lines with a text.
+    Search {
+        /// The text.
+        query: String,
+        /// Where and how.
+        options: SearchOptions,
+    },
+}
+
+/// An answer of the workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// To [`Question::List`].
+    Listing(Listing),
+    /// To [`Question::Entry`].
+    Entry(Option<Entry>),
+    /// To [`Question::Read`].
+    Bytes(#[serde(with = "in_base64")] Vec<u8>),
+    /// To [`Question::Search`].
+    Found(SearchResult),
+    /// To any.
+    Error(WorkspaceError),
+}
+
+impl Reply {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Listing(listing) => listing.entries.iter().map(|entry| entry.path.as_str().len()).sum(),
+            Self::Found(found) => found.matches.iter().map(|found| found.text.len()).sum(),
+            Self::Entry(_) | Self::Error(_) => 0,
+        }
+    }
+}
+
+/// A question and its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Heard {
+    /// What was asked.
+    pub question: Question,
+    /// What was answered.
+    pub reply: Reply,
+}
+
+/// A workspace that remembers what it said.
+#[derive(Debug)]
+pub struct Recording {
+    inner: Arc<dyn Workspace>,
+    heard: Mutex<Memory>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    heard: Vec<Heard>,
+    bytes: usize,
+    is_full: bool,
+}
+
+impl Recording {
+    /// Over a workspace that answers.
+    pub fn over(inner: Arc<dyn Workspace>) -> Self {
+        Self { inner, heard: Mutex::default() }
+    }
+
+    /// All that it said, with what it was for and what came of it.
+    pub fn transcript(&self, request: RunRequest, outcome: RunOutcome) -> Transcript {
+        let memory = std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner));
+        let schema = Transcript::SCHEMA.to_owned();
+        Transcript { schema, request, heard: memory.heard, complete: !memory.is_full, outcome }
+    }
+
+    fn remember<T: Clone>(
+        &self,
+        question: Question,
+        answer: Result<T, WorkspaceError>,
+        reply: impl FnOnce(T) -> Reply,
+    ) -> Result<T, WorkspaceError> {
+        let mut memory = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let reply = answer.clone().map_or_else(Reply::Error, reply);
+        memory.bytes = memory.bytes.saturating_add(reply.bytes());
+        // What follows one that is missing could not be told apart from it.
+        memory.is_full |= memory.bytes > HEARD_BYTES_MAX;
+        if !memory.is_full {
+            memory.heard.push(Heard { question, reply });
+        }
+        answer
+    }
+}
+
+impl Workspace for Recording {
+    fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Listing, WorkspaceError> {
+        let question = Question::List { prefix: prefix.to_owned(), after: after.map(str::to_owned), limit };
+        self.remember(question, self.inner.list(prefix, after, limit), Reply::Listing)
+    }
+
+    fn entry(&self, path: &RepoPath) -> Result<Option<Entry>, WorkspaceError> {
+        self.remember(Question::Entry(path.clone()), self.inner.entry(path), Reply::Entry)
+    }
+
+    fn read(&self, path: &RepoPath, offset: u64, limit: u32) -> Result<Vec<u8>, WorkspaceError> {
+        let question = Question::Read { path: path.clone(), offset, limit };
+        self.remember(question, self.inner.read(path, offset, limit), Reply::Bytes)
+    }
+
+    fn search(&self, query: &str, options: &SearchOptions) -> Result<SearchResult, WorkspaceError> {
+        let question = Question::Search { query: query.to_owned(), options: options.clone() };
+        self.remember(question, self.inner.search(query, options), Reply::Found)
+    }
+}
+
+/// Where a task that is run again left its transcript.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Departure {
+    /// Questions before it that were the same.
+    pub after: usize,
+    /// What was asked.
+    pub asked: Question,
+    /// What had been asked; nothing more, for `None`.
+    pub recorded: Option<Question>,
+}
+
+/// A workspace that says what another one said, question by question.
+#[derive(Debug)]
+pub struct Recorded(Mutex<Rest>);
+
+#[derive(Debug)]
+struct Rest {
+    heard: VecDeque<Heard>,
+    said: usize,
+    departure: Option<Departure>,
+}
+
+impl Recorded {
+    /// Answers as it was answered then.
+    pub fn of(heard: Vec<Heard>) -> Self {
+        Self(Mutex::new(Rest { heard: heard.into(), said: 0, departure: None }))
+    }
+
+    /// Where it was asked something else, if it was.
+    pub fn departure(&self) -> Option<Departure> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).departure.clone()
+    }
+
+    /// Answers that nobody asked for.
+    pub fn left(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).heard.len()
+    }
+
+    fn say<T>(&self, asked: Question, of: impl FnOnce(Reply) -> Option<T>) -> Result<T, WorkspaceError> {
+        let other = || Err(WorkspaceError::Unavailable("this was not asked when it was recorded".to_owned()));
+        let mut rest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // After the first question that differs nothing is known.
+        if rest.departure.is_some() {
+            return other();
+        }
+        let next = rest.heard.pop_front();
+        match next {
+            Some(heard) if heard.question == asked => {
+                rest.said = rest.said.saturating_add(1);
+                if let Reply::Error(error) = heard.reply {
+                    return Err(error);
+                }
+                of(heard.reply).map_or_else(other, Ok)
+            }
+            next => {
+                let (after, recorded) = (rest.said, next.map(|heard| heard.question));
+                rest.departure = Some(Departure { after, asked, recorded });
+                other()
+            }
+        }
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "an answer to another question is the same whichever it is"
+)]
+impl Workspace for Recorded {
+    fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Listing, WorkspaceError> {
+        let asked = Question::List { prefix: prefix.to_owned(), after: after.map(str::to_owned), limit };
+        self.say(asked, |reply| match reply {
+            Reply::Listing(listing) => Some(listing),
+            _ => None,
+        })
+    }
+
+    fn entry(&self, path: &RepoPath) -> Result<Option<Entry>, WorkspaceError> {
+        self.say(Question::Entry(path.clone()), |reply| match reply {
+            Reply::Entry(entry) => Some(entry),
+            _ => None,
+        })
+    }
+
+    fn read(&self, path: &RepoPath, offset: u64, limit: u32) -> Result<Vec<u8>, WorkspaceError> {
+        self.say(Question::Read { path: path.clone(), offset, limit }, |reply| match reply {
+            Reply::Bytes(bytes) => Some(bytes),
+            _ => None,
+        })
+    }
+
+    fn search(&self, query: &str, options: &SearchOptions) -> Result<SearchResult, WorkspaceError> {
+        let asked = Question::Search { query: query.to_owned(), options: options.clone() };
+        self.say(asked, |reply| match reply {
+            Reply::Found(found) => Some(found),
+            _ => None,
+        })
+    }
+}
+
+mod in_base64 {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize as _, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(String::deserialize(from)?).map_err(de::Error::custom)
+    }
+}
