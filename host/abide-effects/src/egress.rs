@@ -7,8 +7,28 @@
 //! Not here: who may have a lease (the gate decides), and the workers that ask (`abide-sandbox` owns the port that they ask through).
 
 pub mod address;
+mod body;
+mod broker;
+mod budget;
+pub mod dial;
+mod har;
 pub mod judge;
 pub mod lease;
+mod pool;
+pub mod proxy;
+mod redirect;
 pub mod refusal;
+pub mod resolver;
+mod scan;
+mod session;
 pub mod target;
+#[cfg(test)]
+mod trial;
+mod upstream;
 pub mod vault;
+
+pub use body::Body;
+pub use broker::{Broker, OpenError, Parts};
+pub use har::Tally;
+pub use session::{Outgoing, Session, Used};
+pub use upstream::Upstream;

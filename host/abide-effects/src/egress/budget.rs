@@ -27,9 +27,7 @@ impl Spending {
 
     /// Counts a request, also one that will be refused: asking is not free. Says how it is to be refused if there is none left.
     pub(super) fn count(&mut self, now: Timestamp) -> Result<(), Refusal> {
-        if now.0.saturating_sub(self.began.0) >= self.budgets.lease_ms_max {
-            return Err(Refusal::Over("its time is up".to_owned()));
-        }
+        self.is_in_time(now)?;
         if self.requests >= self.budgets.requests_max {
             return Err(Refusal::Budget("requests_max"));
         }
@@ -70,9 +68,12 @@ impl Spending {
         Ok(())
     }
 
-    /// Bytes that passed.
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes
+    /// Whether the lease has time left.
+    pub(super) fn is_in_time(&self, now: Timestamp) -> Result<(), Refusal> {
+        if now.0.saturating_sub(self.began.0) >= self.budgets.lease_ms_max {
+            return Err(Refusal::Over("its time is up".to_owned()));
+        }
+        Ok(())
     }
 }
 

@@ -22,5 +22,4 @@ fn each_budget_ends_what_it_is_about() {
     assert_eq!(spent.pass(9), Ok(()));
     assert_eq!(spent.pass(2), Err(Refusal::Budget("bytes_max")));
     assert_eq!(spent.pass(1), Err(Refusal::Budget("bytes_max")), "the rest is gone");
-    assert_eq!(spent.bytes(), 10);
 }
