@@ -10,9 +10,11 @@ use crate::decision::Verdict;
 use crate::id::{Digest, Environment, Oid, RefName, ReleaseId, RepoId, RunId, Seq};
 use crate::input::{RunMode, SafetyLevel, SafetyMode};
 
+mod egress;
 mod policy;
 mod worker;
 
+pub use egress::{EgressRow, EgressUsed};
 pub use policy::{
     LayerActivated, PolicyActivated, PolicySignature, ShadowDiffered, ShadowJudged, ShadowStarted,
 };
@@ -203,6 +205,7 @@ pub enum Body {
         commit: Oid,
         by: String,
     },
+    EgressUsed(Box<EgressUsed>),
     WorkerFailed {
         unit: String,
         component: Digest,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -194,6 +195,12 @@ fn check_literal(origin: &Origin, rule: &Rule) -> Result<(), Refusal> {
 /// A connection for hyper.
 pub(super) fn io(stream: Box<dyn Stream>) -> TokioIo<Box<dyn Stream>> {
     TokioIo::new(stream)
+}
+
+/// The same with extra roots as PEM.
+pub fn trust_also(pem: &str) -> Result<Arc<ClientConfig>, String> {
+    let roots = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
+    trust(&roots.map_err(|error| format!("the extra roots are no PEM: {error}"))?)
 }
 
 /// Whom to trust over TLS: the roots of this machine, and `extra` ones. HTTP/1.1 alone is offered.

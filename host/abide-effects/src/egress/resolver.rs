@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::Pin;
+use std::sync::Arc;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::LookupIpStrategy;
@@ -18,7 +19,7 @@ pub trait Resolver: fmt::Debug + Send + Sync {
 }
 
 /// Asks whom this machine asks (`/etc/hosts`, `/etc/resolv.conf`), but not for names below its search domains.
-pub struct SystemResolver(TokioResolver);
+pub struct SystemResolver(Result<TokioResolver, String>);
 
 impl fmt::Debug for SystemResolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,11 +28,13 @@ impl fmt::Debug for SystemResolver {
 }
 
 impl SystemResolver {
-    /// Reads how this machine looks names up.
-    pub fn of_this_machine() -> Result<Self, String> {
-        let mut builder = TokioResolver::builder_tokio().map_err(|error| error.to_string())?;
-        builder.options_mut().ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-        Ok(Self(builder.build().map_err(|error| error.to_string())?))
+    /// Reads how this machine looks names up. Where it does not say, no name has an address.
+    pub fn of_this_machine() -> Arc<Self> {
+        let resolver = TokioResolver::builder_tokio().and_then(|mut builder| {
+            builder.options_mut().ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+            builder.build()
+        });
+        Arc::new(Self(resolver.map_err(|error| error.to_string())))
     }
 }
 
@@ -39,7 +42,8 @@ impl Resolver for SystemResolver {
     fn look_up<'a>(&'a self, host: &'a str) -> Looked<'a> {
         Box::pin(async move {
             // The dot at the end says that the name is whole.
-            let found = self.0.lookup_ip(format!("{host}.")).await.map_err(|error| error.to_string())?;
+            let resolver = self.0.as_ref().map_err(Clone::clone)?;
+            let found = resolver.lookup_ip(format!("{host}.")).await.map_err(|error| error.to_string())?;
             Ok(found.iter().collect())
         })
     }

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use abide_core::action::{AdoptCommit, CommitPatch, RunWorker};
+use abide_core::action::{AdoptCommit, CommitPatch, OpenEgress, RunWorker};
 use abide_core::canonical;
 use abide_core::event::Body;
 use abide_core::facts::Facts;
@@ -19,11 +19,12 @@ use abide_core::plan::{PROPOSAL, Plan, UnitSpec};
 use abide_core::spine::{Progress, Run, Unit};
 use abide_effects::forge::{Adopt, Commit, CommitText, Links, Scratch, Workspace, WorkspaceLimits};
 use abide_gate::Ask;
-use abide_sandbox::{Capability, DirWorkspace, RunOutcome, RunRequest, RunResult, Task};
+use abide_sandbox::{Capability, DirWorkspace, Egress, NoEgress, RunOutcome, RunRequest, RunResult, Task};
 
 use super::{Answer, Drive, offer};
 use crate::cli::printer::Tone;
 use crate::desk::Payload;
+use crate::egress::Way;
 use crate::measure::{self, Measured};
 use crate::report::Failure;
 use crate::workshop::Worker;
@@ -82,6 +83,14 @@ impl Drive<'_> {
             .into_iter()
             .filter(|capability| decision.grants.capabilities.iter().any(|name| name == capability.name()))
             .collect();
+        let way = if grants.contains(&Capability::Egress) {
+            match self.way_out(run, unit, worker, &decision.grants.egress)? {
+                Some(way) => Some(way),
+                None => return Ok(()),
+            }
+        } else {
+            None
+        };
         let files = Workspace::of_commit(self.repo, &base, &self.scratch, Links::AsFiles, WORKSPACE)
             .map_err(|error| Failure::of(error.code(), error))?;
         let dir = files.dir().map_err(|error| Failure::of(error.code(), error))?;
@@ -90,9 +99,30 @@ impl Drive<'_> {
         let request = RunRequest { component: worker.digest.clone(), task, grants, limits };
         let outcome = {
             let _busy = self.printer().busy(&format!("{} {}", worker.name, spec.recipe));
-            self.workshop.run(&request, Arc::new(view))?
+            let egress = way.as_ref().map_or(&NoEgress as &dyn Egress, |way| way);
+            self.workshop.run(&request, Arc::new(view), egress)?
         };
+        if let Some(way) = way {
+            let (body, payloads) = way.close(unit, &worker.digest, &decision.grants.egress)?;
+            self.deed(run, &body, payloads)?;
+        }
         self.take_answer(run, unit, worker, base, seq, &outcome)
+    }
+
+    /// Asks for the lease that the worker was granted, and opens it. None where the answer is not yes; the log says which.
+    fn way_out(&self, run: &Run, unit: &str, worker: &Worker, name: &str) -> Result<Option<Way>, Failure> {
+        let lease = self.desk.policy.egress.lease(name, &worker.digest)?;
+        let origins = lease.origins();
+        let action = OpenEgress {
+            run: run.id.clone(),
+            unit: unit.to_owned(),
+            component: worker.digest.clone(),
+            origins: origins.clone(),
+        };
+        let ask =
+            Ask { requests: origins, ..self.ask(run, super::worker(run, &worker.name, &worker.digest)) };
+        let Answer::Go { permit, .. } = self.admit(run, action, ask, Some(unit))? else { return Ok(None) };
+        Way::open(self.desk, self.workshop.vault(), permit, lease).map(Some)
     }
 
     /// Writes down what the worker answered, with its capability receipt.
