@@ -107,7 +107,7 @@ fn a_file_is_made_what_stands_elsewhere() {
     let server = Server::start("See [it](deep/gone.md).\nAnd more.\n");
     let origin = server.origin();
     let rules = json!([{"allow": "fetch", "origin": origin, "exact": ["/index.md?raw=1"], "networks": ["127.0.0.1/32"]}]);
-    let house = house(&digest(&extract), &[origin.clone()], &rules);
+    let house = house(&digest(&extract), std::slice::from_ref(&origin), &rules);
     let url = format!("{origin}/index.md?raw=1");
     run(&house, "refresh-file", &json!({"path": "docs/index.md", "url": url}), &[]).exits(0).says("1 merged");
     assert_eq!(server.lines(), ["GET /index.md?raw=1 HTTP/1.1"]);
@@ -145,10 +145,10 @@ fn without_a_grant_nothing_is_asked() {
     let rules = json!([{"allow": "fetch", "origin": origin, "paths": ["/**"], "networks": ["127.0.0.1/32"]}]);
     let unlisted = house(&digest(&extract), &[], &rules);
     run(&unlisted, "refresh-file", &parameters, &[]).exits(3).says("origin-not-listed");
-    assert_eq!(data(&unlisted, "EgressUsed"), [json!(0); 0]);
+    assert!(data(&unlisted, "EgressUsed").is_empty());
     // A lease that goes to this machine without saying so reaches nothing.
     let rules = json!([{"allow": "fetch", "origin": origin, "paths": ["/**"]}]);
-    let silent = house(&digest(&extract), &[origin.clone()], &rules);
+    let silent = house(&digest(&extract), std::slice::from_ref(&origin), &rules);
     run(&silent, "refresh-file", &parameters, &[]).says("AB0904");
     let used = data(&silent, "EgressUsed");
     assert_eq!(used[0]["rows"][0]["stopped"], "1");
@@ -164,7 +164,7 @@ fn a_worker_that_has_read_carries_nothing_away() {
         {"allow": "fetch", "origin": origin, "paths": ["/**"], "exact": ["/hook"], "query": true, "networks": ["127.0.0.1/32"]},
         {"allow": "send", "origin": origin, "methods": ["POST"], "exact": ["/hook"], "networks": ["127.0.0.1/32"]},
     ]);
-    let house = house(&digest(&hostile), &[origin.clone()], &rules);
+    let house = house(&digest(&hostile), std::slice::from_ref(&origin), &rules);
     let worker = format!("codegen={}", hostile.display());
     let url = format!("{origin}/hook");
     let tries = |way: &str| {
@@ -208,7 +208,7 @@ fn a_secret_is_put_in_on_this_side_and_stands_nowhere() {
     let component = digest(&extract);
     let credential = json!({"secret": "vault:docs-token", "component": component, "header": "authorization", "prefix": "Bearer "});
     let rules = json!([{"allow": "fetch", "origin": origin, "exact": ["/x"], "networks": ["127.0.0.1/32"], "credential": credential}]);
-    let house = house(&component, &[origin.clone()], &rules);
+    let house = house(&component, std::slice::from_ref(&origin), &rules);
     let ticket = json!({"path": "docs/index.md", "url": format!("{origin}/x")});
     run(&house, "refresh-file", &ticket, &[]).says("AB0906");
     assert!(server.lines().is_empty());

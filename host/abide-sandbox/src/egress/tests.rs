@@ -18,7 +18,12 @@ impl Workspace for Both {
     fn read(&self, path: &RepoPath, offset: u64, limit: u32) -> Result<Vec<u8>, WorkspaceError> {
         let file: &[u8] =
             if path.as_str() == "a/b" { b"secret" } else { return Err(WorkspaceError::NotFound) };
-        Ok(file.iter().skip(usize::try_from(offset).unwrap()).take(limit as usize).copied().collect())
+        Ok(file
+            .iter()
+            .skip(usize::try_from(offset).unwrap())
+            .take(usize::try_from(limit).unwrap())
+            .copied()
+            .collect())
     }
     fn search(&self, _: &str, _: &SearchOptions) -> Result<SearchResult, WorkspaceError> {
         Ok(SearchResult { matches: vec![], truncated: false })

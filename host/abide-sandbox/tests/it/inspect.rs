@@ -132,7 +132,7 @@ fn what_is_no_component() {
 fn a_worker_that_asks_the_network_fits_one_world() {
     let Some(bytes) = guest("extract") else { return };
     let found = look(&bytes);
-    assert_eq!(found.capabilities(), ["egress", "log", "progress", "workspace"]);
+    assert_eq!(found.capabilities(), ["egress", "log", "workspace"]);
     assert_eq!(found.contract.worlds, ["extract"]);
 }
 

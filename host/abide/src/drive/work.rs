@@ -84,29 +84,38 @@ impl Drive<'_> {
             .filter(|capability| decision.grants.capabilities.iter().any(|name| name == capability.name()))
             .collect();
         let way = if grants.contains(&Capability::Egress) {
-            match self.way_out(run, unit, worker, &decision.grants.egress)? {
-                Some(way) => Some(way),
-                None => return Ok(()),
-            }
+            let Some(way) = self.way_out(run, unit, worker, &decision.grants.egress)? else { return Ok(()) };
+            Some(way)
         } else {
             None
         };
-        let files = Workspace::of_commit(self.repo, &base, &self.scratch, Links::AsFiles, WORKSPACE)
-            .map_err(|error| Failure::of(error.code(), error))?;
-        let dir = files.dir().map_err(|error| Failure::of(error.code(), error))?;
-        let view = DirWorkspace::open(dir, self.desk.policy.workspace.clone())
-            .map_err(|error| Failure::of(error.code(), error))?;
         let request = RunRequest { component: worker.digest.clone(), task, grants, limits };
         let outcome = {
             let _busy = self.printer().busy(&format!("{} {}", worker.name, spec.recipe));
-            let egress = way.as_ref().map_or(&NoEgress as &dyn Egress, |way| way);
-            self.workshop.run(&request, Arc::new(view), egress)?
+            self.let_work(&request, way.as_ref())
         };
+        // Also of a worker that could not be run: what it asked was asked.
         if let Some(way) = way {
             let (body, payloads) = way.close(unit, &worker.digest, &decision.grants.egress)?;
             self.deed(run, &body, payloads)?;
         }
+        let outcome = outcome?;
         self.take_answer(run, unit, worker, base, seq, &outcome)
+    }
+
+    /// Runs the worker over the files of its base.
+    fn let_work(&self, request: &RunRequest, way: Option<&Way>) -> Result<RunOutcome, Failure> {
+        let base = &request.task.base;
+        let files = Workspace::of_commit(self.repo, base, &self.scratch, Links::AsFiles, WORKSPACE)
+            .map_err(|error| Failure::of(error.code(), error))?;
+        let dir = files.dir().map_err(|error| Failure::of(error.code(), error))?;
+        let view = DirWorkspace::open(dir, self.desk.policy.workspace.clone())
+            .map_err(|error| Failure::of(error.code(), error))?;
+        let egress: &dyn Egress = match way {
+            Some(way) => way,
+            None => &NoEgress,
+        };
+        self.workshop.run(request, Arc::new(view), egress)
     }
 
     /// Asks for the lease that the worker was granted, and opens it. None where the answer is not yes; the log says which.
