@@ -101,17 +101,22 @@ invalid(what) := {
 # The same of a class: what no mode knows does not vanish.
 findings contains strict(finding) if {
 	some finding in found
-	not data.abide.levels.by_mode(object.get(finding, "level", ""))
+	not data.abide.levels.by_mode[finding.level]
 }
 
 # Hard findings as they are.
 findings contains finding if some finding in data.abide.hard.findings
 
 # Others by the mode in force, and by the approvals that are there.
+findings contains object.union(finding, {"level": data.abide.levels.by_mode[finding.level]}) if {
+	data.abide.approvals.valid == set()
+	some finding in counting
+}
+
 findings contains shown(finding, level) if {
-	some finding in found
-	not waived(finding)
-	level := data.abide.levels.by_mode(finding.level)
+	data.abide.approvals.valid != set()
+	some finding in counting
+	level := data.abide.levels.by_mode[finding.level]
 }
 
 shown(finding, level) := object.union(finding, {
@@ -130,6 +135,18 @@ findings contains object.union(finding, {"level": "warn", "msg": sprintf("%s (wa
 	some finding in found
 	data.abide.waivers.covers(waiver, finding)
 	not finding in layered
+}
+
+# What no waiver covers.
+counting contains finding if {
+	data.abide.waivers.active == set()
+	some finding in found
+}
+
+counting contains finding if {
+	data.abide.waivers.active != set()
+	some finding in found
+	not waived(finding)
 }
 
 waived(finding) if {
@@ -178,10 +195,13 @@ verdict := "allow" if {
 	levels_found - {"warn", "review"} == set()
 }
 
-obligations contains data.abide.approvals.obligation(finding.rule) if {
-	some finding in found
-	not waived(finding)
-	data.abide.approvals.may_settle(finding.rule, data.abide.levels.by_mode(finding.level))
+obligations contains data.abide.approvals.obligation(rule) if {
+	some rule in {finding.rule | some finding in counting; data.abide.levels.by_mode[finding.level] == "review"}
+}
+
+obligations contains data.abide.approvals.obligation(rule) if {
+	some rule in {finding.rule | some finding in counting; data.abide.levels.by_mode[finding.level] == "deny"}
+	data.abide.approvals.may_settle(rule, "deny")
 }
 
 obligations contains data.abide.deploy.canary if input.action.kind == "deploy"

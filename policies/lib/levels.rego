@@ -101,13 +101,13 @@ told contains {
 }
 
 # How a finding counts in the safety mode in force. `default` is what no rule allows; `hard` never comes here.
-by_mode("review") := "review"
+by_mode["review"] := "review"
 
-by_mode("warn") := "warn"
+by_mode["warn"] := "warn"
 
-by_mode("deny") := data.safety.modes[input.run.safety_mode].deny
+by_mode["deny"] := data.safety.modes[input.run.safety_mode].deny
 
-by_mode("default") := data.safety.modes[input.run.safety_mode]["default"]
+by_mode["default"] := data.safety.modes[input.run.safety_mode]["default"]
 
 thresholds := data.safety.levels[input.run.safety_level]
 

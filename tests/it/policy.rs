@@ -177,7 +177,7 @@ fn what_is_too_much_is_refused() {
     let said = layer(&[("a.rego", &long)]).ab(&["policy", "check"]).exits(1);
     assert!(said.out.len() < 4_000, "{} bytes are shown", said.out.len());
     let world = layer(&[]);
-    fs::write(world.repo().join("policies/large.rego"), vec![b'#'; 2 << 20]).unwrap();
+    fs::write(world.repo().join("policies/large.rego"), vec![b'#'; 14 << 20]).unwrap();
     world.ab(&["policy", "check"]).exits(6).says("AB0151");
 }
 

@@ -35,8 +35,10 @@ pub struct SealedLimits {
     pub memory_bytes_kept_max: usize,
     /// Stack of the machine for calls inside the module.
     pub stack_bytes_max: usize,
-    /// Milliseconds that loading a bundle may take.
+    /// Milliseconds that loading a bundle of a few kilobytes may take.
     pub load_ms_max: u64,
+    /// Milliseconds more for each whole MiB of the bundle: data is read before anything is judged by it.
+    pub load_ms_per_mib: u64,
     /// Milliseconds that a decision may take.
     pub decide_ms_max: u64,
     /// Instances of one judge at the same time; who comes later waits.
@@ -50,9 +52,18 @@ impl SealedLimits {
         memory_bytes_kept_max: 160 << 20,
         stack_bytes_max: 64 << 20,
         load_ms_max: 900,
+        load_ms_per_mib: 500,
         decide_ms_max: 900,
         instances_max: 4,
     };
+}
+
+impl SealedLimits {
+    /// Milliseconds that loading this bundle may take.
+    fn load_ms(&self, bundle: &BundleText) -> u64 {
+        let mib = u64::try_from(bundle.to_bytes().len() >> 20).unwrap_or(u64::MAX);
+        self.load_ms_max.saturating_add(mib.saturating_mul(self.load_ms_per_mib))
+    }
 }
 
 /// How often a running module is looked at.
@@ -239,7 +250,7 @@ impl SealedJudge {
             freed: Condvar::new(),
         };
         let (worker, loaded) = judge.begin().map_err(SealedError::Lost)?;
-        let deadline = ms(module.limits.load_ms_max);
+        let deadline = ms(module.limits.load_ms(judge.outside.text()));
         match loaded.recv_timeout(deadline.saturating_add(GRACE)) {
             Ok(loaded) => loaded?,
             Err(RecvTimeoutError::Timeout) => return Err(SealedError::Lost(Lost::Deadline)),
@@ -299,7 +310,8 @@ impl SealedJudge {
         let worker = self.take()?;
         let limits = &self.module.limits;
         // It may have to load before it decides. The epoch ends both; waiting longer than that is for a machine that stands still.
-        let deadline = ms(limits.load_ms_max.saturating_add(limits.decide_ms_max)).saturating_add(GRACE);
+        let load = limits.load_ms(self.outside.text());
+        let deadline = ms(load.saturating_add(limits.decide_ms_max)).saturating_add(GRACE);
         let (reply, is_usable) = worker.decide(request, deadline);
         self.give(is_usable.then_some(worker));
         reply

@@ -12,7 +12,7 @@ use crate::home::{Home, State};
 use crate::report::{Exit, Failure};
 
 /// Bytes of one policy file at most.
-const POLICY_FILE_BYTES_MAX: u64 = 1 << 20;
+const POLICY_FILE_BYTES_MAX: u64 = 13 << 20;
 
 /// A repository that `ab` knows.
 #[derive(Debug)]

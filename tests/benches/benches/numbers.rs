@@ -156,7 +156,7 @@ fn decide_with_modules(bencher: Bencher<'_, '_>, count: usize) {
 }
 
 /// The shipped bundle with as many more kilobytes of data, under one key.
-#[divan::bench(args = [0, 100, 900])]
+#[divan::bench(args = [0, 1_000, 10_000])]
 fn decide_with_kilobytes_of_data(bencher: Bencher<'_, '_>, kilobytes: usize) {
     let shipped = gate::shipped();
     let mut data = shipped.data().clone();

@@ -53,6 +53,25 @@ fn from_a_folder_to_a_decision_and_back_to_what_is_built_in() {
     world.ab(&["verify"]).exits(0).says("accepted");
 }
 
+/// A list such as people keep of what must never come in: megabytes of it, most of them hardly to be packed.
+#[test]
+fn megabytes_of_data_go_all_the_way() {
+    const ENTRIES: usize = 20_000;
+    let house = House::new();
+    let list: String = (0..ENTRIES)
+        .map(|n| format!("  - \"{}\"\n", abide_core::id::Digest::of(&n.to_le_bytes()).hex()))
+        .collect();
+    let rule = "# METADATA\n# title: Known\n# description: Known.\npackage abide.layers.known\nfindings contains {\"rule\": \"known\", \"level\": \"warn\", \"msg\": sprintf(\"%d are known\", [count(data.extra.known)])} if input.action.class == \"MERGE\"\n";
+    house.world.write("policies/known.rego", rule.as_bytes());
+    house.world.commit("Our rule");
+    let first = house.bundle(1, &[("data/extra.yaml", &format!("known:\n{list}"))]);
+    house.sign(&first, &["rules/alice"]);
+    house.activate(&first).exits(0).says("in force since log place 1");
+    house.world.ab(&["run", "--ticket", TICKET]).exits(0).says("1 merged");
+    house.world.ab(&["--json", "show"]).exits(0).says("\"rules\":[\"known\"]");
+    house.world.ab(&["verify"]).exits(0).says("accepted");
+}
+
 #[test]
 fn two_that_are_put_in_force_at_once_leave_the_newer_one() {
     let house = House::new();

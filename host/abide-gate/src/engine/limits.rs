@@ -29,7 +29,7 @@ impl SourceLimits {
         modules_max: 128,
         module_bytes_max: 128 * 1024,
         bytes_max: 1024 * 1024,
-        data_bytes_max: 1024 * 1024,
+        data_bytes_max: 12 * 1024 * 1024,
         data_depth_max: 16,
         nesting_max: 24,
         expression_depth_max: 64,

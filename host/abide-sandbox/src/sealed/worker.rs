@@ -76,6 +76,8 @@ struct Seat {
 
 struct Used {
     instance: Instance,
+    /// Its memory when it had loaded its bundle.
+    loaded_bytes: usize,
     /// Decisions that it made.
     decisions: u64,
 }
@@ -100,17 +102,20 @@ impl Seat {
         let _running = self.module.clock.running();
         let mut instance = Instance::new(&self.module, self.door).map_err(SealedError::Start)?;
         let reply = instance
-            .load(self.text.to_bytes(), ticks(self.module.limits.load_ms_max))
+            .load(self.text.to_bytes(), ticks(self.module.limits.load_ms(&self.text)))
             .map_err(SealedError::Lost)?;
         read_loaded(&reply)
             .ok_or(SealedError::Lost(Lost::Malformed("what it said about the policy is not its reply")))??;
-        self.instance = Some(Used { instance, decisions: 0 });
+        let loaded_bytes = instance.memory_bytes();
+        self.instance = Some(Used { instance, loaded_bytes, decisions: 0 });
         Ok(())
     }
 
     fn has_grown(&self) -> bool {
         let max = self.module.limits.memory_bytes_kept_max;
-        self.instance.as_ref().is_some_and(|used| used.instance.memory_bytes() > max)
+        // One that is as large as it was when it had just loaded its data would be no smaller if it were made anew.
+        let has_grown = |used: &Used| used.instance.memory_bytes() > max.max(used.loaded_bytes);
+        self.instance.as_ref().is_some_and(has_grown)
     }
 
     fn decide(&mut self, request: &[u8]) -> Reply {

@@ -14,11 +14,11 @@ use tar::{Archive, EntryType, Header};
 pub(crate) type Entries = BTreeMap<String, Vec<u8>>;
 
 /// Bytes of an archive at most, as it lies on the disk.
-pub(crate) const ARCHIVE_BYTES_MAX: usize = 4 << 20;
+pub(crate) const ARCHIVE_BYTES_MAX: usize = 16 << 20;
 /// Bytes that it may unpack to.
-pub(crate) const UNPACKED_BYTES_MAX: usize = 16 << 20;
-/// Bytes of one file in it.
-pub(crate) const FILE_BYTES_MAX: usize = 2 << 20;
+pub(crate) const UNPACKED_BYTES_MAX: usize = 24 << 20;
+/// Bytes of one file in it: all data that a policy may have can lie in one.
+pub(crate) const FILE_BYTES_MAX: usize = 13 << 20;
 /// Files and folders in it.
 pub(crate) const ENTRIES_MAX: usize = 1_000;
 /// Bytes of a name.

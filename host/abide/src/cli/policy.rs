@@ -154,7 +154,7 @@ pub(crate) struct Files {
 }
 
 /// Bytes of one file at most; the loader wants less.
-const FILE_BYTES_MAX: u64 = 1 << 20;
+const FILE_BYTES_MAX: u64 = 13 << 20;
 /// Files and folders below a policy folder at most.
 const ENTRIES_MAX: usize = 2_000;
 

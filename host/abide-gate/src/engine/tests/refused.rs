@@ -129,7 +129,7 @@ fn data_that_is_too_deep_or_too_large() {
         deep = json!([deep]);
     }
     assert_eq!(load_over(text, json!({"deep": deep})).unwrap_err().code(), "AB0105");
-    assert_eq!(load_over(text, json!({"large": "x".repeat(2 << 20)})).unwrap_err().code(), "AB0101");
+    assert_eq!(load_over(text, json!({"large": "x".repeat(12 << 20)})).unwrap_err().code(), "AB0101");
 }
 
 #[test]
