@@ -33,7 +33,29 @@ limits := own.limits if own
 
 limits := data.grants.limits if not own
 
-grants := {
+granted := {
 	"capabilities": [name | some name in input.action.requests; name in grantable],
 	"limits": limits,
+}
+
+default grants := {"capabilities": [], "limits": ""}
+
+grants := granted if not with_egress
+
+# A lease goes with the capability, and never without it.
+grants := object.union(granted, {"egress": own.egress}) if with_egress
+
+with_egress if {
+	"egress" in granted.capabilities
+	own.egress
+}
+
+findings contains {
+	"rule": "no-lease",
+	"level": "deny",
+	"msg": "the component asks for the network, and its entry names no lease",
+	"help": "name one of `leases` in `policies/data/egress.yaml` under `egress` of its entry in `policies/data/grants.yaml`",
+} if {
+	"egress" in granted.capabilities
+	not data.egress.leases[own.egress]
 }

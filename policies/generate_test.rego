@@ -28,3 +28,37 @@ test_a_components_entry_names_its_limits if {
 	decision := data.abide.decision with input as fixture.generate with data.grants.components as own
 	decision.grants.limits == "worker-small"
 }
+
+asking_for_egress := object.union(fixture.generate, {"action": {"requests": ["egress", "workspace"]}})
+
+entry(more) := {fixture.other_digest: object.union({"capabilities": ["egress", "workspace"], "limits": "worker-small"}, more)}
+
+test_deny_the_network_to_who_is_not_listed if {
+	decision := data.abide.decision with input as asking_for_egress
+	decision.verdict == "deny"
+	"not-grantable" in fixture.rules(decision, "deny")
+	not decision.grants.egress
+}
+
+test_deny_the_network_without_a_lease if {
+	decision := data.abide.decision with input as asking_for_egress with data.grants.components as entry({})
+	"no-lease" in fixture.rules(decision, "deny")
+	other := data.abide.decision with input as asking_for_egress with data.grants.components as entry({"egress": "nowhere"})
+	"no-lease" in fixture.rules(other, "deny")
+}
+
+test_a_lease_goes_with_the_capability if {
+	decision := data.abide.decision with input as asking_for_egress
+		with data.grants.components as entry({"egress": "docs"})
+		with data.egress.leases as {"docs": {"rules": []}}
+	decision.verdict == "allow"
+	decision.grants == {"capabilities": ["egress", "workspace"], "limits": "worker-small", "egress": "docs"}
+}
+
+test_no_lease_for_who_does_not_ask if {
+	decision := data.abide.decision with input as fixture.generate
+		with data.grants.components as {fixture.other_digest: {"capabilities": ["egress", "log", "workspace"], "limits": "worker-small", "egress": "docs"}}
+		with data.egress.leases as {"docs": {"rules": []}}
+	decision.verdict == "allow"
+	not decision.grants.egress
+}

@@ -5,6 +5,7 @@ mod approvals;
 mod bad_input;
 mod bundles;
 mod crash;
+mod egress;
 mod eval;
 mod explain;
 mod faults;

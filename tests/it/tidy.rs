@@ -79,6 +79,11 @@ fn one_place_for_each_danger() {
     only_in("use rusqlite", &["host/abide-ledger/"]);
     only_in("use wasmtime", &["host/abide-sandbox/"]);
     only_in("git2::", &["host/abide-effects/"]);
+    only_in(
+        "TcpStream::connect(",
+        &["host/abide-effects/src/egress/dial.rs", "host/abide-sandbox/src/runner/walls.rs"],
+    );
+    only_in("use hickory_resolver", &["host/abide-effects/src/egress/resolver.rs"]);
 }
 
 #[test]

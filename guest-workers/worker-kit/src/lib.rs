@@ -14,7 +14,7 @@ pub mod lex;
 mod origin;
 mod task;
 
-pub use bindings::abide::worker::{log, progress, types, workspace};
+pub use bindings::abide::worker::{egress, log, progress, types, workspace};
 pub use draft::{Change, Draft, DraftError, Notes, in_scope};
 pub use files::{Files, HostFiles, MemoryFiles, explain, read_text};
 pub use hunks::unified;
@@ -35,10 +35,12 @@ pub trait Worker {
 
 /// Makes the crate a component of `$world` (a world of `wit/`) whose `propose` is `$worker`'s.
 ///
+/// An interface that only this world has is named with its bindings, `"abide:worker/egress@0.1.0": ::worker_kit::egress`.
+///
 /// The crate is a `cdylib` two folders below the folder that holds `wit/`.
 #[macro_export]
 macro_rules! export {
-    ($world:tt, $worker:ident) => {
+    ($world:tt, $worker:ident $(, $interface:literal: $module:path)*) => {
         #[allow(missing_docs, clippy::all, clippy::pedantic)]
         mod component {
             $crate::wit_bindgen::generate!({
@@ -50,6 +52,7 @@ macro_rules! export {
                     "abide:worker/workspace@0.1.0": ::worker_kit::workspace,
                     "abide:worker/log@0.1.0": ::worker_kit::log,
                     "abide:worker/progress@0.1.0": ::worker_kit::progress,
+                    $($interface: $module,)*
                 },
             });
             struct Component;

@@ -136,6 +136,9 @@ pub struct Grants {
     /// Name of the limit set in data.
     #[serde(default)]
     pub limits: String,
+    /// Name of the lease in data, where the network is granted.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub egress: String,
 }
 
 /// The answer (`abide.decision/1`).

@@ -10,9 +10,11 @@ use crate::decision::Verdict;
 use crate::id::{Digest, Environment, Oid, RefName, ReleaseId, RepoId, RunId, Seq};
 use crate::input::{RunMode, SafetyLevel, SafetyMode};
 
+mod egress;
 mod policy;
 mod worker;
 
+pub use egress::{EgressRow, EgressUsed};
 pub use policy::{
     LayerActivated, PolicyActivated, PolicySignature, ShadowDiffered, ShadowJudged, ShadowStarted,
 };
@@ -204,6 +206,7 @@ pub enum Body {
         by: String,
     },
     TaskRan(Box<TaskRan>),
+    EgressUsed(Box<EgressUsed>),
     WorkerFailed {
         unit: String,
         component: Digest,

@@ -91,6 +91,13 @@ pub const RECIPES: &[Recipe] = &[
         required: &[],
         phrases: &["draft tests", "missing tests", "add tests", "write tests"],
     },
+    Recipe {
+        name: "refresh-file",
+        worker: "extract",
+        what: "make a text file say what an address on the network says",
+        required: &["path", "url"],
+        phrases: &[],
+    },
 ];
 
 /// One unit of work.

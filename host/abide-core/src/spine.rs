@@ -277,6 +277,7 @@ impl Run {
             | Body::UnitDenied { .. } => self.apply_unit(&event.body),
             Body::LogCreated { .. }
             | Body::RunStarted(_)
+            | Body::EgressUsed(_)
             | Body::RefMoveAllowed { .. }
             | Body::RefMoveRefused { .. }
             | Body::Reverted { .. }

@@ -5,6 +5,7 @@
 
 pub mod checks;
 pub mod deploy;
+pub mod egress;
 pub mod forge;
 pub mod hook;
 pub mod process;

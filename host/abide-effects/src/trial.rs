@@ -112,7 +112,8 @@ impl Trial {
 
     pub(crate) fn permit<A: Action>(&self, action: A) -> Permit<A> {
         let facts = action.tree().map(|tree| facts(tree.clone()));
-        match self.gate.admit(action, ask(facts)).unwrap() {
+        let ask = Ask { requests: action.requests().to_vec(), ..ask(facts) };
+        match self.gate.admit(action, ask).unwrap() {
             Admission::Allow { permit, .. } => permit,
             Admission::Review { .. } | Admission::Deny { .. } => {
                 panic!("the trial's policy allows everything")

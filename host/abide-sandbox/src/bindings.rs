@@ -6,6 +6,7 @@ wasmtime::component::bindgen!({
         package abide:host;
         world any {
             import abide:worker/workspace@0.1.0;
+            import abide:worker/egress@0.1.0;
             import abide:worker/log@0.1.0;
             import abide:worker/progress@0.1.0;
             use abide:worker/types@0.1.0.{task, proposal, failure};

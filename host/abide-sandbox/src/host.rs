@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
 
-use crate::bindings::abide::worker::{log, progress, types, workspace as wit};
+use crate::bindings::abide::worker::{egress as wire, log, progress, types, workspace as wit};
+use crate::egress::{Egress, EgressFailure, EgressRequest, Told};
 use crate::message::{Capability, Limits, LogLevel, LogLine, Usage};
 use crate::meter::WorkspaceMeter;
 use crate::text::clean_line;
@@ -14,9 +15,17 @@ use crate::workspace::{EntryKind, SearchOptions, Workspace, WorkspaceError};
 /// Bytes of one line of the log.
 pub(crate) const LOG_LINE_BYTES_MAX: usize = 2_000;
 
+/// What a component may ask through.
+#[derive(Debug, Clone)]
+pub(crate) struct Ports {
+    pub(crate) workspace: Arc<dyn Workspace>,
+    pub(crate) egress: Arc<dyn Egress>,
+}
+
 /// What one instance carries.
 pub(crate) struct State {
-    pub(crate) workspace: Arc<dyn Workspace>,
+    workspace: Arc<dyn Workspace>,
+    egress: Arc<dyn Egress>,
     limits: Limits,
     meter: WorkspaceMeter,
     used: BTreeMap<Capability, Usage>,
@@ -25,14 +34,15 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(workspace: Arc<dyn Workspace>, limits: Limits) -> Self {
+    pub(crate) fn new(ports: Ports, limits: Limits) -> Self {
         let memory = MemoryMeter {
             bytes_max: usize::try_from(limits.memory_bytes_max).unwrap_or(usize::MAX),
             elements_max: usize::try_from(limits.table_elements_max).unwrap_or(usize::MAX),
             ..MemoryMeter::default()
         };
         let meter = WorkspaceMeter::new(&limits);
-        Self { workspace, limits, meter, used: BTreeMap::new(), log: Vec::new(), memory }
+        let Ports { workspace, egress } = ports;
+        Self { workspace, egress, limits, meter, used: BTreeMap::new(), log: Vec::new(), memory }
     }
 
     /// What was called, per capability.
@@ -55,7 +65,12 @@ impl wit::Host for State {
         after: Option<String>,
         limit: u32,
     ) -> Result<wit::Listing, wit::WorkspaceError> {
-        let listing = self.meter.list(&*self.workspace, &prefix, after.as_deref(), limit)?;
+        let listing = self.meter.list(
+            &Told { workspace: &*self.workspace, egress: &*self.egress },
+            &prefix,
+            after.as_deref(),
+            limit,
+        )?;
         let entries = listing
             .entries
             .into_iter()
@@ -65,7 +80,12 @@ impl wit::Host for State {
     }
 
     fn read(&mut self, path: String, offset: u64, limit: u32) -> Result<Vec<u8>, wit::WorkspaceError> {
-        Ok(self.meter.read(&*self.workspace, &path, offset, limit)?)
+        Ok(self.meter.read(
+            &Told { workspace: &*self.workspace, egress: &*self.egress },
+            &path,
+            offset,
+            limit,
+        )?)
     }
 
     fn search(
@@ -80,7 +100,11 @@ impl wit::Host for State {
             whole_word: options.whole_word,
             limit: options.limit,
         };
-        let result = self.meter.search(&*self.workspace, &query, options)?;
+        let result = self.meter.search(
+            &Told { workspace: &*self.workspace, egress: &*self.egress },
+            &query,
+            options,
+        )?;
         let matches = result
             .matches
             .into_iter()
@@ -121,6 +145,30 @@ impl progress::Host for State {
         }
         usage.calls = usage.calls.saturating_add(1);
         tracing::debug!(done, total, what = clean_line(&what, 120), "progress");
+    }
+}
+
+impl wire::Host for State {
+    fn fetch(&mut self, request: wire::Request) -> Result<wire::Response, wire::EgressError> {
+        let request = EgressRequest {
+            method: request.method,
+            url: request.url,
+            fields: request.fields.into_iter().map(|field| (field.name, field.value)).collect(),
+            body: request.body.into(),
+        };
+        let egress = Arc::clone(&self.egress);
+        let answer = egress.fetch(request);
+        let usage = self.usage(Capability::Egress);
+        crate::egress::count(usage, &answer);
+        match answer {
+            Ok(answer) => Ok(wire::Response {
+                status: answer.status,
+                fields: answer.fields.into_iter().map(|(name, value)| wire::Field { name, value }).collect(),
+                body: answer.body.into_vec(),
+            }),
+            Err(EgressFailure::Refused(why)) => Err(wire::EgressError::Refused(why)),
+            Err(EgressFailure::Failed(why)) => Err(wire::EgressError::Failed(why)),
+        }
     }
 }
 

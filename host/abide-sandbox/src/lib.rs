@@ -15,6 +15,7 @@ mod bindings;
 mod cache;
 mod clock;
 mod component;
+pub mod egress;
 mod engine;
 mod host;
 pub mod inspect;
@@ -30,10 +31,11 @@ pub mod workspace;
 
 pub use cache::{CacheKey, CompiledCache};
 pub use component::{ComponentInfo, LoadError};
+pub use egress::{Egress, EgressFailure, EgressRequest, EgressResponse, NoEgress};
 pub use engine::{EngineError, EngineLimits};
 pub use message::{
     Capability, CapabilityReceipt, Failure, FailureKind, FilePatch, Limits, LogLevel, LogLine, PatchDoc,
-    Proposal, Refusal, Rejection, RunOutcome, RunRequest, RunResult, Spent, Task, Trap, TrapKind,
+    Proposal, Refusal, Rejection, RunOutcome, RunRequest, RunResult, Spent, Task, Trap, TrapKind, Usage,
 };
 pub use run::InProcess;
 pub use runner::{Processes, Program, RunnerError};

@@ -52,11 +52,13 @@ pub enum Capability {
     Log,
     /// Say how far the work is.
     Progress,
+    /// Ask the network, as far as the task's lease allows.
+    Egress,
 }
 
 impl Capability {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Workspace, Self::Log, Self::Progress];
+    pub const ALL: [Self; 4] = [Self::Workspace, Self::Log, Self::Progress, Self::Egress];
 
     /// The name of the interface.
     pub fn interface(self) -> &'static str {
@@ -64,6 +66,7 @@ impl Capability {
             Self::Workspace => "abide:worker/workspace@0.1.0",
             Self::Log => "abide:worker/log@0.1.0",
             Self::Progress => "abide:worker/progress@0.1.0",
+            Self::Egress => "abide:worker/egress@0.1.0",
         }
     }
 
@@ -78,6 +81,7 @@ impl Capability {
             Self::Workspace => "workspace",
             Self::Log => "log",
             Self::Progress => "progress",
+            Self::Egress => "egress",
         }
     }
 }

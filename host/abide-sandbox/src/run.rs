@@ -7,12 +7,13 @@ use abide_core::id::Digest;
 use wasmtime::Store;
 use wasmtime::component::{Component, HasSelf, Linker};
 
-use crate::bindings::abide::worker::{log, progress, types as wit, workspace};
+use crate::bindings::abide::worker::{egress, log, progress, types as wit, workspace};
 use crate::bindings::{Any, AnyPre};
 use crate::cache::{self, CompiledCache};
 use crate::component::{self, ComponentInfo, LoadError};
+use crate::egress::{Egress, NoEgress};
 use crate::engine::{Engine, EngineError, EngineLimits};
-use crate::host::State;
+use crate::host::{Ports, State};
 use crate::message::{
     Capability, CapabilityReceipt, Failure, Limits, LogLine, Refusal, RunOutcome, RunRequest, RunResult,
     Spent, Task, Trap, TrapKind, Usage,
@@ -96,18 +97,28 @@ impl InProcess {
     }
 
     /// Runs one task in a fresh instance.
-    #[tracing::instrument(name = "task", skip_all, fields(task.id = %request.task.id, component = request.component.short()))]
     pub fn run(&self, request: &RunRequest, workspace: Arc<dyn Workspace>) -> RunOutcome {
+        self.run_with(request, workspace, Arc::new(NoEgress))
+    }
+
+    /// The same with a way to the network, if the request grants it.
+    #[tracing::instrument(name = "task", skip_all, fields(task.id = %request.task.id, component = request.component.short()))]
+    pub fn run_with(
+        &self,
+        request: &RunRequest,
+        workspace: Arc<dyn Workspace>,
+        egress: Arc<dyn Egress>,
+    ) -> RunOutcome {
         let base = Arc::clone(&workspace);
-        judged(self.ask(request, workspace), request, &*base)
+        judged(self.ask(request, Ports { workspace, egress }), request, &*base)
     }
 
     /// The same without looking at the proposal: whoever trusts nothing that comes out of this process does that.
-    pub(crate) fn ask(&self, request: &RunRequest, workspace: Arc<dyn Workspace>) -> RunOutcome {
+    pub(crate) fn ask(&self, request: &RunRequest, ports: Ports) -> RunOutcome {
         let requested = self.info(&request.component).map(|info| info.imports).unwrap_or_default();
         let receipt = CapabilityReceipt { requested, granted: request.grants.clone(), used: BTreeMap::new() };
         let end = match self.prepare(request) {
-            Ok(ready) => self.call(&ready, request, workspace),
+            Ok(ready) => self.call(&ready, request, ports),
             Err(refusal) => End::refused(refusal),
         };
         RunOutcome {
@@ -122,13 +133,13 @@ impl InProcess {
     pub fn try_instance(&self, request: &RunRequest, workspace: Arc<dyn Workspace>) -> Result<(), Refusal> {
         let ready = self.prepare(request)?;
         let _running = self.engine.running();
-        let mut store = self.store(&request.limits, workspace);
+        let mut store = self.store(&request.limits, Ports { workspace, egress: Arc::new(NoEgress) });
         ready.instantiate(&mut store).map(drop).map_err(|error| not_made(&error))
     }
 
     /// A store that holds one instance to `limits`.
-    fn store(&self, limits: &Limits, workspace: Arc<dyn Workspace>) -> Store<State> {
-        let mut store = Store::new(&self.engine.inner, State::new(workspace, limits.clone()));
+    fn store(&self, limits: &Limits, ports: Ports) -> Store<State> {
+        let mut store = Store::new(&self.engine.inner, State::new(ports, limits.clone()));
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(usize::try_from(limits.hostcall_bytes_max).unwrap_or(usize::MAX));
         store.epoch_deadline_trap();
@@ -155,10 +166,10 @@ impl InProcess {
         Ok(ready)
     }
 
-    fn call(&self, ready: &AnyPre<State>, request: &RunRequest, workspace: Arc<dyn Workspace>) -> End {
+    fn call(&self, ready: &AnyPre<State>, request: &RunRequest, ports: Ports) -> End {
         let limits = &request.limits;
         let running = self.engine.running();
-        let mut store = self.store(limits, workspace);
+        let mut store = self.store(limits, ports);
         let answer = match ready.instantiate(&mut store) {
             Ok(instance) => propose(&instance, &mut store, request).map_err(|error| (Began::Yes, error)),
             Err(error) => Err((Began::No, error)),
@@ -240,6 +251,9 @@ fn linker(engine: &wasmtime::Engine, grants: &BTreeSet<Capability>) -> wasmtime:
             }
             Capability::Log => {
                 log::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+            }
+            Capability::Egress => {
+                egress::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
             }
             Capability::Progress => {
                 progress::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;

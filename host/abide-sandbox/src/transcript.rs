@@ -13,7 +13,8 @@ use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
-use crate::message::{RunOutcome, RunRequest};
+use crate::egress::{Egress, EgressFailure, EgressRequest, EgressResponse};
+use crate::message::{Capability, RunOutcome, RunRequest};
 use crate::workspace::{Entry, Listing, SearchOptions, SearchResult, Workspace, WorkspaceError};
 
 /// LIMIT: bytes of answers that are kept of one task. What is beyond is not, and the transcript says so.
@@ -71,7 +72,7 @@ impl Transcript {
     }
 }
 
-/// A question to the workspace.
+/// A question to the workspace, or to the network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Question {
@@ -102,9 +103,11 @@ pub enum Question {
         /// Where and how.
         options: SearchOptions,
     },
+    /// A request to the network.
+    Fetch(EgressRequest),
 }
 
-/// An answer of the workspace.
+/// An answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
@@ -116,7 +119,11 @@ pub enum Reply {
     Bytes(#[serde(with = "in_base64")] Vec<u8>),
     /// To [`Question::Search`].
     Found(SearchResult),
-    /// To any.
+    /// To [`Question::Fetch`].
+    Fetched(EgressResponse),
+    /// To the same, where there was none.
+    NotFetched(EgressFailure),
+    /// To any other.
     Error(WorkspaceError),
 }
 
@@ -126,7 +133,8 @@ impl Reply {
             Self::Bytes(bytes) => bytes.len(),
             Self::Listing(listing) => listing.entries.iter().map(|entry| entry.path.as_str().len()).sum(),
             Self::Found(found) => found.matches.iter().map(|found| found.text.len()).sum(),
-            Self::Entry(_) | Self::Error(_) => 0,
+            Self::Fetched(answer) => answer.body.len(),
+            Self::Entry(_) | Self::NotFetched(_) | Self::Error(_) => 0,
         }
     }
 }
@@ -145,8 +153,12 @@ pub struct Heard {
 #[derive(Debug)]
 pub struct Recording {
     inner: Arc<dyn Workspace>,
-    heard: Mutex<Memory>,
+    ear: Ear,
 }
+
+/// Hears questions and answers, of the workspace and of the network in one order.
+#[derive(Debug, Clone, Default)]
+struct Ear(Arc<Mutex<Memory>>);
 
 #[derive(Debug, Default)]
 struct Memory {
@@ -158,12 +170,17 @@ struct Memory {
 impl Recording {
     /// Over a workspace that answers.
     pub fn over(inner: Arc<dyn Workspace>) -> Self {
-        Self { inner, heard: Mutex::default() }
+        Self { inner, ear: Ear::default() }
+    }
+
+    /// A way to the network that is heard too.
+    pub fn egress<'a>(&self, inner: &'a dyn Egress) -> Overheard<'a> {
+        Overheard { inner, ear: self.ear.clone() }
     }
 
     /// All that it said, with what it was for and what came of it.
     pub fn transcript(&self, request: RunRequest, outcome: RunOutcome) -> Transcript {
-        let memory = std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner));
+        let memory = std::mem::take(&mut *self.ear.0.lock().unwrap_or_else(PoisonError::into_inner));
         let schema = Transcript::SCHEMA.to_owned();
         Transcript { schema, request, heard: memory.heard, complete: !memory.is_full, outcome }
     }
@@ -174,15 +191,44 @@ impl Recording {
         answer: Result<T, WorkspaceError>,
         reply: impl FnOnce(T) -> Reply,
     ) -> Result<T, WorkspaceError> {
-        let mut memory = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        let reply = answer.clone().map_or_else(Reply::Error, reply);
+        self.ear.hear(question, answer.clone().map_or_else(Reply::Error, reply));
+        answer
+    }
+}
+
+impl Ear {
+    fn hear(&self, question: Question, reply: Reply) {
+        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         memory.bytes = memory.bytes.saturating_add(reply.bytes());
         // What follows one that is missing could not be told apart from it.
         memory.is_full |= memory.bytes > HEARD_BYTES_MAX;
         if !memory.is_full {
             memory.heard.push(Heard { question, reply });
         }
+    }
+}
+
+/// A way to the network that remembers what it said.
+#[derive(Debug)]
+pub struct Overheard<'a> {
+    inner: &'a dyn Egress,
+    ear: Ear,
+}
+
+impl Egress for Overheard<'_> {
+    fn fetch(&self, request: EgressRequest) -> Result<EgressResponse, EgressFailure> {
+        let answer = self.inner.fetch(request.clone());
+        let reply = answer.clone().map_or_else(Reply::NotFetched, Reply::Fetched);
+        self.ear.hear(Question::Fetch(request), reply);
         answer
+    }
+
+    fn has_read(&self, content: &[u8]) {
+        self.inner.has_read(content);
+    }
+
+    fn watches(&self) -> bool {
+        self.inner.watches()
     }
 }
 
@@ -227,12 +273,15 @@ struct Rest {
     heard: VecDeque<Heard>,
     said: usize,
     departure: Option<Departure>,
+    had_egress: bool,
 }
 
 impl Recorded {
     /// Answers as it was answered then.
-    pub fn of(heard: Vec<Heard>) -> Self {
-        Self(Mutex::new(Rest { heard: heard.into(), said: 0, departure: None }))
+    pub fn of(transcript: &Transcript) -> Self {
+        let heard = transcript.heard.iter().cloned().collect();
+        let had_egress = transcript.request.grants.contains(&Capability::Egress);
+        Self(Mutex::new(Rest { heard, said: 0, departure: None, had_egress }))
     }
 
     /// Where it was asked something else, if it was.
@@ -246,27 +295,61 @@ impl Recorded {
     }
 
     fn say<T>(&self, asked: Question, of: impl FnOnce(Reply) -> Option<T>) -> Result<T, WorkspaceError> {
-        let other = || Err(WorkspaceError::Unavailable("this was not asked when it was recorded".to_owned()));
+        match self.reply(asked) {
+            Some(Reply::Error(error)) => Err(error),
+            Some(reply) => of(reply).ok_or_else(unknown),
+            None => Err(unknown()),
+        }
+    }
+
+    /// What was answered to the next question, if this is it.
+    fn reply(&self, asked: Question) -> Option<Reply> {
         let mut rest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // After the first question that differs nothing is known.
         if rest.departure.is_some() {
-            return other();
+            return None;
         }
         let next = rest.heard.pop_front();
         match next {
             Some(heard) if heard.question == asked => {
                 rest.said = rest.said.saturating_add(1);
-                if let Reply::Error(error) = heard.reply {
-                    return Err(error);
-                }
-                of(heard.reply).map_or_else(other, Ok)
+                Some(heard.reply)
             }
             next => {
                 let (after, recorded) = (rest.said, next.map(|heard| heard.question));
                 rest.departure = Some(Departure { after, asked, recorded });
-                other()
+                None
             }
         }
+    }
+}
+
+/// Why something is not answered.
+const UNKNOWN: &str = "this was not asked when it was recorded";
+
+fn unknown() -> WorkspaceError {
+    WorkspaceError::Unavailable(UNKNOWN.to_owned())
+}
+
+/// Nothing is sent.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "an answer to another question is the same whichever it is"
+)]
+impl Egress for Recorded {
+    fn fetch(&self, request: EgressRequest) -> Result<EgressResponse, EgressFailure> {
+        match self.reply(Question::Fetch(request)) {
+            Some(Reply::Fetched(answer)) => Ok(answer),
+            Some(Reply::NotFetched(failure)) => Err(failure),
+            _ => Err(EgressFailure::Failed(UNKNOWN.to_owned())),
+        }
+    }
+
+    fn has_read(&self, _: &[u8]) {}
+
+    /// As it was then: whoever watches reads more of the workspace.
+    fn watches(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).had_egress
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) mod policy;
 mod queue;
 mod replay;
 mod run;
+mod secret;
 mod show;
 mod status;
 mod verify;
@@ -91,6 +92,7 @@ fn dispatch(shell: &Shell, verb: Verb) -> Result<Exit, Failure> {
         Verb::Policy(args) => policy::run(shell, &args),
         Verb::Worker(args) => worker::run(shell, &args),
         Verb::Keys(args) => keys::run(shell, &args),
+        Verb::Secret(args) => secret::run(shell, &args),
         Verb::Explain(args) => explain::run(shell, &args),
     }
 }

@@ -19,6 +19,7 @@ use serde_json::Value;
 use crate::bundles::active::{Base, Generations};
 use crate::bundles::on_record::Held;
 use crate::config::Config;
+use crate::egress::{EgressHost, EgressPolicy};
 use crate::layers::organisation::Organisation;
 use crate::layers::{Composed, Tightened};
 use crate::report::{Exit, Failure};
@@ -47,6 +48,8 @@ pub(crate) struct Policy {
     pub(crate) walls_required: Vec<String>,
     /// Limits of a worker's view of the repository.
     pub(crate) workspace: DirWorkspaceLimits,
+    /// What may leave.
+    pub(crate) egress: EgressPolicy,
     /// Who judges where decisions count.
     pub(crate) judge: JudgeKind,
     /// Under which record it came into force; none for what is built in.
@@ -131,6 +134,7 @@ impl Policy {
                 .pointer("/host/require_walls")
                 .map_or(Ok(Vec::new()), |_| read(data, "/host/require_walls"))?,
             workspace: read(data, "/host/workspace")?,
+            egress: egress(data)?,
             // A policy from before there was a choice says nothing about it.
             judge: data
                 .pointer("/host/judge")
@@ -177,6 +181,16 @@ fn measured(data: &Value, composed: &Composed, config: Option<&Config>) -> Resul
         }
     }
     Ok(measure)
+}
+
+/// A policy from before there was a broker says nothing of leases.
+fn egress(data: &Value) -> Result<EgressPolicy, Failure> {
+    let leases =
+        data.pointer("/egress/leases").map_or(Ok(BTreeMap::new()), |_| read(data, "/egress/leases"))?;
+    let host = data
+        .pointer("/host/egress")
+        .map_or_else(|| Ok(EgressHost::default()), |_| read(data, "/host/egress"))?;
+    Ok(EgressPolicy { leases, host })
 }
 
 fn read<T: DeserializeOwned>(data: &Value, pointer: &str) -> Result<T, Failure> {

@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use abide_core::id::Digest;
+use abide_effects::egress::vault::Vault;
 use abide_ledger::Ledger;
 use abide_sandbox::runner::{Attempt, Wall};
 use abide_sandbox::{
-    CacheKey, Capability, CompiledCache, ComponentInfo, EngineLimits, Processes, Program, RunOutcome,
+    CacheKey, Capability, CompiledCache, ComponentInfo, Egress, EngineLimits, Processes, Program, RunOutcome,
     RunRequest, RunnerError, Workspace,
 };
 use cap_std::ambient_authority;
@@ -17,6 +18,7 @@ use cap_std::fs::Dir;
 use crate::embedded;
 use crate::home::{State, private_folder};
 use crate::report::{Exit, Failure};
+use crate::vault::FileVault;
 use crate::workers::{Kept, Registry};
 
 /// Runs a component on a task.
@@ -24,7 +26,7 @@ pub(crate) trait Runner: fmt::Debug + Send + Sync {
     /// Makes the component known and says what it imports.
     fn load(&self, bytes: &[u8]) -> Result<ComponentInfo, RunnerError>;
     /// Runs it.
-    fn run(&self, request: &RunRequest, workspace: Arc<dyn Workspace>) -> RunOutcome;
+    fn run(&self, request: &RunRequest, workspace: Arc<dyn Workspace>, egress: &dyn Egress) -> RunOutcome;
 }
 
 impl Runner for Processes {
@@ -32,8 +34,8 @@ impl Runner for Processes {
         Self::load(self, bytes)
     }
 
-    fn run(&self, request: &RunRequest, workspace: Arc<dyn Workspace>) -> RunOutcome {
-        Self::run(self, request, &*workspace)
+    fn run(&self, request: &RunRequest, workspace: Arc<dyn Workspace>, egress: &dyn Egress) -> RunOutcome {
+        self.run_with(request, &*workspace, egress)
     }
 }
 
@@ -152,8 +154,9 @@ impl Workshop {
         &self,
         request: &RunRequest,
         workspace: Arc<dyn Workspace>,
+        egress: &dyn Egress,
     ) -> Result<RunOutcome, Failure> {
-        Ok(self.runner()?.run(request, workspace))
+        Ok(self.runner()?.run(request, workspace, egress))
     }
 
     fn runner(&self) -> Result<&Arc<dyn Runner>, Failure> {
@@ -162,6 +165,11 @@ impl Workshop {
         }
         let runner = self.processes().with_cache(self.cache()?);
         Ok(self.runner.get_or_init(|| Arc::new(runner)))
+    }
+
+    /// The secrets of this repository's leases.
+    pub(crate) fn vault(&self) -> Arc<dyn Vault> {
+        Arc::new(FileVault::of(&self.state))
     }
 
     fn processes(&self) -> Processes {

@@ -75,6 +75,11 @@ impl Meter {
         &self.limits
     }
 
+    /// Ids of the rules that find a secret in `line`, which is about to leave or to be kept.
+    pub fn secrets_in(&self, line: &str) -> Vec<&str> {
+        self.secrets.in_line(line)
+    }
+
     /// Measures one change. `earlier` is what the same subject changed lately, this change excluded; it is added here.
     pub fn measure(&self, delta: &TreeDelta, earlier: WindowFacts) -> Facts {
         let mut gathered = Gathered::new(&self.limits);

@@ -1,5 +1,7 @@
 //! What an import would let a component do, and whether any host gives it: one answer for looking and for loading.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::message::Capability;
@@ -8,8 +10,20 @@ use crate::message::Capability;
 pub const PACKAGE: &str = "abide:worker";
 /// See [`PACKAGE`].
 pub const VERSION: &str = "0.1.0";
-/// The worlds of that version. They ask for the same, so a component fits all of them or none.
-pub const WORLDS: [&str; 2] = ["codegen", "testgen"];
+/// The worlds of that version, each with what it has beside what all have.
+pub const WORLDS: [(&str, &[Capability]); 3] =
+    [("codegen", &[]), ("testgen", &[]), ("extract", &[Capability::Egress])];
+
+/// The worlds that have all of `imports`.
+pub(super) fn worlds(imports: &BTreeSet<Capability>) -> Vec<&'static str> {
+    let has =
+        |more: &[Capability], wanted: &Capability| *wanted != Capability::Egress || more.contains(wanted);
+    WORLDS
+        .into_iter()
+        .filter(|(_, more)| imports.iter().all(|wanted| has(more, wanted)))
+        .map(|(world, _)| world)
+        .collect()
+}
 
 /// Whether an import can be given at all. What is not [`Admission::Grantable`] is refused before anything is compiled, and again when it is loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,6 +65,7 @@ pub fn meaning(name: &str) -> &'static str {
         }
         Admission::Grantable(Capability::Log) => "leave notes in the run",
         Admission::Grantable(Capability::Progress) => "say how far the work is",
+        Admission::Grantable(Capability::Egress) => "send requests that a lease of your policy allows",
         Admission::OtherVersion(_) => "something of another version of the contract",
         Admission::NotGrantable => wasi(name),
         Admission::Unknown => "nobody here knows this",

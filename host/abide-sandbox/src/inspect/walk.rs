@@ -15,7 +15,7 @@ use wasmparser::{
     ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
-use super::meaning::{self, VERSION, WORLDS};
+use super::meaning::{self, VERSION};
 use super::{Claim, Contract, Import, InspectError, Memory, Parts, Table};
 use crate::text::clean_line;
 
@@ -289,14 +289,19 @@ impl Walk {
             })
             .collect();
         let proposes = self.exported.get("propose") == Some(&ComponentExternalKind::Func);
-        let grantable = |import: &Import| matches!(import.admission, meaning::Admission::Grantable(_));
-        let fits =
-            proposes && imports.iter().all(grantable) && versions.iter().all(|version| version == VERSION);
+        let granted = |import: &Import| match import.admission {
+            meaning::Admission::Grantable(capability) => Some(capability),
+            meaning::Admission::OtherVersion(_)
+            | meaning::Admission::NotGrantable
+            | meaning::Admission::Unknown => None,
+        };
+        let wanted: Option<BTreeSet<_>> = imports.iter().map(granted).collect();
+        let wanted = wanted.filter(|_| proposes && versions.iter().all(|version| version == VERSION));
         Walked {
             claims: self.claims,
             contract: Contract {
                 versions: versions.into_iter().collect(),
-                worlds: if fits { WORLDS.to_vec() } else { Vec::new() },
+                worlds: wanted.map(|wanted| meaning::worlds(&wanted)).unwrap_or_default(),
             },
             imports,
             exports: self.exported.keys().map(|name| clean_line(name, NAME_BYTES_MAX)).collect(),

@@ -6,10 +6,11 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use super::remote::RemoteWorkspace;
+use super::remote::Remote;
 use super::wire::{Order, WireError, Word, receive, send};
 use super::{ARGUMENT, compiler, pipe, walls};
 use crate::engine::EngineLimits;
+use crate::host::Ports;
 use crate::message::RunRequest;
 use crate::run::InProcess;
 
@@ -80,10 +81,11 @@ fn begin(
 ) -> Result<(), WireError> {
     let stack = usize::try_from(limits.stack_bytes_max).unwrap_or(usize::MAX).saturating_add(STACK_BYTES);
     let task = move || {
-        let workspace = Arc::new(RemoteWorkspace::new(socket));
-        let outcome = engine.ask(&request, workspace.clone());
+        let remote = Arc::new(Remote::new(socket));
+        let ports = Ports { workspace: remote.clone(), egress: remote.clone() };
+        let outcome = engine.ask(&request, ports);
         // A struct of texts and numbers always has a JSON form; an empty one is refused like any other that is none.
-        workspace.done(serde_json::to_vec(&outcome).unwrap_or_default());
+        remote.done(serde_json::to_vec(&outcome).unwrap_or_default());
     };
     std::thread::Builder::new().stack_size(stack).spawn(task).map(drop)?;
     Ok(())

@@ -15,6 +15,7 @@ use super::wire::{Order, WireError, Word};
 use super::{WORD_BYTES_MAX, lock};
 use crate::cache::CompiledCache;
 use crate::component::{self, ComponentInfo, LoadError};
+use crate::egress::{Egress, NoEgress};
 use crate::engine::{self, EngineLimits};
 use crate::inspect::inspect;
 use crate::message::{Refusal, RunOutcome, RunRequest};
@@ -154,11 +155,21 @@ impl Processes {
     }
 
     /// Runs one task in a fresh instance behind the walls.
-    #[tracing::instrument(name = "task", skip_all, fields(task.id = %request.task.id, component = request.component.short()))]
     pub fn run(&self, request: &RunRequest, workspace: &dyn Workspace) -> RunOutcome {
+        self.run_with(request, workspace, &NoEgress)
+    }
+
+    /// The same with a way to the network, if the request grants it. The runner has none: what it asks for is asked on this side.
+    #[tracing::instrument(name = "task", skip_all, fields(task.id = %request.task.id, component = request.component.short()))]
+    pub fn run_with(
+        &self,
+        request: &RunRequest,
+        workspace: &dyn Workspace,
+        egress: &dyn Egress,
+    ) -> RunOutcome {
         let known = lock(&self.known).get(&request.component).cloned();
         let requested = known.as_ref().map(|known| known.info.imports.clone()).unwrap_or_default();
-        let mut task = Task::new(request, workspace, self.patience.grace);
+        let mut task = Task::new(request, workspace, egress, self.patience.grace);
         let ended = match &known {
             None => {
                 Err(Ended::Refused(Refusal::UnknownComponent { component: request.component.to_string() }))

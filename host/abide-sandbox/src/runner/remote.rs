@@ -1,4 +1,4 @@
-//! The workspace as a worker behind the wall sees it: every question goes over the task's socket.
+//! The workspace and the network as a worker behind the wall sees them: every question goes over the task's socket.
 
 use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, PoisonError};
@@ -7,18 +7,19 @@ use abide_core::id::RepoPath;
 use serde_bytes::ByteBuf;
 
 use super::wire::{Answer, Ask, receive, send};
+use crate::egress::{Egress, EgressFailure, EgressRequest, EgressResponse};
 use crate::workspace::{Entry, Listing, SearchOptions, SearchResult, Workspace, WorkspaceError};
 
 /// Bytes of one answer: four MiB of a file, or ten thousand matches with their lines.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
 
-/// A workspace at the other end of a socket.
+/// What is at the other end of a task's socket.
 #[derive(Debug)]
-pub(super) struct RemoteWorkspace {
+pub(super) struct Remote {
     socket: Mutex<UnixStream>,
 }
 
-impl RemoteWorkspace {
+impl Remote {
     pub(super) fn new(socket: UnixStream) -> Self {
         Self { socket: Mutex::new(socket) }
     }
@@ -41,7 +42,7 @@ fn confused<T>() -> Result<T, WorkspaceError> {
     Err(WorkspaceError::Unavailable("an answer to another question".to_owned()))
 }
 
-impl Workspace for RemoteWorkspace {
+impl Workspace for Remote {
     fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Listing, WorkspaceError> {
         let ask = Ask::List { prefix: prefix.to_owned(), after: after.map(str::to_owned), limit };
         if let Answer::Listing(listing) = self.ask(&ask)? { listing } else { confused() }
@@ -60,5 +61,22 @@ impl Workspace for RemoteWorkspace {
     fn search(&self, query: &str, options: &SearchOptions) -> Result<SearchResult, WorkspaceError> {
         let ask = Ask::Search { query: query.to_owned(), options: options.clone() };
         if let Answer::Found(found) = self.ask(&ask)? { found } else { confused() }
+    }
+}
+
+impl Egress for Remote {
+    fn fetch(&self, request: EgressRequest) -> Result<EgressResponse, EgressFailure> {
+        match self.ask(&Ask::Fetch(request)) {
+            Ok(Answer::Fetched(answer)) => answer,
+            Ok(_) => Err(EgressFailure::Failed("an answer to another question".to_owned())),
+            Err(error) => Err(EgressFailure::Failed(error.to_string())),
+        }
+    }
+
+    /// The other side has the workspace, and knows by itself.
+    fn has_read(&self, _: &[u8]) {}
+
+    fn watches(&self) -> bool {
+        false
     }
 }

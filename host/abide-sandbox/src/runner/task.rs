@@ -11,6 +11,7 @@ use serde_bytes::ByteBuf;
 
 use super::lock;
 use super::wire::{Answer, Ask, WireError, receive, send};
+use crate::egress::{self, Egress, EgressFailure, EgressRequest, EgressResponse, NoEgress, Told};
 use crate::message::{
     Capability, CapabilityReceipt, Failure, Limits, LogLine, Refusal, RunOutcome, RunRequest, RunResult,
     Spent, Trap, TrapKind, Usage,
@@ -65,14 +66,24 @@ pub(super) struct Task<'a> {
     /// What was asked for.
     pub(super) request: &'a RunRequest,
     workspace: &'a dyn Workspace,
+    /// The way to the network; none where it was not granted.
+    egress: Option<&'a dyn Egress>,
+    fetched: Usage,
     meter: WorkspaceMeter,
     grace: Duration,
 }
 
 impl<'a> Task<'a> {
     /// A task that has asked for nothing yet.
-    pub(super) fn new(request: &'a RunRequest, workspace: &'a dyn Workspace, grace: Duration) -> Self {
-        Self { request, workspace, meter: WorkspaceMeter::new(&request.limits), grace }
+    pub(super) fn new(
+        request: &'a RunRequest,
+        workspace: &'a dyn Workspace,
+        egress: &'a dyn Egress,
+        grace: Duration,
+    ) -> Self {
+        let egress = request.grants.contains(&Capability::Egress).then_some(egress);
+        let meter = WorkspaceMeter::new(&request.limits);
+        Self { request, workspace, egress, fetched: Usage::default(), meter, grace }
     }
 
     /// How long its runner may take. It keeps the deadline by counting ticks, which come late on a busy machine; this only ends one that
@@ -84,23 +95,32 @@ impl<'a> Task<'a> {
     /// Answers until the last word.
     pub(super) fn serve(&mut self, socket: &mut UnixStream) -> Result<RunOutcome, WireError> {
         let limit = bytes_max(&self.request.limits);
+        let workspace = Told { workspace: self.workspace, egress: self.egress.unwrap_or(&NoEgress) };
         loop {
             let answer = match receive(socket, limit)? {
                 Ask::Done(outcome) => {
                     return serde_json::from_slice(&outcome).map_err(|_| WireError::Malformed);
                 }
                 Ask::List { prefix, after, limit } => {
-                    Answer::Listing(self.meter.list(self.workspace, &prefix, after.as_deref(), limit))
+                    Answer::Listing(self.meter.list(&workspace, &prefix, after.as_deref(), limit))
                 }
                 Ask::Read { path, offset, limit } => {
-                    Answer::Bytes(self.meter.read(self.workspace, &path, offset, limit).map(ByteBuf::from))
+                    Answer::Bytes(self.meter.read(&workspace, &path, offset, limit).map(ByteBuf::from))
                 }
                 Ask::Search { query, options } => {
-                    Answer::Found(self.meter.search(self.workspace, &query, options))
+                    Answer::Found(self.meter.search(&workspace, &query, options))
                 }
+                Ask::Fetch(request) => Answer::Fetched(self.fetch(request)),
             };
             send(socket, &answer)?;
         }
+    }
+
+    /// Asks the network. A runner that was granted none asks in vain.
+    fn fetch(&mut self, request: EgressRequest) -> Result<EgressResponse, EgressFailure> {
+        let answer = self.egress.unwrap_or(&NoEgress).fetch(request).map_err(EgressFailure::cleaned);
+        egress::count(&mut self.fetched, &answer);
+        answer
     }
 
     /// What is recorded: by this side's own counts, with every text cleaned and every number bounded.
@@ -154,6 +174,10 @@ impl<'a> Task<'a> {
         };
         if lines != Usage::default() {
             used.insert(Capability::Log, lines);
+        }
+        // Every request came through here.
+        if self.fetched != Usage::default() {
+            used.insert(Capability::Egress, self.fetched);
         }
         let reports = told(Capability::Progress);
         if reports != Usage::default() {

@@ -10,6 +10,7 @@ use serde_bytes::ByteBuf;
 use super::task::{Ended, Task};
 use super::wire::{Answer, Ask, WireError, receive, send};
 use super::{pipe, walls};
+use crate::egress::{Egress, EgressFailure, EgressRequest, EgressResponse, NoEgress};
 use crate::message::{
     Capability, CapabilityReceipt, ExpectedOutcome, Failure, FailureKind, FilePatch, Limits, LogLevel,
     LogLine, PatchDoc, PatchFormat, Proposal, Rejection, RollbackRecipe, RunOutcome, RunRequest, RunResult,
@@ -103,15 +104,23 @@ fn said(result: RunResult) -> RunOutcome {
 
 /// What this side records of a runner that does as `play` does.
 fn recorded(play: impl FnOnce(&mut UnixStream) + Send) -> RunOutcome {
-    let request = request();
+    recorded_with(&request(), &NoEgress, play)
+}
+
+/// The same with a way to the network.
+fn recorded_with(
+    request: &RunRequest,
+    egress: &dyn Egress,
+    play: impl FnOnce(&mut UnixStream) + Send,
+) -> RunOutcome {
     let (mut ours, mut theirs) = UnixStream::pair().unwrap();
     ours.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(move || play(&mut theirs));
-        let mut task = Task::new(&request, &OneFile, Duration::from_secs(2));
+        let mut task = Task::new(request, &OneFile, egress, Duration::from_secs(2));
         let ended = task.serve(&mut ours).map_err(|error| Ended::Lost(error.to_string()));
         let outcome = task.outcome(ended, BTreeSet::from(["abide:worker/log@0.1.0".to_owned()]));
-        judged(outcome, &request, &OneFile)
+        judged(outcome, request, &OneFile)
     })
 }
 
@@ -169,6 +178,59 @@ fn what_a_runner_takes_is_counted_on_this_side() {
     assert_eq!(outcome.receipt.used[&Capability::Workspace], Usage { calls: 3, bytes: 8, denied: 2 });
     let RunResult::Trapped(trap) = &outcome.result else { panic!("{:?}", outcome.result) };
     assert_eq!(trap.kind, TrapKind::Runner);
+}
+
+/// Answers everything, and remembers what it was told.
+#[derive(Debug, Default)]
+struct Open(std::sync::Mutex<Vec<String>>);
+
+impl Egress for Open {
+    fn fetch(&self, request: EgressRequest) -> Result<EgressResponse, EgressFailure> {
+        self.0.lock().unwrap().push(request.url);
+        if request.method == "POST" {
+            return Err(EgressFailure::Refused("\u{1b}[31mno".to_owned()));
+        }
+        Ok(EgressResponse { status: 200, fields: Vec::new(), body: ByteBuf::from(b"body".to_vec()) })
+    }
+
+    fn has_read(&self, content: &[u8]) {
+        self.0.lock().unwrap().push(format!("read {}", String::from_utf8_lossy(content)));
+    }
+}
+
+#[test]
+fn what_a_runner_asks_of_the_network_is_asked_and_counted_on_this_side() {
+    let ask = |socket: &mut UnixStream, method: &str| {
+        let (method, url) = (method.to_owned(), "https://a.example/".to_owned());
+        send(socket, &Ask::Fetch(EgressRequest { method, url, fields: Vec::new(), body: ByteBuf::new() }))
+            .unwrap();
+        let answer: Answer = receive(socket, 1 << 20).unwrap();
+        answer
+    };
+    let play = |socket: &mut UnixStream| {
+        assert!(matches!(ask(socket, "GET"), Answer::Fetched(Ok(_))));
+        let Answer::Fetched(Err(EgressFailure::Refused(why))) = ask(socket, "POST") else {
+            panic!("refused")
+        };
+        assert_eq!(why, "no");
+        send(socket, &Ask::Read { path: "a.txt".to_owned(), offset: 0, limit: 1 }).unwrap();
+        let _: Answer = receive(socket, 1 << 20).unwrap();
+    };
+    let open = Open::default();
+    let outcome = recorded_with(&request(), &open, play);
+    assert_eq!(outcome.receipt.used[&Capability::Egress], Usage { calls: 2, bytes: 4, denied: 1 });
+    let told = open.0.lock().unwrap().clone();
+    assert_eq!(told, ["https://a.example/", "https://a.example/", "read a.txt", "read one\n"]);
+
+    // A runner that was granted none asks in vain, whatever is there.
+    let mut none = request();
+    none.grants.remove(&Capability::Egress);
+    let open = Open::default();
+    let outcome = recorded_with(&none, &open, |socket| {
+        assert!(matches!(ask(socket, "GET"), Answer::Fetched(Err(EgressFailure::Refused(_)))));
+    });
+    assert_eq!(outcome.receipt.used[&Capability::Egress].denied, 1);
+    assert_eq!(*open.0.lock().unwrap(), [""; 0]);
 }
 
 #[test]

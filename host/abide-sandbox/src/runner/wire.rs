@@ -9,6 +9,7 @@ use serde_bytes::ByteBuf;
 
 use super::walls::{Attempt, Wall};
 use crate::component::LoadError;
+use crate::egress::{EgressFailure, EgressRequest, EgressResponse};
 use crate::engine::EngineLimits;
 use crate::workspace::{Listing, SearchOptions, SearchResult, WorkspaceError};
 
@@ -56,6 +57,8 @@ pub(super) enum Ask {
     Read { path: String, offset: u64, limit: u32 },
     /// Lines with a text.
     Search { query: String, options: SearchOptions },
+    /// A request to the network.
+    Fetch(EgressRequest),
     /// The task is over: a `RunOutcome` as JSON.
     Done(ByteBuf),
 }
@@ -69,6 +72,8 @@ pub(super) enum Answer {
     Bytes(Result<ByteBuf, WorkspaceError>),
     /// To [`Ask::Search`].
     Found(Result<SearchResult, WorkspaceError>),
+    /// To [`Ask::Fetch`].
+    Fetched(Result<EgressResponse, EgressFailure>),
 }
 
 /// Why there is no message.

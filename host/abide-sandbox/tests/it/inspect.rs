@@ -65,7 +65,7 @@ fn what_a_worker_says_of_itself() {
     assert_eq!(found.capabilities(), ["log", "progress", "workspace"]);
     assert_eq!(
         (found.contract.versions.as_slice(), found.contract.worlds.as_slice()),
-        (&[VERSION.to_owned()][..], &["codegen", "testgen"][..])
+        (&[VERSION.to_owned()][..], &["codegen", "testgen", "extract"][..])
     );
     assert_eq!((found.objections(), found.exports.as_slice()), (vec![], &["propose".to_owned()][..]));
     assert!(
@@ -129,6 +129,14 @@ fn what_is_no_component() {
 }
 
 #[test]
+fn a_worker_that_asks_the_network_fits_one_world() {
+    let Some(bytes) = guest("extract") else { return };
+    let found = look(&bytes);
+    assert_eq!(found.capabilities(), ["egress", "log", "workspace"]);
+    assert_eq!(found.contract.worlds, ["extract"]);
+}
+
+#[test]
 fn imports_are_told_apart() {
     let admission = |name: &str| look(&importing(name)).imports.pop().unwrap();
     for (name, meant, words) in [
@@ -139,7 +147,8 @@ fn imports_are_told_apart() {
         ("evil:net/sockets", Admission::Unknown, "nobody"),
         ("abide:workers/log@0.1.0", Admission::Unknown, "nobody"),
         ("abide:worker/log@0.2.0", Admission::OtherVersion("0.2.0".to_owned()), "another version"),
-        ("abide:worker/egress@0.1.0", Admission::Unknown, "nobody"),
+        ("abide:worker/model@0.1.0", Admission::Unknown, "nobody"),
+        ("abide:worker/egress@0.1.0", Admission::Grantable(Capability::Egress), "requests"),
         ("abide:worker/log@0.1.0", Admission::Grantable(Capability::Log), "notes"),
     ] {
         let import = admission(name);

@@ -7,6 +7,7 @@
 #[expect(clippy::disallowed_methods, reason = "tests are told whether components must be there")]
 mod built;
 mod cache;
+mod egress;
 mod hostile;
 mod inspect;
 mod load;

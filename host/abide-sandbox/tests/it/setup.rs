@@ -161,8 +161,8 @@ impl Bench {
         }
         let transcript = Transcript::unpack(packed).unwrap();
         assert!(transcript.complete);
-        let recorded = Arc::new(Recorded::of(transcript.heard));
-        let now = self.behind.run(&transcript.request, &*recorded);
+        let recorded = Arc::new(Recorded::of(&transcript));
+        let now = self.behind.run_with(&transcript.request, &*recorded, &*recorded);
         assert_eq!((recorded.departure(), recorded.left()), (None, 0));
         assert_eq!((&now.result, &now.receipt, &now.log), (&then.result, &then.receipt, &then.log));
     }

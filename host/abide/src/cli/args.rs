@@ -71,6 +71,8 @@ pub(crate) enum Verb {
     Worker(super::worker::WorkerArgs),
     /// Make and list the keys with which people sign policy and workers.
     Keys(super::keys::KeysArgs),
+    /// Keep secrets that leases name, for the broker alone.
+    Secret(super::secret::SecretArgs),
     /// Explain an error code (AB0304), or print a guide (first-rule) or a file of the shipped policy (levels.yaml).
     Explain(ExplainArgs),
 }

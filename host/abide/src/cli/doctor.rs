@@ -38,6 +38,7 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
         shell.printer.paint(Tone::Good, "✓"),
         bench.desk.ledger.vkey()
     ));
+    egress(shell, &bench);
     for note in bench.known.repo.notes() {
         shell.printer.line(&format!(
             "{:<14} {} {}",
@@ -76,6 +77,29 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
         "not_in_force": not_in_force,
     }));
     Ok(Exit::Done)
+}
+
+/// Through what requests leave, where policy lets any.
+fn egress(shell: &Shell, bench: &Bench) {
+    let policy = &bench.desk.policy.egress;
+    if policy.leases.is_empty() {
+        return;
+    }
+    let leases: Vec<_> = policy.leases.keys().map(String::as_str).collect();
+    let (tone, mark, how) = match &policy.host.upstream {
+        None => (Tone::Good, "✓", "every address is checked before it is dialled".to_owned()),
+        Some(upstream) => (
+            Tone::Wait,
+            "!",
+            format!(
+                "through {}:{}, which looks names up by itself: where they lead cannot be checked here",
+                abide_core::safe_text::line(&upstream.host),
+                upstream.port
+            ),
+        ),
+    };
+    let mark = shell.printer.paint(tone, mark);
+    shell.printer.line(&format!("{:<14} {mark} leases {}; {how}", "egress", leases.join(", ")));
 }
 
 /// The walls around a worker's process, tried: one is started here and attempts what it must not be able to do.

@@ -14,7 +14,9 @@ use std::sync::Arc;
 use abide_core::event::{Body, DecisionRecorded, Event, TaskRan};
 use abide_core::id::{RunId, Seq};
 use abide_core::safe_text;
-use abide_sandbox::{PatchDoc, Recorded, Refusal, RunOutcome, RunRequest, RunResult, Transcript, TrapKind};
+use abide_sandbox::{
+    NoEgress, PatchDoc, Recorded, Refusal, RunOutcome, RunRequest, RunResult, Transcript, TrapKind,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -98,8 +100,8 @@ fn task_again(bench: &Bench, seq: Seq, ran: &TaskRan) -> Result<Again, Failure> 
         return Ok(again(Vec::new(), Some(why)));
     };
     bench.workshop.requests(&worker)?;
-    let recorded = Arc::new(Recorded::of(transcript.heard));
-    let outcome = bench.workshop.run(&transcript.request, recorded.clone())?;
+    let recorded = Arc::new(Recorded::of(&transcript));
+    let outcome = bench.workshop.run(&transcript.request, recorded.clone(), &*recorded)?;
     if let Some(code) = not_run_here(&outcome.result) {
         return Err(Failure::new(code, format!("{what} could not be run here: {}", told(&outcome.result))));
     }
@@ -281,7 +283,9 @@ fn other(shell: &Shell, bench: &Bench, args: &ReplayArgs, worker: &Worker) -> Re
         let request = RunRequest { component: worker.digest.clone(), ..transcript.request };
         let (then, now) = match shown(&bench.known.repo, &request.task.base, &scratch, &bench.desk.policy) {
             Ok((_files, view)) => {
-                (transcript.outcome.result, Some(bench.workshop.run(&request, Arc::new(view))?.result))
+                // Nothing is asked of the network for a trial: a request could do what cannot be undone.
+                let outcome = bench.workshop.run(&request, Arc::new(view), &NoEgress)?;
+                (transcript.outcome.result, Some(outcome.result))
             }
             Err(_) => (transcript.outcome.result, None),
         };

@@ -8,7 +8,7 @@
 mod diff;
 
 use abide_core::decision::Decision;
-use abide_core::event::{Body, DecisionRecorded, Event};
+use abide_core::event::{Body, DecisionRecorded, EgressRow, Event};
 use abide_core::facts::Facts;
 use abide_core::id::{Digest, Seq};
 use abide_core::input::PolicyInput;
@@ -341,6 +341,16 @@ pub(super) fn told(event: &Event) -> Option<String> {
         }
         Body::WorkerFailed { unit, code, why, .. } | Body::PatchRefused { unit, code, why } => {
             format!("{unit} failed [{code}] {}", safe_text::line(why))
+        }
+        Body::EgressUsed(used) => {
+            let sum = |count: fn(&EgressRow) -> u64| used.rows.iter().map(count).fold(0, u64::saturating_add);
+            let (asked, stopped) = (sum(|row| row.requests.0), sum(|row| row.stopped.0));
+            let lease = safe_text::line(&used.lease);
+            format!(
+                "{} asked the network {asked} times, {stopped} stopped (lease {lease}, archive {})",
+                used.unit,
+                used.archive.short()
+            )
         }
         Body::NothingToDo { unit, why, .. } => format!("{unit} needs nothing: {}", safe_text::line(why)),
         Body::PatchCommitted { unit, commit, branch, .. } => {

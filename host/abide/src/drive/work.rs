@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use abide_core::action::{AdoptCommit, CommitPatch, RunWorker};
+use abide_core::action::{AdoptCommit, CommitPatch, OpenEgress, RunWorker};
 use abide_core::canonical;
 use abide_core::event::{Body, TaskRan};
 use abide_core::facts::Facts;
@@ -21,12 +21,14 @@ use abide_core::spine::{Progress, Run, Unit};
 use abide_effects::forge::{Adopt, Commit, CommitText, Links, Repo, Scratch, Workspace, WorkspaceLimits};
 use abide_gate::Ask;
 use abide_sandbox::{
-    Capability, DirWorkspace, Recording, RunOutcome, RunRequest, RunResult, Task, Transcript,
+    Capability, DirWorkspace, Egress, NoEgress, Recording, RunOutcome, RunRequest, RunResult, Task,
+    Transcript,
 };
 
 use super::{Answer, Drive, offer};
 use crate::cli::printer::Tone;
 use crate::desk::Payload;
+use crate::egress::Way;
 use crate::measure::{self, Measured};
 use crate::policy::Policy;
 use crate::report::Failure;
@@ -86,15 +88,53 @@ impl Drive<'_> {
             .into_iter()
             .filter(|capability| decision.grants.capabilities.iter().any(|name| name == capability.name()))
             .collect();
-        let (_files, view) = shown(self.repo, &base, &self.scratch, &self.desk.policy)?;
-        let view = Arc::new(Recording::over(Arc::new(view)));
-        let request = RunRequest { component: worker.digest.clone(), task, grants, limits };
-        let outcome = {
-            let _busy = self.printer().busy(&format!("{} {}", worker.name, spec.recipe));
-            self.workshop.run(&request, view.clone())?
+        let way = if grants.contains(&Capability::Egress) {
+            let Some(way) = self.way_out(run, unit, worker, &decision.grants.egress)? else { return Ok(()) };
+            Some(way)
+        } else {
+            None
         };
-        self.task_ran(run, unit, seq, &view.transcript(request, outcome.clone()))?;
-        self.take_answer(run, unit, worker, base, seq, &outcome)
+        let request = RunRequest { component: worker.digest.clone(), task, grants, limits };
+        let transcript = {
+            let _busy = self.printer().busy(&format!("{} {}", worker.name, spec.recipe));
+            self.let_work(&request, way.as_ref())
+        };
+        // Also of a worker that could not be run: what it asked was asked.
+        if let Some(way) = way {
+            let (body, payloads) = way.close(unit, &worker.digest, &decision.grants.egress)?;
+            self.deed(run, &body, payloads)?;
+        }
+        let transcript = transcript?;
+        self.task_ran(run, unit, seq, &transcript)?;
+        self.take_answer(run, unit, worker, base, seq, &transcript.outcome)
+    }
+
+    /// Runs the worker over the files of its base, and keeps what it was answered.
+    fn let_work(&self, request: &RunRequest, way: Option<&Way>) -> Result<Transcript, Failure> {
+        let (_files, view) = shown(self.repo, &request.task.base, &self.scratch, &self.desk.policy)?;
+        let egress: &dyn Egress = match way {
+            Some(way) => way,
+            None => &NoEgress,
+        };
+        let recording = Arc::new(Recording::over(Arc::new(view)));
+        let outcome = self.workshop.run(request, recording.clone(), &recording.egress(egress))?;
+        Ok(recording.transcript(request.clone(), outcome))
+    }
+
+    /// Asks for the lease that the worker was granted, and opens it. None where the answer is not yes; the log says which.
+    fn way_out(&self, run: &Run, unit: &str, worker: &Worker, name: &str) -> Result<Option<Way>, Failure> {
+        let lease = self.desk.policy.egress.lease(name, &worker.digest)?;
+        let origins = lease.origins();
+        let action = OpenEgress {
+            run: run.id.clone(),
+            unit: unit.to_owned(),
+            component: worker.digest.clone(),
+            origins: origins.clone(),
+        };
+        let ask =
+            Ask { requests: origins, ..self.ask(run, super::worker(run, &worker.name, &worker.digest)) };
+        let Answer::Go { permit, .. } = self.admit(run, action, ask, Some(unit))? else { return Ok(None) };
+        Way::open(self.desk, self.workshop.vault(), permit, lease).map(Some)
     }
 
     /// Writes down what was run, with its capability receipt and what it takes to run it again.

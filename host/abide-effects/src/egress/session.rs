@@ -1,0 +1,348 @@
+//! A lease in use: judges each request, sends it, counts it and writes it down, until its time is up or the kill switch is pulled.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use abide_core::action::OpenEgress;
+use abide_core::id::{Seq, Timestamp};
+use abide_gate::Redeemed;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http_body_util::Full;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::body::Body;
+use super::broker::Broker;
+use super::budget::Spending;
+use super::dial::within;
+use super::har::{Entry, Har, Redactor, Tally, known};
+use super::judge::{Asked, Taint, judge};
+use super::lease::{Budgets, Credential, Lease, Rule};
+use super::pool::Pool;
+use super::refusal::{EgressError, Fault, Refusal};
+use super::scan::{self, Seen};
+use super::target::Target;
+use super::vault::{Secret, name_of};
+
+/// How often a request that waits looks at the kill switch, in milliseconds.
+const LOOK_MS: u64 = 100;
+
+/// A request as it was asked for.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// The method.
+    pub method: Method,
+    /// The whole address, as it was written.
+    pub url: String,
+    /// Fields that the sender sets.
+    pub headers: HeaderMap,
+    /// The body; empty for none.
+    pub body: Bytes,
+}
+
+impl Outgoing {
+    /// A `GET` without anything else.
+    pub fn get(url: &str) -> Self {
+        Self { method: Method::GET, url: url.to_owned(), headers: HeaderMap::new(), body: Bytes::new() }
+    }
+}
+
+/// A lease in use. Copies share everything.
+#[derive(Clone)]
+pub struct Session(Arc<Inner>);
+
+struct Inner {
+    broker: Arc<Broker>,
+    lease: Lease,
+    permitted: Redeemed<OpenEgress>,
+    spending: Mutex<Spending>,
+    har: Mutex<Har>,
+    tainted: AtomicBool,
+    seen: Mutex<Seen>,
+    ended: watch::Sender<bool>,
+    pool: Pool,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("component", &self.0.lease.component.short()).finish_non_exhaustive()
+    }
+}
+
+/// What a lease was used for, for the record.
+#[derive(Debug, Clone)]
+pub struct Used {
+    /// The decision that opened it.
+    pub decision: Seq,
+    /// The HTTP archive, as JSON.
+    pub archive: serde_json::Value,
+    /// By origin (none for places that the lease has no rule about) and method.
+    pub tallies: BTreeMap<(Option<String>, String), Tally>,
+}
+
+/// A place among the requests that run.
+#[derive(Debug)]
+pub(super) struct Running(Session);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        lock(&self.0.0.spending).leave();
+    }
+}
+
+impl Session {
+    pub(super) fn new(broker: Arc<Broker>, lease: Lease, permitted: Redeemed<OpenEgress>) -> Self {
+        let spending = Spending::new(lease.budgets, broker.clock.now());
+        Self(Arc::new(Inner {
+            broker,
+            lease,
+            permitted,
+            spending: Mutex::new(spending),
+            har: Mutex::default(),
+            tainted: AtomicBool::new(false),
+            seen: Mutex::default(),
+            ended: watch::Sender::new(false),
+            pool: Pool::default(),
+        }))
+    }
+
+    /// Says that the task has read `content` from the workspace.
+    pub fn has_read(&self, content: &[u8]) {
+        self.0.tainted.store(true, Ordering::SeqCst);
+        lock(&self.0.seen).add(content);
+    }
+
+    /// Ends the lease. Whatever is under way ends at once.
+    pub fn end(&self) {
+        self.0.ended.send_replace(true);
+        self.0.pool.close();
+    }
+
+    /// Ends the lease, and says what it was used for.
+    pub fn close(self) -> Used {
+        self.end();
+        let har = lock(&self.0.har);
+        Used { decision: self.0.permitted.seq(), archive: har.archive(), tallies: har.tallies() }
+    }
+
+    /// Sends a request, if the lease allows it. A redirect is an answer like any other.
+    pub async fn send(&self, outgoing: Outgoing) -> Result<Response<Body>, EgressError> {
+        let began = self.0.broker.clock.now();
+        let mut redactor = Redactor { meter: &self.0.broker.meter, exact: Vec::new() };
+        let mut entry = Entry::new(began, outgoing.method.as_str(), &redactor, &outgoing.url);
+        entry.request_headers = redactor.fields(&outgoing.headers);
+        entry.request_bytes = u64::try_from(outgoing.body.len()).unwrap_or(u64::MAX);
+        let mut origin = None;
+        match self.attempt(outgoing, &mut origin, &mut entry, &mut redactor).await {
+            Ok((answer, deadline, running)) => {
+                entry.ms = self.0.broker.clock.now().0.saturating_sub(began.0);
+                let (head, incoming) = answer.into_parts();
+                entry.status = head.status.as_u16();
+                entry.response_headers = redactor.fields(&head.headers);
+                let body = Body::new(self.clone(), incoming, deadline, (origin, entry), running);
+                Ok(Response::from_parts(head, body))
+            }
+            Err(error) => {
+                entry.ms = self.0.broker.clock.now().0.saturating_sub(began.0);
+                entry.stopped = Some((error.code(), error.to_string()));
+                self.write_down(origin, entry);
+                Err(error)
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        outgoing: Outgoing,
+        origin: &mut Option<String>,
+        entry: &mut Entry,
+        redactor: &mut Redactor<'_>,
+    ) -> Result<(Response<hyper::body::Incoming>, Instant, Running), EgressError> {
+        self.count()?;
+        let target = Target::parse(&outgoing.url).map_err(Refusal::Address)?;
+        *origin = known(&self.0.lease, &target);
+        let budgets = self.budgets();
+        if entry.request_bytes > budgets.request_bytes_max {
+            return Err(Refusal::Budget("request_bytes_max").into());
+        }
+        let asked = Asked {
+            method: &outgoing.method,
+            target: &target,
+            headers: &outgoing.headers,
+            body_bytes: outgoing.body.len(),
+        };
+        let rule = judge(&self.0.lease, &asked, self.taint())?;
+        self.search(&asked, &outgoing.body)?;
+        let secret = rule.credential.as_ref().map(|credential| self.open(credential)).transpose()?;
+        if let Some(secret) = &secret {
+            redactor.exact.push(secret.expose().to_vec());
+        }
+        let running = self.enter()?;
+        self.pass(entry.request_bytes)?;
+        let deadline = Broker::deadline(budgets.request_ms_max);
+        let sending = self.exchange(&target, rule, outgoing, secret.as_ref(), entry);
+        let answer = tokio::select! {
+            biased;
+            over = self.over() => return Err(over.into()),
+            answer = within(budgets.request_ms_max, "the request", sending) => answer??,
+        };
+        // Nothing was judged but this request.
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Fault::Broken("it wants another protocol".to_owned()).into());
+        }
+        Ok((answer, deadline, running))
+    }
+
+    /// Sends over a connection that is there, or a new one.
+    async fn exchange(
+        &self,
+        target: &Target,
+        rule: &Rule,
+        outgoing: Outgoing,
+        secret: Option<&Secret>,
+        entry: &mut Entry,
+    ) -> Result<Response<hyper::body::Incoming>, EgressError> {
+        let dialler = &self.0.broker.dialler;
+        loop {
+            let (mut line, is_new) = self.0.pool.line(dialler, &target.origin, rule).await?;
+            entry.address = line.address;
+            let request = request(target, rule, &outgoing, secret, line.absolute)?;
+            // As late as it can be: what was stopped meanwhile does not leave.
+            self.stands()?;
+            let sending = line.sender.try_send_request(request);
+            match within(dialler.limits.header_ms, "the answer's header", sending).await? {
+                Ok(answer) => {
+                    self.0.pool.keep(&target.origin, rule, line);
+                    return Ok(answer);
+                }
+                // A connection that was closed while it was idle: nothing of the request left.
+                Err(error) if !is_new && error.message().is_some() => {}
+                Err(error) => return Err(Fault::Broken(error.error().to_string()).into()),
+            }
+        }
+    }
+
+    /// Refuses what carries a secret, or something that was read.
+    fn search(&self, asked: &Asked<'_>, body: &[u8]) -> Result<(), Refusal> {
+        let address = asked.target.path_and_query();
+        let values = asked.headers.values().map(HeaderValue::as_bytes);
+        let parts: Vec<&[u8]> = [address.as_bytes(), body].into_iter().chain(values).collect();
+        let seen = (self.taint() == Taint::Tainted).then(|| lock(&self.0.seen));
+        scan::search(&self.0.broker.meter, seen.as_deref(), &parts)
+    }
+
+    fn open(&self, credential: &Credential) -> Result<Secret, Refusal> {
+        let refused = |why: String| Refusal::Credential { reference: credential.secret.clone(), why };
+        let name = name_of(&credential.secret).ok_or_else(|| refused("it is no reference".to_owned()))?;
+        self.0.broker.vault.open(name).map_err(|error| refused(error.to_string()))
+    }
+
+    /// Whether the task has read the workspace.
+    pub fn taint(&self) -> Taint {
+        if self.0.tainted.load(Ordering::SeqCst) { Taint::Tainted } else { Taint::Clean }
+    }
+
+    /// Counts a request, if the lease still stands.
+    pub(super) fn count(&self) -> Result<(), Refusal> {
+        self.stands()?;
+        lock(&self.0.spending).count(self.now())
+    }
+
+    pub(super) fn enter(&self) -> Result<Running, Refusal> {
+        lock(&self.0.spending).enter()?;
+        Ok(Running(self.clone()))
+    }
+
+    pub(super) fn pass(&self, bytes: u64) -> Result<(), Refusal> {
+        lock(&self.0.spending).pass(bytes)
+    }
+
+    pub(super) fn budgets(&self) -> Budgets {
+        self.0.lease.budgets
+    }
+
+    pub(super) fn lease(&self) -> &Lease {
+        &self.0.lease
+    }
+
+    pub(super) fn broker(&self) -> &Broker {
+        &self.0.broker
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.0.broker.clock.now()
+    }
+
+    pub(super) fn write_down(&self, origin: Option<String>, entry: Entry) {
+        lock(&self.0.har).add(origin, entry);
+    }
+
+    /// Whether the lease was not ended, the permit has not run out and the kill switch was not pulled.
+    pub(super) fn stands(&self) -> Result<(), Refusal> {
+        if *self.0.ended.borrow() {
+            return Err(Refusal::Over("its task ended".to_owned()));
+        }
+        lock(&self.0.spending).is_in_time(self.now())?;
+        self.0.permitted.still_stands().map_err(|stale| Refusal::Over(stale.to_string()))
+    }
+
+    /// Waits until the lease is over, and says why.
+    pub(super) async fn over(&self) -> Refusal {
+        let mut ended = self.0.ended.subscribe();
+        loop {
+            if let Err(refusal) = self.stands() {
+                return refusal;
+            }
+            // Whatever wakes it, it looks again.
+            drop(tokio::time::timeout(Duration::from_millis(LOOK_MS), ended.changed()).await);
+        }
+    }
+}
+
+fn request(
+    target: &Target,
+    rule: &Rule,
+    outgoing: &Outgoing,
+    secret: Option<&Secret>,
+    absolute: bool,
+) -> Result<http::Request<Full<Bytes>>, EgressError> {
+    let line = if absolute { target.to_string() } else { target.path_and_query() };
+    let mut request = http::Request::new(Full::new(outgoing.body.clone()));
+    *request.method_mut() = outgoing.method.clone();
+    *request.uri_mut() =
+        line.parse().map_err(|_| Refusal::Address(super::target::Ambiguous("it cannot be sent as it is")))?;
+    let headers = request.headers_mut();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+    headers
+        .insert(header::USER_AGENT, HeaderValue::from_static(concat!("abide/", env!("CARGO_PKG_VERSION"))));
+    // What the sender sets replaces that, but not the host, which is no field of the sender's.
+    headers.extend(outgoing.headers.clone());
+    let host = HeaderValue::from_str(&target.origin.host_header());
+    headers.insert(header::HOST, host.map_err(|error| Fault::Broken(error.to_string()))?);
+    if let (Some(credential), Some(secret)) = (&rule.credential, secret) {
+        headers.insert(credential.header.clone(), value_of(credential, secret)?);
+    }
+    Ok(request)
+}
+
+fn value_of(credential: &Credential, secret: &Secret) -> Result<HeaderValue, Refusal> {
+    let mut bytes = credential.prefix.clone().into_bytes();
+    bytes.extend_from_slice(secret.expose());
+    let mut value = HeaderValue::from_bytes(&bytes).map_err(|_| Refusal::Credential {
+        reference: credential.secret.clone(),
+        why: "it cannot stand in a header field".to_owned(),
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! A task's way to the network: the lease that policy data names, opened on a permit, and the broker behind it.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use abide_core::action::OpenEgress;
+use abide_core::event::{Body, Count, EgressRow, EgressUsed};
+use abide_core::facts::Meter;
+use abide_core::id::Digest;
+use abide_effects::egress::dial::{DialLimits, trust_also};
+use abide_effects::egress::lease::{Lease, LeaseData};
+use abide_effects::egress::refusal::EgressError;
+use abide_effects::egress::resolver::SystemResolver;
+use abide_effects::egress::vault::Vault;
+use abide_effects::egress::{Broker, Outgoing, Parts, Session, Upstream, Used};
+use abide_gate::{Clock, Permit};
+use abide_sandbox::{Egress, EgressFailure, EgressRequest, EgressResponse};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde::Deserialize;
+use tokio::runtime::Runtime;
+
+use crate::desk::{Desk, Payload};
+use crate::report::{Exit, Failure};
+
+/// LIMIT: rows of one record; the archive has all.
+const ROWS_MAX: usize = 200;
+
+/// How this host reaches the network, from `host.yaml`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EgressHost {
+    /// The proxy of this network, if nothing leaves but through it.
+    #[serde(default)]
+    pub(crate) upstream: Option<Upstream>,
+    /// Certificates of further authorities, as PEM.
+    #[serde(default)]
+    extra_roots: String,
+}
+
+/// What policy data says about outgoing requests.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct EgressPolicy {
+    /// Leases by name.
+    pub(crate) leases: std::collections::BTreeMap<String, LeaseData>,
+    /// How this host reaches the network.
+    pub(crate) host: EgressHost,
+}
+
+impl EgressPolicy {
+    /// The lease called `name`, for `component`.
+    pub(crate) fn lease(&self, name: &str, component: &Digest) -> Result<Lease, Failure> {
+        let data = self.leases.get(name).ok_or_else(|| {
+            Failure::new("AB0919", format!("policy grants the lease `{name}`, which its data does not name"))
+                .help("name it under `leases` in policies/data/egress.yaml")
+                .exit(Exit::Gate)
+        })?;
+        Lease::compile(data, component.clone()).map_err(|error| {
+            Failure::of(error.code(), error).help(format!("mend lease `{name}`")).exit(Exit::Gate)
+        })
+    }
+}
+
+/// A lease in use by one task. The task asks one thing at a time, on the thread that waits for it.
+pub(crate) struct Way {
+    runtime: Mutex<Runtime>,
+    session: Session,
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Way").field("session", &self.session).finish_non_exhaustive()
+    }
+}
+
+impl Way {
+    /// Opens `lease` on a permit.
+    pub(crate) fn open(
+        desk: &Desk,
+        vault: Arc<dyn Vault>,
+        permit: Permit<OpenEgress>,
+        lease: Lease,
+    ) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::of("AB0912", error))?;
+        let host = &desk.policy.egress.host;
+        let tls =
+            trust_also(&host.extra_roots).map_err(|why| Failure::new("AB0913", why).exit(Exit::Gate))?;
+        let meter = Meter::compile(&desk.policy.measure).map_err(|error| Failure::of(error.code(), error))?;
+        let clock: Arc<dyn Clock> = Arc::<crate::wiring::SystemClock>::clone(&desk.clock);
+        let broker = Broker::new(Parts {
+            resolver: SystemResolver::of_this_machine(),
+            tls,
+            vault,
+            meter: Arc::new(meter),
+            clock,
+            limits: DialLimits::USUAL,
+            upstream: host.upstream.clone(),
+        });
+        let session = broker.open(permit, lease).map_err(|error| Failure::of(error.code(), error))?;
+        Ok(Self { runtime: Mutex::new(runtime), session })
+    }
+
+    /// Ends the lease, and says what it was used for.
+    pub(crate) fn close(
+        &self,
+        unit: &str,
+        component: &Digest,
+        lease: &str,
+    ) -> Result<(Body, Vec<Payload>), Failure> {
+        let Used { decision, archive, tallies } = self.session.clone().close();
+        let bytes = serde_json::to_vec(&archive).map_err(|error| Failure::of("AB0124", error))?;
+        let payload = Payload::bytes("har", bytes);
+        let rows = tallies.into_iter().take(ROWS_MAX).map(|((origin, method), tally)| EgressRow {
+            origin,
+            method,
+            requests: Count(tally.requests),
+            stopped: Count(tally.stopped),
+            bytes: Count(tally.bytes),
+        });
+        let used = EgressUsed {
+            unit: unit.to_owned(),
+            decision: decision.into(),
+            component: component.clone(),
+            lease: lease.to_owned(),
+            archive: payload.digest.clone(),
+            rows: rows.collect(),
+        };
+        Ok((Body::EgressUsed(Box::new(used)), vec![payload]))
+    }
+
+    async fn ask(&self, outgoing: Outgoing) -> Result<EgressResponse, EgressError> {
+        let (head, body) = self.session.send(outgoing).await?.into_parts();
+        let body = body.collect().await?;
+        let fields = head
+            .headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+            .collect();
+        Ok(EgressResponse { status: head.status.as_u16(), fields, body: body.into() })
+    }
+}
+
+impl Egress for Way {
+    fn fetch(&self, request: EgressRequest) -> Result<EgressResponse, EgressFailure> {
+        let outgoing = outgoing(request)?;
+        let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
+        runtime.block_on(self.ask(outgoing)).map_err(|error| {
+            let why = format!("{} [{}]", told(&error), error.code());
+            match error {
+                EgressError::Refused(_) => EgressFailure::Refused(why),
+                EgressError::Failed(_) => EgressFailure::Failed(why),
+            }
+        })
+    }
+
+    fn has_read(&self, content: &[u8]) {
+        self.session.has_read(content);
+    }
+}
+
+/// What a worker is told. Where a name leads inside of this network is not its business.
+fn told(error: &EgressError) -> String {
+    use abide_effects::egress::refusal::Refusal;
+    match error {
+        EgressError::Refused(Refusal::Place { host, .. }) => format!("`{host}` is where no rule reaches"),
+        EgressError::Refused(_) | EgressError::Failed(_) => error.to_string(),
+    }
+}
+
+fn outgoing(request: EgressRequest) -> Result<Outgoing, EgressFailure> {
+    let refused = |what: &str| EgressFailure::Refused(format!("{what} [AB0905]"));
+    let method =
+        Method::from_bytes(request.method.as_bytes()).map_err(|_| refused("the method is no method"))?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in &request.fields {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refused("a field has no name"))?;
+        let value = HeaderValue::from_str(value).map_err(|_| refused("the value of a field is no text"))?;
+        headers.append(name, value);
+    }
+    Ok(Outgoing { method, url: request.url, headers, body: request.body.into_vec().into() })
+}
