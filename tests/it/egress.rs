@@ -130,6 +130,9 @@ fn a_file_is_made_what_stands_elsewhere() {
     let packet = house.world.beside("packet.abide");
     house.world.ab(&["packet", &run, "-o", packet.to_str().unwrap()]).exits(0);
     house.world.ab(&["verify", packet.to_str().unwrap()]).exits(0);
+    // Once more from what was answered: the network is not asked again.
+    house.world.ab(&["replay"]).exits(0).says("1 tasks").says("0 differ, 0 not compared");
+    assert_eq!(server.lines().len(), 1);
 }
 
 #[test]
