@@ -120,7 +120,7 @@ fn a_file_is_made_what_stands_elsewhere() {
     assert_eq!(fetch["action"]["action"]["origins"], json!([origin]));
     assert_eq!(
         used[0]["rows"],
-        json!([{"origin": origin, "method": "GET", "requests": "1", "stopped": "0", "bytes": "33"}])
+        json!([{"origin": origin, "method": "GET", "requests": "1", "stopped": "0", "bytes": "34"}])
     );
     assert_eq!((used[0]["lease"].as_str(), used.len()), (Some("local"), 1));
     house.world.ab(&["verify"]).exits(0);

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use abide_core::action::OpenEgress;
 use abide_core::facts::Meter;
 use abide_core::facts::config::MeasureConfig;
+use abide_core::id::Timestamp;
 use abide_effects::egress::dial::{DialLimits, trust};
 use abide_effects::egress::lease::{Lease, LeaseData};
 use abide_effects::egress::resolver::SystemResolver;
@@ -91,7 +92,10 @@ fn lease(at: SocketAddr, folder: &std::path::Path) -> Session {
     let component = gate::digest("component");
     let lease = Lease::compile(&data, component.clone()).unwrap();
 
-    let ledger = Arc::new(Ledger::open(folder, &Opening::STANDARD).unwrap());
+    let folder = folder.join("ledger");
+    let ledger = Arc::new(
+        Ledger::create(&folder, &[7; 32], "abide/bench", Timestamp(NOW), &Opening::STANDARD).unwrap(),
+    );
     let log: Arc<dyn DecisionLog> = Arc::<Ledger>::clone(&ledger);
     let halt: Arc<dyn Halt> = ledger;
     let clock: Arc<dyn Clock> = Arc::new(StillClock(NOW.into()));
@@ -133,6 +137,7 @@ async fn ask_directly(at: SocketAddr, count: usize) -> Vec<Duration> {
             .header("host", at.to_string())
             .body(Full::default())
             .unwrap();
+        sender.ready().await.unwrap();
         let answer = sender.send_request(request).await.unwrap();
         assert_eq!(answer.into_body().collect().await.unwrap().to_bytes().len(), 1_024);
         took.push(began.elapsed());
