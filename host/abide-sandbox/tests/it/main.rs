@@ -9,6 +9,7 @@ mod built;
 mod cache;
 mod hostile;
 mod inspect;
+mod jail;
 mod load;
 mod runner;
 mod sealed;
