@@ -1,7 +1,7 @@
 //! The hand that runs the named checks of the target branch on a commit, each in its own fresh, filterless checkout.
 //!
-//! The definitions are read from the target branch by the caller; the permit holds their digest. What a check may see and do beyond
-//! ending in time is the business of the jail, which this is not: see `crate::process`.
+//! The definitions are read from the target branch by the caller; the permit holds their digest. What a check may see and do is the business of the
+//! jail, a port of `crate::process`; what its outcome counts for is said here.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use abide_gate::{Permit, Redeemed, Stale};
 use serde::{Deserialize, Serialize};
 
 use crate::forge::{Links, Repo, Workspace, WorkspaceError, WorkspaceLimits};
-use crate::process::{self, Ended, Ending, Host, Job, Output, ProcessError, ProcessLimits};
+use crate::process::{self, Came, Cell, Host, Jail, Jailed, Output, ProcessError, ProcessLimits};
 use crate::receipt::{Landing, Receipt};
 use crate::temporary::Temporary;
 
@@ -33,6 +33,9 @@ pub struct CheckSpec {
     pub required: bool,
     /// Folder to start in, the top for `None`.
     pub workdir: Option<RepoPath>,
+    /// Paths of the host that it may read besides what every check sees, absolute.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub read: Vec<PathBuf>,
 }
 
 /// Bounds that hold for every check.
@@ -48,6 +51,8 @@ pub struct CheckLimits {
     pub file_bytes_max: u64,
     /// Bytes of output that are kept.
     pub output_bytes_max: usize,
+    /// Bytes of output after which a check is ended.
+    pub printed_bytes_max: u64,
     /// Bounds on the checkout.
     pub workspace: WorkspaceLimits,
 }
@@ -64,6 +69,10 @@ pub enum CheckOutcome {
     Timeout,
     /// The target branch does not define it.
     Missing,
+    /// It tried to leave the jail.
+    Breach,
+    /// It took more than its caps.
+    Exhausted,
 }
 
 impl CheckOutcome {
@@ -74,6 +83,8 @@ impl CheckOutcome {
             Self::Failed => "failed",
             Self::Timeout => "timeout",
             Self::Missing => "missing",
+            Self::Breach => "breach",
+            Self::Exhausted => "exhausted",
         }
     }
 }
@@ -93,6 +104,10 @@ pub struct CheckRan {
     pub wall_ms: u64,
     /// What it printed; none if it did not run.
     pub output: Option<Output>,
+    /// Names of the walls that stood around it, sorted.
+    pub walls: Vec<String>,
+    /// What a person should know of how it came out.
+    pub why: Option<String>,
 }
 
 /// All checks of a unit.
@@ -203,7 +218,9 @@ pub struct CheckHand<'r> {
     pub root: &'r Path,
     /// Bounds.
     pub limits: CheckLimits,
-    /// What this host can do.
+    /// Where checks run.
+    pub jail: &'r dyn Jail,
+    /// The clock and the path.
     pub host: &'r Host<'r>,
     /// The environment that `CheckSpec::env` picks from.
     pub environment: &'r BTreeMap<String, String>,
@@ -258,21 +275,30 @@ impl CheckHand<'_> {
             Workspace::of_commit(self.repo, commit, self.root, Links::AsLinks, self.limits.workspace)?;
         let private = Temporary::new("check-", self.root).map_err(disk)?;
         let private_path = private.path().canonicalize().map_err(disk)?;
-        let folder = start_folder(spec, workspace.path())?;
-        let env = self.environment.iter().filter(|(name, _)| spec.env.contains(name));
-        let env = env.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let top = workspace.path().canonicalize().map_err(disk)?;
+        start_folder(spec, &top)?;
+        let start = spec.workdir.as_ref().map(|folder| Path::new(folder.as_str()));
         let limits = ProcessLimits {
             wall_ms_max: spec.timeout_ms.min(self.limits.wall_ms_max),
             grace_ms: self.limits.grace_ms,
             cpu_s_max: self.limits.cpu_s_max,
             file_bytes_max: self.limits.file_bytes_max,
             output_bytes_max: self.limits.output_bytes_max,
+            printed_bytes_max: self.limits.printed_bytes_max,
         };
-        let job = Job { argv: &spec.command, folder: &folder, private: &private_path, env: &env, limits };
-        let ended = process::run(&job, self.host, cancelled);
-        let ended = ended.map_err(|source| CheckError::Process { check: spec.name.clone(), source })?;
-        tracing::info!(check = %spec.name, ending = ?ended.ending, wall_ms = ended.wall_ms, "effect.check");
-        judged(spec, ended)
+        let (argv, private, env) = (&spec.command, private_path.as_path(), self.env(spec));
+        let cell = Cell { argv, env, work: &top, start, private, read: &spec.read, limits };
+        let ran = process::run_jailed(&cell, self.jail, self.host, cancelled);
+        let ran = ran.map_err(|source| CheckError::Process { check: spec.name.clone(), source })?;
+        tracing::info!(check = %spec.name, came = ?ran.report.came, wall_ms = ran.wall_ms, "effect.check");
+        judged(spec, ran)
+    }
+
+    fn env(&self, spec: &CheckSpec) -> BTreeMap<String, String> {
+        let picked = self.environment.iter().filter(|(name, _)| spec.env.contains(name));
+        let own = [("PATH", self.host.path.as_str()), ("LANG", "C.UTF-8")];
+        let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        picked.map(|(name, value)| (name.clone(), value.clone())).chain(own).collect()
     }
 }
 
@@ -302,28 +328,44 @@ fn missing(name: &str) -> CheckRan {
         exit: None,
         wall_ms: 0,
         output: None,
+        walls: Vec::new(),
+        why: None,
     }
 }
 
-fn judged(spec: &CheckSpec, ended: Ended) -> Result<CheckRan, CheckError> {
-    let (outcome, exit) = match ended.ending {
-        Ending::Exit(0) => (CheckOutcome::Passed, Some("0".to_owned())),
-        Ending::Exit(status) => (CheckOutcome::Failed, Some(status.to_string())),
-        Ending::Signal(signal) => (CheckOutcome::Failed, Some(format!("signal {signal}"))),
-        Ending::Timeout => (CheckOutcome::Timeout, None),
-        Ending::Cancelled => return Err(CheckError::Cancelled(spec.name.clone())),
+fn judged(spec: &CheckSpec, ran: Jailed) -> Result<CheckRan, CheckError> {
+    let missed = ran.report.missed.join(", ");
+    let missed = (!missed.is_empty()).then(|| format!("it asked for {missed}"));
+    let (outcome, exit, why) = match ran.report.came {
+        Came::Exit(0) => (CheckOutcome::Passed, Some("0".to_owned()), None),
+        Came::Exit(status) => (CheckOutcome::Failed, Some(status.to_string()), missed),
+        Came::Signal(signal) => (CheckOutcome::Failed, Some(format!("signal {signal}")), missed),
+        Came::Unstarted(why) => (CheckOutcome::Failed, None, Some(format!("{why} [AB0952]"))),
+        Came::Breach(ways) => {
+            (CheckOutcome::Breach, None, Some(format!("it tried to {} [AB0953]", ways.join(", to "))))
+        }
+        Came::Exhausted(what) => (CheckOutcome::Exhausted, None, Some(format!("{what} [AB0954]"))),
+        Came::Timeout => (CheckOutcome::Timeout, None, missed),
+        Came::Cancelled => return Err(CheckError::Cancelled(spec.name.clone())),
     };
-    let (name, required, wall_ms) = (spec.name.clone(), spec.required, ended.wall_ms);
-    Ok(CheckRan { name, outcome, required, exit, wall_ms, output: Some(ended.output) })
+    Ok(CheckRan {
+        name: spec.name.clone(),
+        outcome,
+        required: spec.required,
+        exit,
+        wall_ms: ran.wall_ms,
+        output: Some(ran.output),
+        walls: ran.report.walls,
+        why,
+    })
 }
 
 /// The folder to start in: a real folder of the checkout, not one that a link leads to outside.
-fn start_folder(spec: &CheckSpec, top: &Path) -> Result<PathBuf, CheckError> {
-    let Some(folder) = &spec.workdir else { return Ok(top.to_owned()) };
+fn start_folder(spec: &CheckSpec, top: &Path) -> Result<(), CheckError> {
+    let Some(folder) = &spec.workdir else { return Ok(()) };
     let none = || CheckError::NoFolder { check: spec.name.clone(), folder: folder.clone() };
-    let top = top.canonicalize().map_err(|_| none())?;
     let path = top.join(folder.as_str()).canonicalize().map_err(|_| none())?;
-    if path.starts_with(&top) && path.is_dir() { Ok(path) } else { Err(none()) }
+    if path.starts_with(top) && path.is_dir() { Ok(()) } else { Err(none()) }
 }
 
 #[cfg(test)]

@@ -126,6 +126,8 @@ struct RawCheck {
     required: bool,
     #[serde(default)]
     env: Vec<String>,
+    #[serde(default)]
+    read: Vec<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -208,6 +210,8 @@ pub(crate) struct Check {
     pub(crate) required: bool,
     /// Variables that are passed on.
     pub(crate) env: Vec<String>,
+    /// What of the host it may read, besides what every check sees; `~/` is the home of whoever runs `ab`.
+    pub(crate) read: Vec<PathBuf>,
 }
 
 /// Where and how to deploy.
@@ -416,6 +420,7 @@ fn checks(raw: Vec<RawCheck>) -> Result<Vec<Check>, ConfigError> {
                 timeout_ms: check.timeout.0,
                 required: check.required,
                 env: check.env,
+                read: check.read,
             })
         })
         .collect()

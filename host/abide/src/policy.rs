@@ -19,6 +19,7 @@ use serde_json::Value;
 use crate::bundles::active::{Base, Generations};
 use crate::bundles::on_record::Held;
 use crate::config::Config;
+use crate::jail::JailSettings;
 use crate::layers::organisation::Organisation;
 use crate::layers::{Composed, Tightened};
 use crate::report::{Exit, Failure};
@@ -45,6 +46,8 @@ pub(crate) struct Policy {
     pub(crate) engine: EngineLimits,
     /// Walls without which no worker runs.
     pub(crate) walls_required: Vec<String>,
+    /// The jail of checks.
+    pub(crate) jail: JailSettings,
     /// Limits of a worker's view of the repository.
     pub(crate) workspace: DirWorkspaceLimits,
     /// Who judges where decisions count.
@@ -130,6 +133,10 @@ impl Policy {
             walls_required: data
                 .pointer("/host/require_walls")
                 .map_or(Ok(Vec::new()), |_| read(data, "/host/require_walls"))?,
+            // A policy from before there was a jail says nothing about it: what is built in holds.
+            jail: data
+                .pointer("/host/jail")
+                .map_or_else(|| Ok(JailSettings::built_in()), |_| read(data, "/host/jail"))?,
             workspace: read(data, "/host/workspace")?,
             // A policy from before there was a choice says nothing about it.
             judge: data
