@@ -3,6 +3,7 @@
 mod approvals;
 mod bad_input;
 mod bundles;
+mod checks;
 mod crash;
 mod eval;
 mod explain;

@@ -12,10 +12,16 @@ use abide_core::id::{Digest, Oid, RepoId, RepoPath};
 use abide_gate::{Permit, Redeemed, Stale};
 use serde::{Deserialize, Serialize};
 
+pub use harness::{Canary, Proof, ReportAt};
+use report::{Tests, Verdict};
+
 use crate::forge::{Links, Repo, Workspace, WorkspaceError, WorkspaceLimits};
 use crate::process::{self, Came, Cell, Host, Jail, Jailed, Output, ProcessError, ProcessLimits};
 use crate::receipt::{Landing, Receipt};
 use crate::temporary::Temporary;
+
+mod harness;
+mod report;
 
 /// One check as the target branch defines it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +42,9 @@ pub struct CheckSpec {
     /// Paths of the host that it may read besides what every check sees, absolute.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub read: Vec<PathBuf>,
+    /// What its report takes to count; the status alone counts without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
 }
 
 /// Bounds that hold for every check.
@@ -73,6 +82,8 @@ pub enum CheckOutcome {
     Breach,
     /// It took more than its caps.
     Exhausted,
+    /// Its report does not show that the tests ran.
+    Unproven,
 }
 
 impl CheckOutcome {
@@ -85,6 +96,7 @@ impl CheckOutcome {
             Self::Missing => "missing",
             Self::Breach => "breach",
             Self::Exhausted => "exhausted",
+            Self::Unproven => "unproven",
         }
     }
 }
@@ -218,6 +230,8 @@ pub struct CheckHand<'r> {
     pub root: &'r Path,
     /// Bounds.
     pub limits: CheckLimits,
+    /// The commit of the target branch on which the checked one stands: its harness and its tests count.
+    pub base: &'r Oid,
     /// Where checks run.
     pub jail: &'r dyn Jail,
     /// The clock and the path.
@@ -270,13 +284,57 @@ impl CheckHand<'_> {
         commit: &Oid,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<CheckRan, CheckError> {
+        let Some(proof) = &spec.proof else {
+            return judged(spec, self.once(spec, commit, None, cancelled)?.jailed);
+        };
+        let before = self.once(spec, self.base, Some((proof, Whose::Base)), cancelled)?;
+        let now = self.once(spec, commit, Some((proof, Whose::Proposed)), cancelled)?;
+        let exit_ok = matches!(now.jailed.report.came, Came::Exit(0));
+        let exited = matches!(now.jailed.report.came, Came::Exit(_));
+        let ran = judged(spec, now.jailed)?;
+        if !exited {
+            return Ok(ran);
+        }
+        let verdict = match (now.tests, before.tests) {
+            (Err(why), _) => Verdict::Unproven(why),
+            (Ok(_), Err(why)) => {
+                Verdict::Unproven(format!("the tests of the target branch are not known: {why}"))
+            }
+            (Ok(now_tests), Ok(before)) => report::judge(&now_tests, &before, now.canary.as_deref(), exit_ok),
+        };
+        Ok(proven(ran, verdict, &now.pinned))
+    }
+
+    /// One run in a fresh checkout of `commit`, and in a fresh jail.
+    fn once(
+        &self,
+        spec: &CheckSpec,
+        commit: &Oid,
+        proof: Option<(&Proof, Whose)>,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Once, CheckError> {
         let disk = |source| CheckError::Disk { path: self.root.to_owned(), source };
-        let workspace =
-            Workspace::of_commit(self.repo, commit, self.root, Links::AsLinks, self.limits.workspace)?;
+        let workspace = self.checkout(commit)?;
         let private = Temporary::new("check-", self.root).map_err(disk)?;
         let private_path = private.path().canonicalize().map_err(disk)?;
         let top = workspace.path().canonicalize().map_err(disk)?;
         start_folder(spec, &top)?;
+        let tree = workspace.dir()?;
+        let (mut pinned, mut canary) = (Vec::new(), None);
+        if let Some((proof, whose)) = proof {
+            if let ReportAt::Junit(report) = &proof.report {
+                harness::forget(&tree, report).map_err(disk)?;
+            }
+            if whose == Whose::Proposed {
+                pinned =
+                    harness::pin(&tree, &self.checkout(self.base)?.dir()?, &proof.harness).map_err(disk)?;
+                if let Some(planted) = &proof.canary {
+                    let name = unknown_name(&private_path);
+                    harness::plant(&tree, planted, &name).map_err(disk)?;
+                    canary = Some(name);
+                }
+            }
+        }
         let start = spec.workdir.as_ref().map(|folder| Path::new(folder.as_str()));
         let limits = ProcessLimits {
             wall_ms_max: spec.timeout_ms.min(self.limits.wall_ms_max),
@@ -288,10 +346,24 @@ impl CheckHand<'_> {
         };
         let (argv, private, env) = (&spec.command, private_path.as_path(), self.env(spec));
         let cell = Cell { argv, env, work: &top, start, private, read: &spec.read, limits };
-        let ran = process::run_jailed(&cell, self.jail, self.host, cancelled);
-        let ran = ran.map_err(|source| CheckError::Process { check: spec.name.clone(), source })?;
-        tracing::info!(check = %spec.name, came = ?ran.report.came, wall_ms = ran.wall_ms, "effect.check");
-        judged(spec, ran)
+        let jailed = process::run_jailed(&cell, self.jail, self.host, cancelled);
+        let jailed = jailed.map_err(|source| CheckError::Process { check: spec.name.clone(), source })?;
+        tracing::info!(check = %spec.name, came = ?jailed.report.came, wall_ms = jailed.wall_ms, "effect.check");
+        let tests = match proof.map(|(proof, _)| &proof.report) {
+            None => Ok(Tests::default()),
+            Some(ReportAt::Junit(report)) => {
+                harness::take(&tree, report).and_then(|text| Tests::junit(&text))
+            }
+            Some(ReportAt::Libtest) if jailed.output.skipped > 0 => {
+                Err("it printed so much that its list of tests was cut".to_owned())
+            }
+            Some(ReportAt::Libtest) => Tests::libtest(&jailed.output.text()),
+        };
+        Ok(Once { jailed, tests, pinned, canary })
+    }
+
+    fn checkout(&self, commit: &Oid) -> Result<Workspace, CheckError> {
+        Ok(Workspace::of_commit(self.repo, commit, self.root, Links::AsLinks, self.limits.workspace)?)
     }
 
     fn env(&self, spec: &CheckSpec) -> BTreeMap<String, String> {
@@ -300,6 +372,44 @@ impl CheckHand<'_> {
         let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
         picked.map(|(name, value)| (name.clone(), value.clone())).chain(own).collect()
     }
+}
+
+/// On which side of the change a check runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Base,
+    Proposed,
+}
+
+/// One run of a check.
+struct Once {
+    jailed: Jailed,
+    tests: Result<Tests, String>,
+    /// Files of the harness that the change would have had otherwise.
+    pinned: Vec<String>,
+    /// Name of the test that has to fail.
+    canary: Option<String>,
+}
+
+/// A name for the test that has to fail. The folder's name was drawn by the system.
+fn unknown_name(private: &Path) -> String {
+    let drawn = private.file_name().unwrap_or_default().to_string_lossy();
+    let drawn: String = drawn.chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("abide_canary_{}", drawn.to_lowercase())
+}
+
+/// What its report makes of a check that ended by itself.
+fn proven(ran: CheckRan, verdict: Verdict, pinned: &[String]) -> CheckRan {
+    // LIMIT: how many names a message has.
+    let some = |names: &[String]| names.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let (outcome, said) = match verdict {
+        Verdict::Passed => (CheckOutcome::Passed, None),
+        Verdict::Failed(tests) => (CheckOutcome::Failed, Some(format!("{} failed", some(&tests)))),
+        Verdict::Unproven(why) => (CheckOutcome::Unproven, Some(format!("{why} [AB0956]"))),
+    };
+    let pinned = (!pinned.is_empty()).then(|| format!("taken from the target branch: {}", some(pinned)));
+    let why: Vec<String> = [said, pinned, ran.why].into_iter().flatten().collect();
+    CheckRan { outcome, why: (!why.is_empty()).then(|| why.join("; ")), ..ran }
 }
 
 /// A long list of checks may outlive the permit's minute, which was spent at its start; a halt still stops it.

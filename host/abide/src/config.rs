@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use abide_core::id::{Environment, RefName, RepoPath};
 use abide_core::input::{SafetyLevel, SafetyMode};
+use abide_effects::checks::Proof;
 use abide_effects::deploy::HealthProbe;
 use serde::{Deserialize, Serialize};
 
@@ -128,6 +129,7 @@ struct RawCheck {
     env: Vec<String>,
     #[serde(default)]
     read: Vec<PathBuf>,
+    proof: Option<Proof>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -212,6 +214,8 @@ pub(crate) struct Check {
     pub(crate) env: Vec<String>,
     /// What of the host it may read, besides what every check sees; `~/` is the home of whoever runs `ab`.
     pub(crate) read: Vec<PathBuf>,
+    /// What its report takes to count.
+    pub(crate) proof: Option<Proof>,
 }
 
 /// Where and how to deploy.
@@ -411,6 +415,11 @@ fn checks(raw: Vec<RawCheck>) -> Result<Vec<Check>, ConfigError> {
             if check.run.is_empty() || check.run.iter().any(|word| word.contains('\0')) {
                 return Err(value(&key, "needs a program in `run`"));
             }
+            let canary = check.proof.as_ref().and_then(|proof| proof.canary.as_ref());
+            if canary.is_some_and(|canary| !canary.path.contains("{name}") || !canary.text.contains("{name}"))
+            {
+                return Err(value(&key, "needs `{name}` in `path` and in `text` of its canary"));
+            }
             if check.timeout.0 == 0 {
                 return Err(value(&key, "needs a timeout above zero"));
             }
@@ -421,6 +430,7 @@ fn checks(raw: Vec<RawCheck>) -> Result<Vec<Check>, ConfigError> {
                 required: check.required,
                 env: check.env,
                 read: check.read,
+                proof: check.proof,
             })
         })
         .collect()

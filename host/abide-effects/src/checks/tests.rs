@@ -65,6 +65,7 @@ fn shell(name: &str, script: &str) -> CheckSpec {
         required: true,
         workdir: None,
         read: Vec::new(),
+        proof: None,
     }
 }
 
@@ -86,7 +87,7 @@ fn apply(
     action: RunChecks,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Receipt<ChecksRan>, CheckError> {
-    let (repo, root, clock) = (pit.open(), pit.spare(), monotonic());
+    let (repo, root, clock, base) = (pit.open(), pit.spare(), monotonic(), pit.oid("HEAD"));
     let host =
         Host { path: "/usr/bin:/bin".to_owned(), monotonic_ms: &clock, containment: Containment::probe() };
     let environment =
@@ -95,6 +96,7 @@ fn apply(
         repo: &repo,
         root: &root,
         limits: LIMITS,
+        base: &base,
         jail: &Open,
         host: &host,
         environment: &environment,

@@ -196,6 +196,9 @@ fn to(place: &Place, ground: &Ground, heard: &Heard) -> Answer {
         Place::File(path) => {
             let own = path.is_relative() || ground.folders.iter().any(|folder| path.starts_with(folder));
             if own {
+                if path.is_absolute() && !path.exists() {
+                    heard.missed(&format!("{}, which is not there in the jail", shown(place)));
+                }
                 return Answer::GoOn;
             }
             if !HABITS.iter().any(|habit| path.to_string_lossy().starts_with(habit)) {

@@ -61,6 +61,7 @@ impl Drive<'_> {
                 repo: self.repo,
                 root: &self.scratch,
                 limits: CHECKS,
+                base: &work.base,
                 jail: self.jail,
                 host: self.host,
                 environment: self.environment,
@@ -226,6 +227,7 @@ fn spec(check: &Check) -> CheckSpec {
         required: check.required,
         workdir: None,
         read: check.read.clone(),
+        proof: check.proof.clone(),
     }
 }
 
