@@ -25,7 +25,7 @@ pub struct Proof {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ReportAt {
-    /// A file of JUnit XML in the work tree.
+    /// A file of `JUnit` XML in the work tree.
     Junit(RepoPath),
     /// What `cargo test` prints.
     Libtest,
