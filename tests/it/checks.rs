@@ -186,3 +186,35 @@ fn an_exit_from_inside_counts_for_nothing() {
     let fewer = pytest("tests/test_a.py", Some("def test_two():\n    assert 1"), "");
     assert!(fewer["outcome"] == "unproven" && fewer["why"].as_str().unwrap().contains("test_two"), "{fewer}");
 }
+
+/// `cargo test` of a crate without dependencies, by the toolchain that builds this: its folder is shown, and nothing else of a home.
+#[test]
+fn cargo_runs_in_the_jail_and_its_tests_count() {
+    let said = std::process::Command::new("rustc").args(["--print", "sysroot"]).output().unwrap();
+    let sysroot = String::from_utf8(said.stdout).unwrap().trim().to_owned();
+    let checks = format!(
+        "  - name: unit
+    run: [sh, -c, \"PATH={sysroot}/bin:$PATH exec cargo test --offline --no-fail-fast 2>&1\"]
+    timeout: 5m
+    read: [\"{sysroot}\"]
+    proof:
+      report: libtest
+      canary:
+        path: tests/{{name}}.rs
+        text: |
+          #[test]
+          fn {{name}}() {{ assert!(false); }}
+"
+    );
+    let manifest = "[package]\nname = \"small\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
+    let lock = "version = 3\n\n[[package]]\nname = \"small\"\nversion = \"0.1.0\"\n";
+    let library = "#[test]\nfn adds() {\n    assert_eq!(1 + 1, 2);\n}\n";
+    let (_world, results) =
+        ran(&checks, &[("Cargo.toml", manifest), ("Cargo.lock", lock), ("src/lib.rs", library)]);
+    assert_eq!(results[0]["outcome"], "passed", "{results:?}");
+    let (_world, results) = ran(
+        &checks.replace("cargo test --offline", "cargo test --offline --lib"),
+        &[("Cargo.toml", manifest), ("Cargo.lock", lock), ("src/lib.rs", library)],
+    );
+    assert!(results[0]["outcome"] == "unproven", "a harness that leaves the canary out: {results:?}");
+}
