@@ -1,6 +1,22 @@
 # METADATA
 # title: EXECUTE
-# description: Checks run in the jail, by the definitions of the target branch; the level alone decides.
+# description: Checks run in the jail, by the definitions of the target branch. The level decides, and whether the jail has its walls here.
 package abide.execute
 
 findings contains finding if some finding in data.abide.levels.findings
+
+standing contains wall if some wall in input.run.jail_walls
+
+missing contains wall if {
+	some wall in data.host.jail.autonomous_needs
+	not wall in standing
+}
+
+findings contains {
+	"rule": "jail-walls",
+	"level": "review",
+	"msg": sprintf("the jail has no %s on this host, and checks run code that nobody saw", [concat(", ", sort(missing))]),
+	"help": "`ab doctor` says why; the walls that are needed are `jail.autonomous_needs` in `policies/data/host.yaml`",
+} if {
+	count(missing) > 0
+}

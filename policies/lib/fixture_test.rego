@@ -9,13 +9,15 @@ other_digest := "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
 
 oid := "cccccccccccccccccccccccccccccccccccccccc"
 
+walls := ["bounds", "files", "kernel", "network", "processes", "told"]
+
 base := {
 	"schema": "abide.input/1",
 	"now": 1800000000000,
 	"run": {
 		"id": "01JC0000000000000000000000", "goal": other_digest, "ticket": "ABC-123", "mode": "APPLY", "attempt": 1,
 		"profile": "prod-conservative", "halted": false, "frozen": false, "safety_mode": "deny-by-default",
-		"safety_level": "high", "host_level_max": 5,
+		"safety_level": "high", "host_level_max": 5, "jail_walls": walls,
 	},
 	"subject": {
 		"kind": "worker", "id": "codegen", "role": "worker", "component": other_digest,

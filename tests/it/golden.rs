@@ -203,6 +203,7 @@ fn decisions() {
                             name: "unit".to_owned(),
                             outcome: "passed".to_owned(),
                             required: true,
+                            walls: Vec::new(),
                         });
                         by_band.push((band, outcome(&decide(&desk, class, ask))));
                     }

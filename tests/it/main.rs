@@ -4,6 +4,7 @@ mod again;
 mod approvals;
 mod bad_input;
 mod bundles;
+mod checks;
 mod crash;
 mod egress;
 mod eval;

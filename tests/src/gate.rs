@@ -217,6 +217,9 @@ pub fn ask(profile: &str) -> Ask {
             safety_mode: SafetyMode::DenyByDefault,
             safety_level: SafetyLevel::High,
             host_level_max: 5,
+            jail_walls: ["bounds", "files", "kernel", "network", "processes", "told"]
+                .map(str::to_owned)
+                .to_vec(),
         },
         unit: Some("u1".to_owned()),
         subject: Subject {

@@ -159,7 +159,7 @@ pub struct DecisionRecorded {
 pub struct CheckResult {
     /// Its name in `ab.yml`.
     pub name: String,
-    /// `passed`, `failed`, `timeout` or `missing`.
+    /// `passed`, `failed`, `timeout`, `missing`, `breach`, `exhausted` or `unproven`.
     pub outcome: String,
     /// Whether the target branch requires it.
     pub required: bool,
@@ -170,6 +170,12 @@ pub struct CheckResult {
     pub wall_ms: Count,
     /// Digest of what it printed.
     pub output: Digest,
+    /// Names of the walls of its jail that stood, sorted. None is also what a log from before there was a jail says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub walls: Vec<String>,
+    /// What a person should know of how it came out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// What happened.

@@ -102,6 +102,9 @@ pub struct RunInput {
     pub safety_level: SafetyLevel,
     /// Highest autonomy level (0 to 5) that this host's walls support.
     pub host_level_max: u8,
+    /// Names of the walls that a jail has on this host, sorted. Said where checks are asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jail_walls: Vec<String>,
 }
 
 /// Kinds of subject.
@@ -177,10 +180,13 @@ pub struct ActionInput {
 pub struct CheckInput {
     /// Its name in `ab.yml`.
     pub name: String,
-    /// `passed`, `failed`, `timeout` or `missing`.
+    /// `passed`, `failed`, `timeout`, `missing`, `breach`, `exhausted` or `unproven`.
     pub outcome: String,
     /// Whether `ab.yml` on the target branch requires it.
     pub required: bool,
+    /// Names of the walls of its jail that stood, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub walls: Vec<String>,
 }
 
 /// One approval. A fact, never a permit.

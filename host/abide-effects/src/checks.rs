@@ -1,7 +1,7 @@
 //! The hand that runs the named checks of the target branch on a commit, each in its own fresh, filterless checkout.
 //!
-//! The definitions are read from the target branch by the caller; the permit holds their digest. What a check may see and do beyond
-//! ending in time is the business of the jail, which this is not: see `crate::process`.
+//! The definitions are read from the target branch by the caller; the permit holds their digest. What a check may see and do is the business of the
+//! jail, a port of `crate::process`; what its outcome counts for is said here.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,16 @@ use abide_core::id::{Digest, Oid, RepoId, RepoPath};
 use abide_gate::{Permit, Redeemed, Stale};
 use serde::{Deserialize, Serialize};
 
+pub use harness::{Canary, Proof, ReportAt};
+use report::{Tests, Verdict};
+
 use crate::forge::{Links, Repo, Workspace, WorkspaceError, WorkspaceLimits};
-use crate::process::{self, Ended, Ending, Host, Job, Output, ProcessError, ProcessLimits};
+use crate::process::{self, Came, Cell, Host, Jail, Jailed, Output, ProcessError, ProcessLimits};
 use crate::receipt::{Landing, Receipt};
 use crate::temporary::Temporary;
+
+mod harness;
+mod report;
 
 /// One check as the target branch defines it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +39,12 @@ pub struct CheckSpec {
     pub required: bool,
     /// Folder to start in, the top for `None`.
     pub workdir: Option<RepoPath>,
+    /// Paths of the host that it may read besides what every check sees, absolute.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub read: Vec<PathBuf>,
+    /// What its report takes to count; the status alone counts without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
 }
 
 /// Bounds that hold for every check.
@@ -48,6 +60,8 @@ pub struct CheckLimits {
     pub file_bytes_max: u64,
     /// Bytes of output that are kept.
     pub output_bytes_max: usize,
+    /// Bytes of output after which a check is ended.
+    pub printed_bytes_max: u64,
     /// Bounds on the checkout.
     pub workspace: WorkspaceLimits,
 }
@@ -64,6 +78,12 @@ pub enum CheckOutcome {
     Timeout,
     /// The target branch does not define it.
     Missing,
+    /// It tried to leave the jail.
+    Breach,
+    /// It took more than its caps.
+    Exhausted,
+    /// Its report does not show that the tests ran.
+    Unproven,
 }
 
 impl CheckOutcome {
@@ -74,6 +94,9 @@ impl CheckOutcome {
             Self::Failed => "failed",
             Self::Timeout => "timeout",
             Self::Missing => "missing",
+            Self::Breach => "breach",
+            Self::Exhausted => "exhausted",
+            Self::Unproven => "unproven",
         }
     }
 }
@@ -93,6 +116,10 @@ pub struct CheckRan {
     pub wall_ms: u64,
     /// What it printed; none if it did not run.
     pub output: Option<Output>,
+    /// Names of the walls that stood around it, sorted.
+    pub walls: Vec<String>,
+    /// What a person should know of how it came out.
+    pub why: Option<String>,
 }
 
 /// All checks of a unit.
@@ -203,7 +230,11 @@ pub struct CheckHand<'r> {
     pub root: &'r Path,
     /// Bounds.
     pub limits: CheckLimits,
-    /// What this host can do.
+    /// The commit of the target branch on which the checked one stands: its harness and its tests count.
+    pub base: &'r Oid,
+    /// Where checks run.
+    pub jail: &'r dyn Jail,
+    /// The clock and the path.
     pub host: &'r Host<'r>,
     /// The environment that `CheckSpec::env` picks from.
     pub environment: &'r BTreeMap<String, String>,
@@ -253,27 +284,132 @@ impl CheckHand<'_> {
         commit: &Oid,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<CheckRan, CheckError> {
+        let Some(proof) = &spec.proof else {
+            return judged(spec, self.once(spec, commit, None, cancelled)?.jailed);
+        };
+        let before = self.once(spec, self.base, Some((proof, Whose::Base)), cancelled)?;
+        let now = self.once(spec, commit, Some((proof, Whose::Proposed)), cancelled)?;
+        let exit_ok = matches!(now.jailed.report.came, Came::Exit(0));
+        let exited = matches!(now.jailed.report.came, Came::Exit(_));
+        let ran = judged(spec, now.jailed)?;
+        if !exited {
+            return Ok(ran);
+        }
+        let verdict = match (now.tests, before.tests) {
+            (Err(why), _) => Verdict::Unproven(why),
+            (Ok(_), Err(why)) => {
+                Verdict::Unproven(format!("the tests of the target branch are not known: {why}"))
+            }
+            (Ok(now_tests), Ok(before)) => report::judge(&now_tests, &before, now.canary.as_deref(), exit_ok),
+        };
+        Ok(proven(ran, verdict, &now.pinned))
+    }
+
+    /// One run in a fresh checkout of `commit`, and in a fresh jail.
+    fn once(
+        &self,
+        spec: &CheckSpec,
+        commit: &Oid,
+        proof: Option<(&Proof, Whose)>,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Once, CheckError> {
         let disk = |source| CheckError::Disk { path: self.root.to_owned(), source };
-        let workspace =
-            Workspace::of_commit(self.repo, commit, self.root, Links::AsLinks, self.limits.workspace)?;
+        let workspace = self.checkout(commit)?;
         let private = Temporary::new("check-", self.root).map_err(disk)?;
         let private_path = private.path().canonicalize().map_err(disk)?;
-        let folder = start_folder(spec, workspace.path())?;
-        let env = self.environment.iter().filter(|(name, _)| spec.env.contains(name));
-        let env = env.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let top = workspace.path().canonicalize().map_err(disk)?;
+        start_folder(spec, &top)?;
+        let tree = workspace.dir()?;
+        let (mut pinned, mut canary) = (Vec::new(), None);
+        if let Some((proof, whose)) = proof {
+            if let ReportAt::Junit(report) = &proof.report {
+                harness::forget(&tree, report).map_err(disk)?;
+            }
+            if whose == Whose::Proposed {
+                pinned =
+                    harness::pin(&tree, &self.checkout(self.base)?.dir()?, &proof.harness).map_err(disk)?;
+                if let Some(planted) = &proof.canary {
+                    let name = unknown_name(&private_path);
+                    harness::plant(&tree, planted, &name).map_err(disk)?;
+                    canary = Some(name);
+                }
+            }
+        }
+        let start = spec.workdir.as_ref().map(|folder| Path::new(folder.as_str()));
         let limits = ProcessLimits {
             wall_ms_max: spec.timeout_ms.min(self.limits.wall_ms_max),
             grace_ms: self.limits.grace_ms,
             cpu_s_max: self.limits.cpu_s_max,
             file_bytes_max: self.limits.file_bytes_max,
             output_bytes_max: self.limits.output_bytes_max,
+            printed_bytes_max: self.limits.printed_bytes_max,
         };
-        let job = Job { argv: &spec.command, folder: &folder, private: &private_path, env: &env, limits };
-        let ended = process::run(&job, self.host, cancelled);
-        let ended = ended.map_err(|source| CheckError::Process { check: spec.name.clone(), source })?;
-        tracing::info!(check = %spec.name, ending = ?ended.ending, wall_ms = ended.wall_ms, "effect.check");
-        judged(spec, ended)
+        let (argv, private, env) = (&spec.command, private_path.as_path(), self.env(spec));
+        let cell = Cell { argv, env, work: &top, start, private, read: &spec.read, limits };
+        let jailed = process::run_jailed(&cell, self.jail, self.host, cancelled);
+        let jailed = jailed.map_err(|source| CheckError::Process { check: spec.name.clone(), source })?;
+        tracing::info!(check = %spec.name, came = ?jailed.report.came, wall_ms = jailed.wall_ms, "effect.check");
+        let tests = match proof.map(|(proof, _)| &proof.report) {
+            None => Ok(Tests::default()),
+            Some(ReportAt::Junit(report)) => {
+                harness::take(&tree, report).and_then(|text| Tests::junit(&text))
+            }
+            Some(ReportAt::Libtest) if jailed.output.skipped > 0 => {
+                Err("it printed so much that its list of tests was cut".to_owned())
+            }
+            Some(ReportAt::Libtest) => Tests::libtest(&jailed.output.text()),
+        };
+        Ok(Once { jailed, tests, pinned, canary })
     }
+
+    fn checkout(&self, commit: &Oid) -> Result<Workspace, CheckError> {
+        Ok(Workspace::of_commit(self.repo, commit, self.root, Links::AsLinks, self.limits.workspace)?)
+    }
+
+    fn env(&self, spec: &CheckSpec) -> BTreeMap<String, String> {
+        let picked = self.environment.iter().filter(|(name, _)| spec.env.contains(name));
+        let own = [("PATH", self.host.path.as_str()), ("LANG", "C.UTF-8")];
+        let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        picked.map(|(name, value)| (name.clone(), value.clone())).chain(own).collect()
+    }
+}
+
+/// On which side of the change a check runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Base,
+    Proposed,
+}
+
+/// One run of a check.
+struct Once {
+    jailed: Jailed,
+    tests: Result<Tests, String>,
+    /// Files of the harness that the change would have had otherwise.
+    pinned: Vec<String>,
+    /// Name of the test that has to fail.
+    canary: Option<String>,
+}
+
+/// A name for the test that has to fail. The folder's name was drawn by the system.
+fn unknown_name(private: &Path) -> String {
+    let drawn = private.file_name().unwrap_or_default().to_string_lossy();
+    let drawn: String = drawn.chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("abide_canary_{}", drawn.to_lowercase())
+}
+
+/// What its report makes of a check that ended by itself.
+fn proven(ran: CheckRan, verdict: Verdict, pinned: &[String]) -> CheckRan {
+    // LIMIT: how many names a message has.
+    let some = |names: &[String]| names.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let (outcome, said) = match verdict {
+        Verdict::Passed => (CheckOutcome::Passed, None),
+        Verdict::Failed(tests) => (CheckOutcome::Failed, Some(format!("{} failed", some(&tests)))),
+        Verdict::Unproven(why) => (CheckOutcome::Unproven, Some(format!("{why} [AB0956]"))),
+    };
+    let pinned = (!pinned.is_empty()).then(|| format!("taken from the target branch: {}", some(pinned)));
+    let why: Vec<String> = [said, pinned, ran.why].into_iter().flatten().collect();
+    CheckRan { outcome, why: (!why.is_empty()).then(|| why.join("; ")), ..ran }
 }
 
 /// A long list of checks may outlive the permit's minute, which was spent at its start; a halt still stops it.
@@ -302,28 +438,44 @@ fn missing(name: &str) -> CheckRan {
         exit: None,
         wall_ms: 0,
         output: None,
+        walls: Vec::new(),
+        why: None,
     }
 }
 
-fn judged(spec: &CheckSpec, ended: Ended) -> Result<CheckRan, CheckError> {
-    let (outcome, exit) = match ended.ending {
-        Ending::Exit(0) => (CheckOutcome::Passed, Some("0".to_owned())),
-        Ending::Exit(status) => (CheckOutcome::Failed, Some(status.to_string())),
-        Ending::Signal(signal) => (CheckOutcome::Failed, Some(format!("signal {signal}"))),
-        Ending::Timeout => (CheckOutcome::Timeout, None),
-        Ending::Cancelled => return Err(CheckError::Cancelled(spec.name.clone())),
+fn judged(spec: &CheckSpec, ran: Jailed) -> Result<CheckRan, CheckError> {
+    let missed = ran.report.missed.join(", ");
+    let missed = (!missed.is_empty()).then(|| format!("it asked for {missed}"));
+    let (outcome, exit, why) = match ran.report.came {
+        Came::Exit(0) => (CheckOutcome::Passed, Some("0".to_owned()), None),
+        Came::Exit(status) => (CheckOutcome::Failed, Some(status.to_string()), missed),
+        Came::Signal(signal) => (CheckOutcome::Failed, Some(format!("signal {signal}")), missed),
+        Came::Unstarted(why) => (CheckOutcome::Failed, None, Some(format!("{why} [AB0952]"))),
+        Came::Breach(ways) => {
+            (CheckOutcome::Breach, None, Some(format!("it tried to {} [AB0953]", ways.join(", to "))))
+        }
+        Came::Exhausted(what) => (CheckOutcome::Exhausted, None, Some(format!("{what} [AB0954]"))),
+        Came::Timeout => (CheckOutcome::Timeout, None, missed),
+        Came::Cancelled => return Err(CheckError::Cancelled(spec.name.clone())),
     };
-    let (name, required, wall_ms) = (spec.name.clone(), spec.required, ended.wall_ms);
-    Ok(CheckRan { name, outcome, required, exit, wall_ms, output: Some(ended.output) })
+    Ok(CheckRan {
+        name: spec.name.clone(),
+        outcome,
+        required: spec.required,
+        exit,
+        wall_ms: ran.wall_ms,
+        output: Some(ran.output),
+        walls: ran.report.walls,
+        why,
+    })
 }
 
 /// The folder to start in: a real folder of the checkout, not one that a link leads to outside.
-fn start_folder(spec: &CheckSpec, top: &Path) -> Result<PathBuf, CheckError> {
-    let Some(folder) = &spec.workdir else { return Ok(top.to_owned()) };
+fn start_folder(spec: &CheckSpec, top: &Path) -> Result<(), CheckError> {
+    let Some(folder) = &spec.workdir else { return Ok(()) };
     let none = || CheckError::NoFolder { check: spec.name.clone(), folder: folder.clone() };
-    let top = top.canonicalize().map_err(|_| none())?;
     let path = top.join(folder.as_str()).canonicalize().map_err(|_| none())?;
-    if path.starts_with(&top) && path.is_dir() { Ok(path) } else { Err(none()) }
+    if path.starts_with(top) && path.is_dir() { Ok(()) } else { Err(none()) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Running one program of the user's with a cleared environment, a time limit, bounded output and nothing left behind.
 //!
-//! This is containment of processes, not a jail: the program sees the file system and the network as this user does. The strongest way
+//! [`run`] is containment of processes, not a jail: the program sees the file system and the network as this user does. It is for what the operator wrote. Code
+//! that is being judged runs by [`run_jailed`]. The strongest way
 //! that the host offers is probed once ([`Containment::probe`]) and reported, so that nobody takes the weaker one for the stronger.
 
 use std::collections::BTreeMap;
@@ -14,8 +15,10 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use serde::Serialize;
 
+mod jailed;
 mod output;
 
+pub use jailed::{Came, Cell, Inmate, Jail, JailFault, Jailed, Report, run_jailed};
 pub use output::Output;
 
 /// How the program's children are kept together.
@@ -52,6 +55,8 @@ pub struct ProcessLimits {
     pub file_bytes_max: u64,
     /// Bytes of output that are kept, half from its beginning and half from its end.
     pub output_bytes_max: usize,
+    /// Bytes that may be printed at all, in a jail; what prints more is ended.
+    pub printed_bytes_max: u64,
 }
 
 /// A program to run.
@@ -108,6 +113,9 @@ pub enum ProcessError {
         #[source]
         source: std::io::Error,
     },
+    /// The jail failed.
+    #[error(transparent)]
+    Jail(#[from] JailFault),
 }
 
 impl ProcessError {
@@ -116,6 +124,7 @@ impl ProcessError {
         match self {
             Self::Empty => "AB0506",
             Self::System { .. } => "AB0507",
+            Self::Jail(fault) => fault.code,
         }
     }
 
@@ -334,6 +343,11 @@ fn collect(mut reader: std::io::PipeReader, bytes_max: usize) -> Collector {
 }
 
 impl Collector {
+    /// Bytes that were printed so far.
+    fn total(&self) -> u64 {
+        self.output.lock().map_or(0, |recorder| recorder.total())
+    }
+
     /// What was printed. A process that escaped may hold the pipe open: it is not waited for longer than two seconds.
     fn finish(self) -> Output {
         let complete = self.done.recv_timeout(Duration::from_secs(2)).is_ok();

@@ -136,6 +136,7 @@ fn ask(facts: Option<Facts>) -> Ask {
             safety_mode: SafetyMode::DenyByDefault,
             safety_level: SafetyLevel::High,
             host_level_max: 5,
+            jail_walls: Vec::new(),
         },
         unit: Some("u1".to_owned()),
         subject: Subject {

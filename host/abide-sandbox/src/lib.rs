@@ -6,10 +6,11 @@
 //!
 //! It also runs the sealed judge ([`sealed`]): the gate's own code, compiled to WebAssembly, for policies that nobody trusts.
 //!
+//! And it runs native programs, the checks of a change, in a [`jail`].
+//!
 //! [`Processes`] runs components behind walls, in a process for each, and [`InProcess`] is what they run in there.
 //!
-//! Not here: policy (grants arrive decided), applying a patch (`abide-core`), git and the network (`abide-effects`). Native checks in a jail
-//! will join this crate.
+//! Not here: policy (grants arrive decided), applying a patch (`abide-core`), git and the network (`abide-effects`).
 
 mod bindings;
 mod cache;
@@ -19,6 +20,7 @@ pub mod egress;
 mod engine;
 mod host;
 pub mod inspect;
+pub mod jail;
 pub mod message;
 mod meter;
 mod proposal;

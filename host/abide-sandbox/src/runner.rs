@@ -16,8 +16,8 @@ mod remote;
 mod task;
 #[cfg(test)]
 mod tests;
-mod walls;
-mod wire;
+pub(crate) mod walls;
+pub(crate) mod wire;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -33,6 +33,6 @@ const WORD_BYTES_MAX: u64 = 1 << 20;
 pub const ARGUMENT: &str = "runner-process";
 
 /// The value, whatever happened to a thread that had it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

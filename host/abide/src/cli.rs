@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use abide_sandbox::runner;
+use abide_sandbox::{jail, runner};
 
 use crate::config::env::Env;
 use crate::report::{Exit, Failure};
@@ -44,6 +44,9 @@ pub(crate) struct Shell {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    if jail::was_asked(std::env::args_os()) {
+        return jail::serve(std::env::args_os()).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    }
     if runner::was_asked(std::env::args_os()) {
         // Nobody reads what a runner would say: it ends, and who started it says that.
         return runner::serve().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use abide_core::id::{Environment, RefName, RepoPath};
 use abide_core::input::{SafetyLevel, SafetyMode};
+use abide_effects::checks::Proof;
 use abide_effects::deploy::HealthProbe;
 use serde::{Deserialize, Serialize};
 
@@ -126,6 +127,9 @@ struct RawCheck {
     required: bool,
     #[serde(default)]
     env: Vec<String>,
+    #[serde(default)]
+    read: Vec<PathBuf>,
+    proof: Option<Proof>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -208,6 +212,10 @@ pub(crate) struct Check {
     pub(crate) required: bool,
     /// Variables that are passed on.
     pub(crate) env: Vec<String>,
+    /// What of the host it may read, besides what every check sees; `~/` is the home of whoever runs `ab`.
+    pub(crate) read: Vec<PathBuf>,
+    /// What its report takes to count.
+    pub(crate) proof: Option<Proof>,
 }
 
 /// Where and how to deploy.
@@ -407,6 +415,11 @@ fn checks(raw: Vec<RawCheck>) -> Result<Vec<Check>, ConfigError> {
             if check.run.is_empty() || check.run.iter().any(|word| word.contains('\0')) {
                 return Err(value(&key, "needs a program in `run`"));
             }
+            let canary = check.proof.as_ref().and_then(|proof| proof.canary.as_ref());
+            if canary.is_some_and(|canary| !canary.path.contains("{name}") || !canary.text.contains("{name}"))
+            {
+                return Err(value(&key, "needs `{name}` in `path` and in `text` of its canary"));
+            }
             if check.timeout.0 == 0 {
                 return Err(value(&key, "needs a timeout above zero"));
             }
@@ -416,6 +429,8 @@ fn checks(raw: Vec<RawCheck>) -> Result<Vec<Check>, ConfigError> {
                 timeout_ms: check.timeout.0,
                 required: check.required,
                 env: check.env,
+                read: check.read,
+                proof: check.proof,
             })
         })
         .collect()

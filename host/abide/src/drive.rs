@@ -24,6 +24,7 @@ use abide_gate::{Admission, Ask, Permit};
 use crate::cli::printer::Printer;
 use crate::config::Config;
 use crate::desk::{Desk, Payload};
+use crate::jail::Cells;
 use crate::report::{Exit, Failure};
 use crate::story::Story;
 use crate::workshop::Workshop;
@@ -52,6 +53,8 @@ pub(crate) struct Drive<'a> {
     pub(crate) scratch: std::path::PathBuf,
     /// Last event of the run that this process knows of.
     pub(crate) last: Cell<Option<Seq>>,
+    /// Where checks run.
+    pub(crate) jail: &'a Cells,
     /// What this host can do for checks and probes.
     pub(crate) host: &'a Host<'a>,
     /// Variables that checks may be given.
@@ -283,6 +286,7 @@ impl Drive<'_> {
                 safety_mode: started.safety_mode,
                 safety_level: started.safety_level,
                 host_level_max: self.host_level_max,
+                jail_walls: Vec::new(),
             },
             unit: None,
             subject,

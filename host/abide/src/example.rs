@@ -47,6 +47,9 @@ pub(crate) fn input(
             safety_mode: SafetyMode::DenyByDefault,
             safety_level: SafetyLevel::High,
             host_level_max: 5,
+            jail_walls: ["bounds", "files", "kernel", "network", "processes", "told"]
+                .map(str::to_owned)
+                .to_vec(),
         },
         subject: Subject {
             kind: SubjectKind::Worker,
@@ -58,7 +61,12 @@ pub(crate) fn input(
         action: action(class)?,
         risk: facts.as_ref().map_or(lowest, |facts| risk.assess(facts)),
         facts,
-        checks: vec![CheckInput { name: "unit".to_owned(), outcome: "passed".to_owned(), required: true }],
+        checks: vec![CheckInput {
+            name: "unit".to_owned(),
+            outcome: "passed".to_owned(),
+            required: true,
+            walls: Vec::new(),
+        }],
         approvals: Vec::new(),
         budget: BudgetInput::default(),
         rollback: RollbackInput {

@@ -16,6 +16,7 @@ mod embedded;
 mod example;
 mod home;
 mod in_force;
+mod jail;
 mod keys;
 mod layers;
 mod measure;

@@ -20,6 +20,7 @@ use crate::bundles::active::{Base, Generations};
 use crate::bundles::on_record::Held;
 use crate::config::Config;
 use crate::egress::{EgressHost, EgressPolicy};
+use crate::jail::JailSettings;
 use crate::layers::organisation::Organisation;
 use crate::layers::{Composed, Tightened};
 use crate::report::{Exit, Failure};
@@ -46,6 +47,8 @@ pub(crate) struct Policy {
     pub(crate) engine: EngineLimits,
     /// Walls without which no worker runs.
     pub(crate) walls_required: Vec<String>,
+    /// The jail of checks.
+    pub(crate) jail: JailSettings,
     /// Limits of a worker's view of the repository.
     pub(crate) workspace: DirWorkspaceLimits,
     /// What may leave.
@@ -133,6 +136,10 @@ impl Policy {
             walls_required: data
                 .pointer("/host/require_walls")
                 .map_or(Ok(Vec::new()), |_| read(data, "/host/require_walls"))?,
+            // A policy from before there was a jail says nothing about it: what is built in holds.
+            jail: data
+                .pointer("/host/jail")
+                .map_or_else(|| Ok(JailSettings::built_in()), |_| read(data, "/host/jail"))?,
             workspace: read(data, "/host/workspace")?,
             egress: egress(data)?,
             // A policy from before there was a choice says nothing about it.

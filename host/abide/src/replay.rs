@@ -276,7 +276,12 @@ fn plain(policy: &Policy, past: &Past, asked: &Asked) -> Result<PolicyInput, Fai
     let reason = "replay of a change that was made before".to_owned();
     let action = ActionInput { reason, target, ..example.action };
     let subject = Subject { id: "replay".to_owned(), component: None, on_behalf_of: None, ..example.subject };
-    let checks = vec![CheckInput { name: "replay".to_owned(), outcome: "passed".to_owned(), required: true }];
+    let checks = vec![CheckInput {
+        name: "replay".to_owned(),
+        outcome: "passed".to_owned(),
+        required: true,
+        walls: Vec::new(),
+    }];
     Ok(PolicyInput { run, subject, action, checks, facts: None, ..example })
 }
 

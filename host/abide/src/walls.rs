@@ -35,8 +35,11 @@ impl Walls {
             format!("the repository belongs to uid {owner}, ab runs as {me}")
         };
         let all = vec![
-            Wall { name: "capabilities", stands: true, what: "workers are components; nothing that writes is linked".to_owned() },
-            Wall { name: "jail", stands: false, what: "checks run with your rights, a cleared environment and a time limit: they run the proposed code before a person saw it".to_owned() },
+            Wall {
+                name: "capabilities",
+                stands: true,
+                what: "workers are components; nothing that writes is linked".to_owned(),
+            },
             Wall { name: "identity", stands: !single_user, what: identity },
         ];
         Self { all, single_user }

@@ -184,7 +184,12 @@ fn candidates(bundle: &BundleText, input: &PolicyInput, decision: &Decision) -> 
         ));
     }
     if !input.checks.iter().any(|check| check.required) {
-        let check = CheckInput { name: "check".to_owned(), outcome: "passed".to_owned(), required: true };
+        let check = CheckInput {
+            name: "check".to_owned(),
+            outcome: "passed".to_owned(),
+            required: true,
+            walls: Vec::new(),
+        };
         let mut other = input.clone();
         other.checks.push(check);
         all.push(("if a required check had passed".to_owned(), other));

@@ -1,15 +1,18 @@
 //! The one place that joins ports to implementations.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use abide_core::event::Body;
 use abide_core::id::{RunId, Seq, Timestamp};
 use abide_gate::{Clock, DecisionLog, Gate, Halt};
 use abide_ledger::{Blob, Draft, Guard, Leaf, Ledger, Opening};
+use abide_sandbox::jail::Jail;
 
 use crate::config::env::{Drill, Env};
 use crate::desk::{Desk, Log};
 use crate::home::State;
+use crate::jail::{Cells, JailSettings};
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
 use crate::shadow::{Shadow, Watched};
@@ -26,6 +29,14 @@ impl Clock for SystemClock {
         let ms = now.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis());
         Timestamp(u64::try_from(ms).unwrap_or(u64::MAX))
     }
+}
+
+/// Jails for checks, made by this program.
+pub(crate) fn jail(settings: &JailSettings, state: &State, env: &Env) -> Cells {
+    let user = env.picked([&"HOME".to_owned()]).into_values().next().map(PathBuf::from);
+    // Every repository's state is secret, not only this one's.
+    let kept = state.folder.parent().unwrap_or(&state.folder).to_owned();
+    Cells::new(Jail::this(), settings.clone(), user, kept)
 }
 
 /// Opens the log of `state`.

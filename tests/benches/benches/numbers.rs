@@ -12,6 +12,7 @@ use abide_core::id::{Digest, Oid, RefName};
 use abide_core::input::PolicyInput;
 use abide_gate::{Ask, Clock, DecisionLog, Gate, Halt, Judge, NativeJudge, Question};
 use abide_ledger::{Ledger, Opening};
+use abide_sandbox::jail::{self, Cell, CellLimits, Jail, Task as JailTask};
 use abide_sandbox::workspace::DirWorkspaceLimits;
 use abide_sandbox::{
     Capability, DirWorkspace, EngineLimits, InProcess, Limits, Processes, Program, RunRequest, SealedJudge,
@@ -26,6 +27,9 @@ use divan::Bencher;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
+    if jail::was_asked(std::env::args_os()) {
+        return jail::serve(std::env::args_os()).unwrap();
+    }
     if runner::was_asked(std::env::args_os()) {
         return runner::serve().unwrap();
     }
@@ -284,6 +288,39 @@ fn runner_thousand_calls(bencher: Bencher<'_, '_>) {
     let first = processes.run(&request, &workspace);
     println!("calls: {:?}", first.receipt.used.get(&Capability::Workspace));
     bencher.bench_local(|| processes.run(&request, &workspace));
+}
+
+/// A jail around a program that does nothing: started, every wall raised, ended, reported.
+#[divan::bench(sample_count = 100)]
+fn jail_true(bencher: Bencher<'_, '_>) {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = CellLimits {
+        memory_bytes_max: 1 << 30,
+        processes_max: 100,
+        open_files_max: 256,
+        file_bytes_max: 1 << 20,
+        cpu_s_max: 10,
+    };
+    let (work, private) = (folder.path().join("work"), folder.path().join("private"));
+    std::fs::create_dir(&work).unwrap();
+    let read: Vec<PathBuf> =
+        serde_json::from_value(gate::shipped().data()["host"]["jail"]["read"].clone()).unwrap();
+    let cell = Cell {
+        task: JailTask::Run(vec!["/bin/true".to_owned()]),
+        env: BTreeMap::new(),
+        work,
+        start: None,
+        private,
+        read,
+        limits,
+        required: Vec::new(),
+    };
+    let jail = Jail::this();
+    bencher.bench_local(|| {
+        let (_reader, writer) = std::io::pipe().unwrap();
+        let report = jail.start(&cell, writer).unwrap().report().unwrap();
+        assert!(report.ended.is_ok(), "{report:?}");
+    });
 }
 
 /// The peer: a program started in namespaces of its own by bubblewrap, where the host has it.

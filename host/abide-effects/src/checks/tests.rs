@@ -1,6 +1,6 @@
 use super::*;
-use crate::process::Containment;
 use crate::process::tests::monotonic;
+use crate::process::{Came, Cell, Containment, Inmate, Jail, JailFault, Report};
 use crate::trial::{Sandpit, Trial, repo_id, run};
 
 const LIMITS: CheckLimits = CheckLimits {
@@ -9,8 +9,52 @@ const LIMITS: CheckLimits = CheckLimits {
     cpu_s_max: 10,
     file_bytes_max: 1 << 20,
     output_bytes_max: 4096,
+    printed_bytes_max: 1 << 20,
     workspace: WorkspaceLimits { files_max: 100, bytes_max: 1 << 20, file_bytes_max: 1 << 20 },
 };
+
+/// A jail without walls: real processes, whose group is ended. What walls keep is tested where they are.
+#[derive(Debug)]
+struct Open;
+
+#[derive(Debug)]
+struct OpenInmate(std::process::Child);
+
+impl Jail for Open {
+    #[expect(clippy::disallowed_methods, reason = "a test starts the program of a check")]
+    fn start(&self, cell: &Cell<'_>, output: std::io::PipeWriter) -> Result<Box<dyn Inmate>, JailFault> {
+        use std::os::unix::process::CommandExt as _;
+        let (home, start) = (cell.private.join("home"), cell.start.unwrap_or(Path::new("")));
+        std::fs::create_dir_all(&home).unwrap();
+        let mut command = std::process::Command::new(&cell.argv[0]);
+        command.args(&cell.argv[1..]).env_clear().envs(&cell.env).env("HOME", home);
+        command.current_dir(cell.work.join(start)).stdin(std::process::Stdio::null()).stdout(output);
+        Ok(Box::new(OpenInmate(command.process_group(0).spawn().unwrap())))
+    }
+}
+
+impl Inmate for OpenInmate {
+    fn pid(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_child(&self.0)
+    }
+
+    fn end(&self) {
+        rustix::process::kill_process_group(self.pid(), rustix::process::Signal::KILL).ok();
+    }
+
+    fn report(mut self: Box<Self>) -> Result<Report, JailFault> {
+        let code = self.0.wait().unwrap().code();
+        let came = match code {
+            // What this jail says of a program that ended so: the walls' own words are not tested here.
+            Some(77) => Came::Breach(vec!["reach 192.0.2.1:9".to_owned(), "mount a file system".to_owned()]),
+            Some(78) => Came::Exhausted("it took too much".to_owned()),
+            Some(79) => return Err(JailFault { code: "AB0951", what: "lost".to_owned() }),
+            Some(code) => Came::Exit(code),
+            None => Came::Signal(9),
+        };
+        Ok(Report { walls: vec!["files".to_owned()], came, missed: Vec::new() })
+    }
+}
 
 fn shell(name: &str, script: &str) -> CheckSpec {
     CheckSpec {
@@ -20,6 +64,8 @@ fn shell(name: &str, script: &str) -> CheckSpec {
         env: vec!["TOKEN".to_owned()],
         required: true,
         workdir: None,
+        read: Vec::new(),
+        proof: None,
     }
 }
 
@@ -41,12 +87,20 @@ fn apply(
     action: RunChecks,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Receipt<ChecksRan>, CheckError> {
-    let (repo, root, clock) = (pit.open(), pit.spare(), monotonic());
+    let (repo, root, clock, base) = (pit.open(), pit.spare(), monotonic(), pit.oid("HEAD"));
     let host =
         Host { path: "/usr/bin:/bin".to_owned(), monotonic_ms: &clock, containment: Containment::probe() };
     let environment =
         BTreeMap::from([("TOKEN", "t"), ("OTHER", "o")].map(|(k, v)| (k.to_owned(), v.to_owned())));
-    let hand = CheckHand { repo: &repo, root: &root, limits: LIMITS, host: &host, environment: &environment };
+    let hand = CheckHand {
+        repo: &repo,
+        root: &root,
+        limits: LIMITS,
+        base: &base,
+        jail: &Open,
+        host: &host,
+        environment: &environment,
+    };
     assert_eq!(hand.probe(&action).unwrap(), None);
     let result = hand.apply(trial.permit(action), specs, cancelled);
     assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0, "nothing is left in the scratch folder");
@@ -161,4 +215,34 @@ fn a_check_that_locks_its_folders_leaves_nothing() {
         [shell("lock", "mkdir -p a/b \"$HOME/c\"; touch a/b/x; chmod 000 a/b a \"$HOME/c\" \"$HOME\" .")];
     let receipt = apply(&pit, &Trial::new(), &specs, action(&pit, &specs, &["lock"]), &never).unwrap();
     assert!(receipt.outcome.passed());
+}
+
+#[test]
+fn what_the_jail_says_counts_before_what_the_program_says() {
+    let pit = Sandpit::seeded();
+    let specs = [
+        shell("leave", "exit 77"),
+        shell("hog", "exit 78"),
+        shell(
+            "flood",
+            "while :; do echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; done",
+        ),
+    ];
+    let action = action(&pit, &specs, &["leave", "hog", "flood"]);
+    let ran = apply(&pit, &Trial::new(), &specs, action, &never).unwrap().outcome;
+    let seen: Vec<_> = ran.results.iter().map(|check| check.outcome.as_str()).collect();
+    assert_eq!(seen, ["breach", "exhausted", "exhausted"]);
+    assert!(!ran.passed());
+    let why = ran.results[0].why.as_deref().unwrap();
+    assert_eq!(why, "it tried to reach 192.0.2.1:9, to mount a file system [AB0953]");
+    assert_eq!(ran.results[0].walls, ["files"]);
+    assert!(ran.results[2].why.as_deref().unwrap().contains("printed more than"), "{:?}", ran.results[2]);
+}
+
+#[test]
+fn a_jail_without_a_report_is_an_error_and_no_result() {
+    let pit = Sandpit::seeded();
+    let specs = [shell("lost", "exit 79")];
+    let action = action(&pit, &specs, &["lost"]);
+    assert_eq!(apply(&pit, &Trial::new(), &specs, action, &never).unwrap_err().code(), "AB0951");
 }

@@ -126,6 +126,7 @@ fn run(
         cpu_s_max: timeout_ms.div_ceil(1000),
         file_bytes_max: 1 << 20,
         output_bytes_max: 4096,
+        printed_bytes_max: 1 << 40,
     };
     let job = Job { argv: command, folder: private.path(), private: private.path(), env, limits };
     match process::run(&job, host, cancelled) {

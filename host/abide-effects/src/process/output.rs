@@ -63,6 +63,10 @@ impl Recorder {
         self.tail.drain(..surplus);
     }
 
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
     pub(super) fn output(&self, complete: bool) -> Output {
         let kept = self.head.len().saturating_add(self.tail.len());
         let nibble = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');

@@ -6,6 +6,7 @@ pub(crate) const LIMITS: ProcessLimits = ProcessLimits {
     cpu_s_max: 20,
     file_bytes_max: 1 << 20,
     output_bytes_max: 4096,
+    printed_bytes_max: 1 << 40,
 };
 
 #[expect(clippy::disallowed_methods, reason = "a test reads the clock that the shell would give")]

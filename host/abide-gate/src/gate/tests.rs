@@ -88,6 +88,7 @@ fn ask() -> Ask {
             safety_mode: SafetyMode::DenyByDefault,
             safety_level: SafetyLevel::High,
             host_level_max: 5,
+            jail_walls: Vec::new(),
         },
         unit: None,
         subject: Subject {

@@ -61,7 +61,7 @@ fn wall(name: &str, what: &str, raised: io::Result<()>) -> Wall {
 }
 
 /// Closes what the program was started with beyond its three customary files. To be called before anything was opened.
-pub(super) fn close_what_was_inherited() {
+pub(crate) fn close_what_was_inherited() {
     danger::close_beyond_the_third();
 }
 
@@ -101,18 +101,20 @@ fn namespaces() -> io::Result<()> {
         | CloneFlags::CLONE_NEWIPC
         | CloneFlags::CLONE_NEWUTS
         | CloneFlags::CLONE_NEWNS;
-    nix::sched::unshare(CloneFlags::CLONE_NEWUSER | away).map_err(|errno| {
-        // What the kernel calls these would send a person to look for a full disk.
-        if errno == Errno::ENOSPC {
-            io::Error::other("this host allows no more user namespaces (sysctl user.max_user_namespaces)")
-        } else if errno == Errno::EPERM {
-            io::Error::other(
-                "this host allows no user namespaces (AppArmor, or sysctl kernel.unprivileged_userns_clone)",
-            )
-        } else {
-            errno.into()
-        }
-    })
+    nix::sched::unshare(CloneFlags::CLONE_NEWUSER | away).map_err(no_namespace)
+}
+
+/// Why no namespace was to be had. What the kernel calls it would send a person to look for a full disk.
+pub(crate) fn no_namespace(errno: Errno) -> io::Error {
+    if errno == Errno::ENOSPC {
+        io::Error::other("this host allows no more user namespaces (sysctl user.max_user_namespaces)")
+    } else if errno == Errno::EPERM {
+        io::Error::other(
+            "this host allows no user namespaces (AppArmor, or sysctl kernel.unprivileged_userns_clone)",
+        )
+    } else {
+        errno.into()
+    }
 }
 
 /// No path can be opened, no port bound or reached, no process outside of the runner signalled.

@@ -78,7 +78,7 @@ pub(super) enum Answer {
 
 /// Why there is no message.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum WireError {
+pub(crate) enum WireError {
     /// The other side is gone.
     #[error("the other side hung up")]
     Closed,
@@ -102,7 +102,7 @@ impl From<io::Error> for WireError {
 }
 
 /// Sends a message, in one write where the socket takes it.
-pub(super) fn send(to: &mut impl Write, message: &impl Serialize) -> Result<(), WireError> {
+pub(crate) fn send(to: &mut impl Write, message: &impl Serialize) -> Result<(), WireError> {
     let mut frame = postcard::to_extend(message, vec![0; HEADER]).map_err(|_| WireError::Malformed)?;
     let body = frame.len().saturating_sub(HEADER);
     let length = u32::try_from(body).map_err(|_| WireError::TooLarge {
@@ -119,7 +119,7 @@ pub(super) fn send(to: &mut impl Write, message: &impl Serialize) -> Result<(), 
 const HEADER: usize = 4;
 
 /// Receives a message of at most `limit` bytes.
-pub(super) fn receive<T: DeserializeOwned>(from: &mut impl Read, limit: u64) -> Result<T, WireError> {
+pub(crate) fn receive<T: DeserializeOwned>(from: &mut impl Read, limit: u64) -> Result<T, WireError> {
     let mut header = [0; HEADER];
     from.read_exact(&mut header)?;
     let bytes = u64::from(u32::from_le_bytes(header));

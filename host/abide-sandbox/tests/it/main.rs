@@ -10,6 +10,7 @@ mod cache;
 mod egress;
 mod hostile;
 mod inspect;
+mod jail;
 mod load;
 mod runner;
 mod sealed;

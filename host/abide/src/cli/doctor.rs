@@ -2,6 +2,7 @@
 
 use abide_core::event::PolicySignature;
 use abide_effects::forge::Note;
+use abide_sandbox::runner::{Attempt, Wall};
 use serde_json::json;
 
 use super::Shell;
@@ -14,6 +15,7 @@ use crate::policy::Policy;
 use crate::report::{Exit, Failure};
 use crate::sealed::{self, JudgeKind};
 use crate::shadow::candidate;
+use crate::wiring;
 
 pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
     let bench = Bench::open(shell, args.repo.as_deref())?;
@@ -22,6 +24,7 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
         shell.printer.line(&format!("{:<14} {} {}", wall.name, shell.printer.paint(tone, mark), wall.what));
     }
     let runner = runner(shell, &bench);
+    let jail = jail(shell, &bench)?;
     let bundle = &bench.desk.policy.bundle;
     let workers: Vec<_> = embedded::WORKERS.iter().map(|(name, _)| name.trim_end_matches(".wasm")).collect();
     let size = bench.desk.ledger.size().map_err(|error| Failure::of(error.code(), error))?;
@@ -70,7 +73,7 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
         .map(|wall| json!({ "wall": wall.name, "stands": wall.stands, "what": wall.what }))
         .collect();
     shell.printer.data(&json!({
-        "walls": walls, "runner": runner, "single_user": bench.walls.single_user(), "level_max": level, "bundle": bundle.digest(),
+        "walls": walls, "runner": runner, "jail": jail, "single_user": bench.walls.single_user(), "level_max": level, "bundle": bundle.digest(),
         "policy_version": bench.desk.policy.record.as_ref().map_or(0, |record| record.version.0),
         "organisation_version": bench.desk.policy.organisation.as_ref().map_or(0, |record| record.version.0),
         "policy_degraded": bench.desk.policy.degraded, "judge": bench.desk.policy.judge.name(), "sealed_judge": sealed::carried(), "workers": workers, "log_size": size,
@@ -102,39 +105,82 @@ fn egress(shell: &Shell, bench: &Bench) {
     shell.printer.line(&format!("{:<14} {mark} leases {}; {how}", "egress", leases.join(", ")));
 }
 
-/// The walls around a worker's process, tried: one is started here and attempts what it must not be able to do.
+/// What of this host is tried: one is started here, and attempts what it must not be able to do.
+struct Tried {
+    /// Name of the line.
+    head: &'static str,
+    /// What happens where a wall is required and does not stand.
+    stopped: &'static str,
+    /// Who could get out.
+    who: &'static str,
+    walls: Vec<Wall>,
+    attempts: Vec<Attempt>,
+}
+
+/// The walls around a worker's process.
 fn runner(shell: &Shell, bench: &Bench) -> serde_json::Value {
-    let mut head = "runner";
+    match bench.workshop.examine() {
+        Ok((walls, attempts)) => {
+            let (head, stopped, who) = ("runner", "no worker runs", "a worker that breaks out");
+            let tried = Tried { head, stopped, who, walls, attempts };
+            tell(shell, &tried, &bench.desk.policy.walls_required, &[])
+        }
+        Err(error) => {
+            untold(shell, "runner", &format!("no worker can run: {error} → ab explain {}", error.code()))
+        }
+    }
+}
+
+/// The walls around a check.
+fn jail(shell: &Shell, bench: &Bench) -> Result<serde_json::Value, Failure> {
+    let settings = &bench.desk.policy.jail;
+    let cells = wiring::jail(settings, &bench.known.state, &shell.env);
+    Ok(match cells.examine(&bench.known.state.scratch()?) {
+        Ok((walls, attempts)) => {
+            let tried = Tried { head: "jail", stopped: "no check runs", who: "a check", walls, attempts };
+            tell(shell, &tried, &settings.require_walls, &settings.autonomous_needs)
+        }
+        Err(error) => {
+            untold(shell, "jail", &format!("no check can run: {error} → ab explain {}", error.code))
+        }
+    })
+}
+
+fn untold(shell: &Shell, head: &str, why: &str) -> serde_json::Value {
+    let mark = shell.printer.paint(Tone::Bad, "!");
+    shell.printer.line(&format!("{head:<14} {mark} {}", abide_core::safe_text::line(why)));
+    json!({ "error": why })
+}
+
+/// Says which walls stand, and what is open nevertheless. Without a wall of `asked` a person is asked first.
+fn tell(shell: &Shell, tried: &Tried, required: &[String], asked: &[String]) -> serde_json::Value {
+    let mut head = tried.head;
     let mut line = |tone, mark: &str, text: &str| {
         let mark = shell.printer.paint(tone, mark);
         shell.printer.line(&format!("{head:<14} {mark} {}", abide_core::safe_text::line(text)));
         head = "";
     };
-    let (walls, attempts) = match bench.workshop.examine() {
-        Ok(found) => found,
-        Err(error) => {
-            line(Tone::Bad, "!", &format!("no worker can run: {error} → ab explain {}", error.code()));
-            return json!({ "error": error.to_string() });
-        }
-    };
-    for wall in &walls {
-        let required = bench.desk.policy.walls_required.contains(&wall.name);
-        let (tone, mark) = match (wall.stands, required) {
-            (true, _) => (Tone::Good, "✓"),
-            (false, false) => (Tone::Wait, "–"),
-            (false, true) => (Tone::Bad, "✗"),
+    for wall in &tried.walls {
+        let needed = match (wall.stands, required.contains(&wall.name), asked.contains(&wall.name)) {
+            (true, ..) => {
+                line(Tone::Good, "✓", &format!("{}: {}", wall.name, wall.what));
+                continue;
+            }
+            (false, true, _) => format!("; policy requires it: {}", tried.stopped),
+            (false, false, true) => "; without it a person is asked before a check runs".to_owned(),
+            (false, false, false) => String::new(),
         };
-        let needed = if required && !wall.stands { "; policy requires it: no worker runs" } else { "" };
+        let (tone, mark) = if needed.is_empty() { (Tone::Wait, "–") } else { (Tone::Bad, "✗") };
         line(tone, mark, &format!("{}: {}{needed}", wall.name, wall.what));
     }
-    let open: Vec<_> = attempts.iter().filter(|attempt| attempt.refused.is_none()).collect();
+    let open: Vec<_> = tried.attempts.iter().filter(|attempt| attempt.refused.is_none()).collect();
     for attempt in &open {
-        line(Tone::Bad, "✗", &format!("a worker that breaks out could {}", attempt.what));
+        line(Tone::Bad, "✗", &format!("{} could {}", tried.who, attempt.what));
     }
     if open.is_empty() {
-        line(Tone::Good, "✓", &format!("{} ways out were tried, and none is open", attempts.len()));
+        line(Tone::Good, "✓", &format!("{} ways out were tried, and none is open", tried.attempts.len()));
     }
-    json!({ "walls": walls, "attempts": attempts })
+    json!({ "walls": tried.walls, "attempts": tried.attempts })
 }
 
 /// Who judges, and whether there is a sealed judge for what is not trusted.

@@ -89,6 +89,7 @@ impl Bench {
             monotonic_ms: &monotonic_ms,
             containment: Containment::probe(),
         };
+        let jail = wiring::jail(&desk.policy.jail, &self.known.state, &shell.env);
         let environment = shell.env.picked(self.config.checks.iter().flat_map(|check| &check.env));
         let drive = Drive {
             desk,
@@ -99,6 +100,7 @@ impl Bench {
             host_level_max: self.config.level_max.number().min(self.walls.level_max()),
             scratch: self.known.state.scratch()?,
             last: std::cell::Cell::new(None),
+            jail: &jail,
             host: &host,
             environment: &environment,
             incoming: self.known.state.incoming(run),

@@ -31,6 +31,7 @@ const CHECKS: CheckLimits = CheckLimits {
     cpu_s_max: 3_600,
     file_bytes_max: 8 << 30,
     output_bytes_max: 256 << 10,
+    printed_bytes_max: 64 << 20,
     workspace: WorkspaceLimits { files_max: 200_000, bytes_max: 4 << 30, file_bytes_max: 512 << 20 },
 };
 
@@ -50,7 +51,8 @@ impl Drive<'_> {
         };
         let facts = self.facts_of(&work.facts)?;
         let risk = self.desk.policy.risk.assess(&facts);
-        let ask = Ask { facts: Some(facts), risk, ..self.ask(run, self.author(run, state)?) };
+        let mut ask = Ask { facts: Some(facts), risk, ..self.ask(run, self.author(run, state)?) };
+        ask.run.jail_walls = self.jail.standing(&self.scratch);
         let Answer::Go { permit, seq, .. } = self.admit(run, action, ask, Some(unit))? else { return Ok(()) };
         let stopped = || self.desk.halt(&run.id).map_or(true, |state| state.halted);
         let receipt = {
@@ -59,6 +61,8 @@ impl Drive<'_> {
                 repo: self.repo,
                 root: &self.scratch,
                 limits: CHECKS,
+                base: &work.base,
+                jail: self.jail,
                 host: self.host,
                 environment: self.environment,
             };
@@ -74,6 +78,9 @@ impl Drive<'_> {
             let told = check.outcome.as_str();
             let tone = if check.outcome == CheckOutcome::Passed { Tone::Good } else { Tone::Bad };
             self.story.beat("check", tone, told, &format!("{} {:.1} s", check.name, seconds(check.wall_ms)));
+            if let Some(why) = &check.why {
+                self.story.beat("", tone, "", &abide_core::safe_text::line(why));
+            }
             let (name, exit, wall_ms) = (check.name, check.exit, Count(check.wall_ms));
             results.push(CheckResult {
                 name,
@@ -82,6 +89,8 @@ impl Drive<'_> {
                 exit,
                 wall_ms,
                 output: output.digest.clone(),
+                walls: check.walls,
+                why: check.why.map(|why| abide_core::safe_text::line(&why)),
             });
             payloads.push(output);
         }
@@ -217,6 +226,8 @@ fn spec(check: &Check) -> CheckSpec {
         env: check.env.clone(),
         required: check.required,
         workdir: None,
+        read: check.read.clone(),
+        proof: check.proof.clone(),
     }
 }
 
@@ -242,6 +253,7 @@ fn finished(history: &[(Seq, Event)], unit: &str, work: &Work) -> Vec<CheckInput
             name: result.name.clone(),
             outcome: result.outcome.clone(),
             required: result.required,
+            walls: result.walls.clone(),
         })
         .collect();
     checks.sort();

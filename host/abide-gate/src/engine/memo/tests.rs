@@ -62,7 +62,12 @@ const TURNS: [Turn; 14] = [
     |input, n| input.risk.band = ["low", "medium", "high", "critical"][n % 4].to_owned(),
     |input, n| {
         let outcome = ["passed", "failed", "missing"][n % 3].to_owned();
-        input.checks = vec![CheckInput { name: "unit".to_owned(), outcome, required: n.is_multiple_of(2) }];
+        input.checks = vec![CheckInput {
+            name: "unit".to_owned(),
+            outcome,
+            required: n.is_multiple_of(2),
+            walls: Vec::new(),
+        }];
     },
     |input, n| {
         let approval = |by: usize| ApprovalInput {

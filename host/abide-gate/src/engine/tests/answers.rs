@@ -33,6 +33,7 @@ pub(in crate::engine) fn input() -> PolicyInput {
             safety_mode: SafetyMode::DenyByDefault,
             safety_level: SafetyLevel::High,
             host_level_max: 5,
+            jail_walls: Vec::new(),
         },
         subject: Subject {
             kind: SubjectKind::Worker,
