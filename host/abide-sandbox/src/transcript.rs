@@ -332,10 +332,6 @@ fn unknown() -> WorkspaceError {
 }
 
 /// Nothing is sent.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "an answer to another question is the same whichever it is"
-)]
 impl Egress for Recorded {
     fn fetch(&self, request: EgressRequest) -> Result<EgressResponse, EgressFailure> {
         match self.reply(Question::Fetch(request)) {
