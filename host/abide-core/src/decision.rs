@@ -136,6 +136,9 @@ pub struct Grants {
     /// Name of the limit set in data.
     #[serde(default)]
     pub limits: String,
+    /// Imports of WASI that are linked to nothing, by their full names, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stubs: Vec<String>,
 }
 
 /// The answer (`abide.decision/1`).

@@ -8,6 +8,7 @@ use wasmtime::ResourceLimiter;
 use crate::bindings::abide::worker::{log, progress, types, workspace as wit};
 use crate::message::{Capability, Limits, LogLevel, LogLine, Usage};
 use crate::meter::WorkspaceMeter;
+use crate::stub::Stubs;
 use crate::text::clean_line;
 use crate::workspace::{EntryKind, SearchOptions, Workspace, WorkspaceError};
 
@@ -22,17 +23,18 @@ pub(crate) struct State {
     used: BTreeMap<Capability, Usage>,
     pub(crate) log: Vec<LogLine>,
     pub(crate) memory: MemoryMeter,
+    pub(crate) stubs: Stubs,
 }
 
 impl State {
-    pub(crate) fn new(workspace: Arc<dyn Workspace>, limits: Limits) -> Self {
+    pub(crate) fn new(workspace: Arc<dyn Workspace>, limits: Limits, stubs: Stubs) -> Self {
         let memory = MemoryMeter {
             bytes_max: usize::try_from(limits.memory_bytes_max).unwrap_or(usize::MAX),
             elements_max: usize::try_from(limits.table_elements_max).unwrap_or(usize::MAX),
             ..MemoryMeter::default()
         };
         let meter = WorkspaceMeter::new(&limits);
-        Self { workspace, limits, meter, used: BTreeMap::new(), log: Vec::new(), memory }
+        Self { workspace, limits, meter, used: BTreeMap::new(), log: Vec::new(), memory, stubs }
     }
 
     /// What was called, per capability.

@@ -24,6 +24,7 @@ mod proposal;
 mod run;
 pub mod runner;
 pub mod sealed;
+mod stub;
 mod text;
 pub mod workspace;
 

@@ -289,7 +289,10 @@ impl Walk {
             })
             .collect();
         let proposes = self.exported.get("propose") == Some(&ComponentExternalKind::Func);
-        let grantable = |import: &Import| matches!(import.admission, meaning::Admission::Grantable(_));
+        // What is of WASI is beside the contract: it can have nothing behind it.
+        let grantable = |import: &Import| {
+            matches!(import.admission, meaning::Admission::Grantable(_) | meaning::Admission::Stubbable)
+        };
         let fits =
             proposes && imports.iter().all(grantable) && versions.iter().all(|version| version == VERSION);
         Walked {

@@ -155,7 +155,7 @@ impl Processes {
             None => {
                 Err(Ended::Refused(Refusal::UnknownComponent { component: request.component.to_string() }))
             }
-            Some(known) => component::check_imports(&known.info, &request.grants)
+            Some(known) => component::check_imports(&known.info, &request.grants, &request.stubs)
                 .map_err(Ended::Refused)
                 .and_then(|()| self.hand(known).map_err(|error| Ended::Lost(error.to_string())))
                 .and_then(|hand| self.attend(&hand, &mut task)),

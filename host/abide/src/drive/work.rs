@@ -87,7 +87,8 @@ impl Drive<'_> {
         let dir = files.dir().map_err(|error| Failure::of(error.code(), error))?;
         let view = DirWorkspace::open(dir, self.desk.policy.workspace.clone())
             .map_err(|error| Failure::of(error.code(), error))?;
-        let request = RunRequest { component: worker.digest.clone(), task, grants, limits };
+        let stubs = decision.grants.stubs.iter().cloned().collect();
+        let request = RunRequest { component: worker.digest.clone(), task, grants, stubs, limits };
         let outcome = {
             let _busy = self.printer().busy(&format!("{} {}", worker.name, spec.recipe));
             self.workshop.run(&request, Arc::new(view))?
