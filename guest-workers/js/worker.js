@@ -10,6 +10,9 @@ const TEXT = ['.md', '.txt', '.rst'];
 const PAGE = 1000;
 const CHUNK = 1 << 20;
 
+// A number of 64 bits is a BigInt on SpiderMonkey and a Number on QuickJS.
+const wideOf = (task) => (typeof task.limits.workspaceBytesMax === 'bigint' ? BigInt : Number);
+
 // What is thrown becomes the error of `propose`.
 const failure = (kind, message) => ({ kind, message });
 
@@ -19,7 +22,7 @@ export function propose(task) {
     case 'trim-whitespace':
       return proposal(trimmed(task), 'White space at the ends of lines is noise in every later diff.');
     case 'replace-text':
-      return proposal(replaced(parameters), 'The ticket asks for this text.');
+      return proposal(replaced(parameters, wideOf(task)), 'The ticket asks for this text.');
     default:
       throw failure('unknown-recipe', `no recipe \`${task.recipe}\``);
   }
@@ -28,7 +31,7 @@ export function propose(task) {
 function* files(scope) {
   const prefixes = scope.length === 0 ? [''] : scope;
   for (const prefix of prefixes) {
-    for (let after; ; ) {
+    for (let after = null; ; ) {
       const page = list(prefix, after, PAGE);
       yield* page.entries.filter(({ kind }) => kind !== 'symlink');
       if (!page.truncated) break;
@@ -37,10 +40,10 @@ function* files(scope) {
   }
 }
 
-function text(path) {
+function text(path, wide) {
   let encoded = '';
   for (let offset = 0; ; ) {
-    const bytes = read(path, BigInt(offset), CHUNK);
+    const bytes = read(path, wide(offset), CHUNK);
     // Not every engine has a TextDecoder; this one is strict: bytes that are no UTF-8 throw.
     for (const byte of bytes) encoded += '%' + byte.toString(16).padStart(2, '0');
     offset += bytes.length;
@@ -53,11 +56,11 @@ function text(path) {
   }
 }
 
-function trimmed({ scope }) {
+function trimmed(task) {
   const changes = [];
-  for (const { path } of files(scope)) {
+  for (const { path } of files(task.scope)) {
     if (!TEXT.some((ending) => path.endsWith(ending))) continue;
-    const old = text(path);
+    const old = text(path, wideOf(task));
     if (old === undefined) {
       write('warn', `${path} is not UTF-8, and stays as it is`);
       continue;
@@ -68,10 +71,10 @@ function trimmed({ scope }) {
   return changes;
 }
 
-function replaced(parameters) {
+function replaced(parameters, wide) {
   const [path, from, to] = ['path', 'old', 'new'].map((key) => parameters.get(key));
   if (!path || !from || to === undefined) throw failure('bad-parameter', '`path`, `old` and `new` are needed');
-  const old = text(path);
+  const old = text(path, wide);
   if (old === undefined || !old.includes(from)) throw failure('unsupported', `\`${path}\` does not have this text`);
   return [{ path, old, now: old.split(from).join(to) }];
 }
@@ -103,8 +106,8 @@ function proposal(changes, why) {
       files: changes.map(({ path }, at) => ({
         path,
         status: 'modify',
-        oldPath: undefined,
-        newMode: undefined,
+        oldPath: null,
+        newMode: null,
         hunks: [hunks[at].text],
       })),
     },

@@ -72,6 +72,7 @@ mod bindings {
                 }
             }
         ",
+        generate_all,
         runtime_path: "::worker_kit::wit_bindgen::rt",
     });
 }

@@ -36,14 +36,13 @@ fn each_function_answers_the_poorest_value_of_its_type() {
     let outcome = bench.run(task("answers", &[]), &repository(&[]));
     let expected = [
         "(true, [0, 1])",
-        "Err(\"StreamError::Closed\")",
-        "Err(ErrorCode::Access)",
-        "Err(ErrorCode::Access)",
+        "StreamError::Closed",
+        "name: \"access\"",
         "(0, 1000000, 1000000, Datetime { seconds: 0, nanoseconds: 2000000 })",
         "(0, 0, None)",
     ];
     for part in expected {
-        assert!(said(&outcome).contains(part.trim_matches('"')), "{part}: {}", said(&outcome));
+        assert!(said(&outcome).contains(part), "{part}: {}", said(&outcome));
     }
     let stubs = &outcome.receipt.stubs;
     assert_eq!(stubs["wasi:io/poll@0.2.0"], usage(2, 0, 0));

@@ -1,6 +1,6 @@
 //! Builds `guest-workers/{js,python,c}` with the stock tools of those languages into `<target>/guests-LANG/worker.wasm`.
 //!
-//! The tools are those of npm and PyPI, in the versions that the folder of the language pins; they are put into `<target>/tools`. What comes out is
+//! The tools are those of npm and PyPI, in versions that are pinned here and in the folder of the language; they are put into `<target>/tools`. What comes out is
 //! kept by the digest of sources, WIT and versions, as the other guests are. Tools that cannot be had are said, and are no failure unless
 //! `ABIDE_REQUIRE_GUESTS=1`: the tests then say `skipped` too.
 
@@ -19,6 +19,9 @@ use super::{
 
 /// Changes when this file changes what it makes from the same sources.
 const RECIPE: &str = "languages/1";
+/// Tools of npm; those of PyPI are pinned in `requirements.txt`, bindings of C in `bindgen/Cargo.lock`.
+const COMPONENTIZE_JS: &str = "@bytecodealliance/componentize-js@0.23.0";
+const COMPONENTIZE_QJS: &str = "componentize-qjs@0.4.5";
 /// The world of all of them.
 const WORLD: &str = "codegen";
 
@@ -66,7 +69,7 @@ pub(super) fn run(options: &Options, language: Language, root: &Path, target: &P
     for folder in [source, "wit"] {
         collect(root, &root.join(folder), &mut files)?;
     }
-    let inputs = digest_of(&[RECIPE, name], &files);
+    let inputs = digest_of(&[RECIPE, name, COMPONENTIZE_JS, COMPONENTIZE_QJS], &files);
     let out = target.join(format!("guests-{name}"));
     let cache = cache_directory("guests").map(|folder| folder.join(&inputs));
     if !options.force {
@@ -135,16 +138,17 @@ fn done(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// The tools of npm, as `package-lock.json` has them with digests; nothing that they bring is run while they are put in place.
+/// A tool of npm, without whatever it would run while it is put in place.
 fn javascript(language: Language, source: &Path, wit: &Path, target: &Path, out: &Path) -> Result<()> {
-    let tools = target.join("tools/js");
+    let tools = target.join("tools").join(language.name());
     fs::create_dir_all(&tools)?;
-    for file in ["package.json", "package-lock.json", "build.mjs"] {
-        fs::copy(source.join(file), tools.join(file))?;
-    }
+    fs::copy(source.join("build.mjs"), tools.join("build.mjs"))?;
+    let tool = if language == Language::Js { COMPONENTIZE_JS } else { COMPONENTIZE_QJS };
     done(
         toolchain::command("npm")
-            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .args(["install", "--prefix"])
+            .arg(&tools)
+            .args(["--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", tool])
             .current_dir(&tools),
     )?;
     let worker = source.join("worker.js");
@@ -153,12 +157,10 @@ fn javascript(language: Language, source: &Path, wit: &Path, target: &Path, out:
             toolchain::command("node").arg("build.mjs").args([&*worker, wit, out]).current_dir(&tools),
         );
     }
-    let program = tools.join("node_modules/.bin/componentize-qjs");
     // Without `--sync` it imports what only engines with asynchronous components have.
     done(
-        Command::new(program)
-            .arg("--sync")
-            .args(["--world", WORLD, "--wit"])
+        Command::new(tools.join("node_modules/.bin/componentize-qjs"))
+            .args(["--sync", "--world", WORLD, "--wit"])
             .arg(wit)
             .arg("--js")
             .arg(worker)
