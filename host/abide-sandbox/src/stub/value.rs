@@ -146,23 +146,25 @@ impl<'a, 's> Maker<'a, 's> {
     /// A clock with seconds and nanoseconds counts as the other one does.
     fn record(&mut self, record: &wasmtime::component::types::Record) -> wasmtime::Result<Val> {
         let is_time = record.fields().map(|field| field.name).eq(["seconds", "nanoseconds"]);
-        let ns = match self.kind {
-            Kind::Now if is_time => self.store.data_mut().stubs.now_ns(),
-            Kind::Resolution if is_time => CLOCK_STEP_NS,
-            _ => {
-                let field = |field: wasmtime::component::types::Field<'_>| {
-                    Ok((field.name.to_owned(), self.make(&field.ty)?))
-                };
-                return Ok(Val::Record(record.fields().map(field).collect::<wasmtime::Result<_>>()?));
-            }
+        let ns = if is_time && self.kind == Kind::Now {
+            self.store.data_mut().stubs.now_ns()
+        } else if is_time && self.kind == Kind::Resolution {
+            CLOCK_STEP_NS
+        } else {
+            let field = |field: wasmtime::component::types::Field<'_>| {
+                Ok((field.name.to_owned(), self.make(&field.ty)?))
+            };
+            return Ok(Val::Record(record.fields().map(field).collect::<wasmtime::Result<_>>()?));
         };
         let seconds = ns.checked_div(1_000_000_000).unwrap_or_default();
         let rest = u32::try_from(ns.checked_rem(1_000_000_000).unwrap_or_default()).unwrap_or_default();
         let value = |field: wasmtime::component::types::Field<'_>| {
-            let value = match field.ty {
-                Type::U64 => Val::U64(seconds),
-                Type::S64 => Val::S64(i64::try_from(seconds).unwrap_or_default()),
-                _ => Val::U32(rest),
+            let value = if matches!(field.ty, Type::U64) {
+                Val::U64(seconds)
+            } else if matches!(field.ty, Type::S64) {
+                Val::S64(i64::try_from(seconds).unwrap_or_default())
+            } else {
+                Val::U32(rest)
             };
             (field.name.to_owned(), value)
         };

@@ -1,6 +1,6 @@
 //! Builds `guest-workers/{js,python,c}` with the stock tools of those languages into `<target>/guests-LANG/worker.wasm`.
 //!
-//! The tools are those of npm and PyPI, in versions that are pinned here and in the folder of the language; they are put into `<target>/tools`. What comes out is
+//! The tools are those of npm and `PyPI`, in versions that are pinned here and in the folder of the language; they are put into `<target>/tools`. What comes out is
 //! kept by the digest of sources, WIT and versions, as the other guests are. Tools that cannot be had are said, and are no failure unless
 //! `ABIDE_REQUIRE_GUESTS=1`: the tests then say `skipped` too.
 
@@ -19,7 +19,7 @@ use super::{
 
 /// Changes when this file changes what it makes from the same sources.
 const RECIPE: &str = "languages/1";
-/// Tools of npm; those of PyPI are pinned in `requirements.txt`, bindings of C in `bindgen/Cargo.lock`.
+/// Tools of npm; those of `PyPI` are pinned in `requirements.txt`, bindings of C in `bindgen/Cargo.lock`.
 const COMPONENTIZE_JS: &str = "@bytecodealliance/componentize-js@0.23.0";
 const COMPONENTIZE_QJS: &str = "componentize-qjs@0.4.5";
 /// The world of all of them.
@@ -28,9 +28,9 @@ const WORLD: &str = "codegen";
 /// A language, by the tool that makes components of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Language {
-    /// JavaScript on SpiderMonkey: componentize-js.
+    /// JavaScript on `SpiderMonkey`: componentize-js.
     Js,
-    /// JavaScript on QuickJS: componentize-qjs.
+    /// JavaScript on `QuickJS`: componentize-qjs.
     Qjs,
     /// Python: componentize-py.
     Python,
@@ -169,7 +169,7 @@ fn javascript(language: Language, source: &Path, wit: &Path, target: &Path, out:
     )
 }
 
-/// An environment with the tools of PyPI that `requirements.txt` pins; the folder of its programs.
+/// An environment with the tools of `PyPI` that `requirements.txt` pins; the folder of its programs.
 fn environment(source: &Path, target: &Path, name: &str) -> Result<PathBuf> {
     let tools = target.join("tools").join(name);
     done(toolchain::command("python3").args(["-m", "venv"]).arg(&tools))?;
