@@ -13,6 +13,7 @@ findings contains {
 } if {
 	some wanted in input.action.requests
 	not wanted in grantable
+	not wanted in stubbed
 }
 
 own := data.grants.components[input.subject.component]
@@ -27,6 +28,19 @@ grantable := {name |
 	not own
 }
 
+# Packages of WASI that a component may import and finds nothing behind. A package is listed as a whole, without its version.
+default stubbable := []
+
+stubbable := own.stubs if own
+
+stubbable := data.grants.stubs if not own
+
+stubbed := {name |
+	some name in input.action.requests
+	startswith(name, "wasi:")
+	split(name, "/")[0] in stubbable
+}
+
 default limits := ""
 
 limits := own.limits if own
@@ -36,6 +50,7 @@ limits := data.grants.limits if not own
 granted := {
 	"capabilities": [name | some name in input.action.requests; name in grantable],
 	"limits": limits,
+	"stubs": [name | some name in stubbed],
 }
 
 default grants := {"capabilities": [], "limits": ""}

@@ -20,7 +20,7 @@ test_deny_beyond_the_components_own_entry if {
 test_grants_are_what_was_asked_and_may_be if {
 	decision := data.abide.decision with input as fixture.generate
 	decision.verdict == "allow"
-	decision.grants == {"capabilities": ["log", "workspace"], "limits": "worker-default"}
+	decision.grants == {"capabilities": ["log", "workspace"], "limits": "worker-default", "stubs": []}
 }
 
 test_a_components_entry_names_its_limits if {
@@ -52,7 +52,7 @@ test_a_lease_goes_with_the_capability if {
 		with data.grants.components as entry({"egress": "docs"})
 		with data.egress.leases as {"docs": {"rules": []}}
 	decision.verdict == "allow"
-	decision.grants == {"capabilities": ["egress", "workspace"], "limits": "worker-small", "egress": "docs"}
+	decision.grants == {"capabilities": ["egress", "workspace"], "limits": "worker-small", "egress": "docs", "stubs": []}
 }
 
 test_no_lease_for_who_does_not_ask if {
@@ -61,4 +61,56 @@ test_no_lease_for_who_does_not_ask if {
 		with data.egress.leases as {"docs": {"rules": []}}
 	decision.verdict == "allow"
 	not decision.grants.egress
+}
+
+wasi := object.union(fixture.generate, {"action": {"requests": [
+	"log",
+	"wasi:io/poll@0.2.12",
+	"wasi:sockets/tcp@0.2.12",
+]}})
+
+test_deny_what_is_of_wasi_unless_it_is_listed if {
+	decision := data.abide.decision with input as wasi
+	decision.verdict == "deny"
+	{finding.msg | some finding in decision.findings} == {
+		"capability `wasi:io/poll@0.2.12` cannot be granted to this component",
+		"capability `wasi:sockets/tcp@0.2.12` cannot be granted to this component",
+	}
+}
+
+test_deny_what_is_of_another_package if {
+	decision := data.abide.decision with input as wasi with data.grants.stubs as ["wasi:io"]
+	decision.verdict == "deny"
+	{finding.msg | some finding in decision.findings} == {
+		"capability `wasi:sockets/tcp@0.2.12` cannot be granted to this component",
+	}
+}
+
+test_deny_a_name_that_only_begins_like_a_package if {
+	document := object.union(fixture.generate, {"action": {"requests": ["wasi:io-real/poll", "wasi:io", "abide:io/x"]}})
+	decision := data.abide.decision with input as document with data.grants.stubs as ["wasi:i", "abide:io"]
+	decision.verdict == "deny"
+	count(decision.findings) == 3
+}
+
+test_listed_packages_are_stubbed_and_granted_as_nothing_else if {
+	decision := data.abide.decision with input as wasi with data.grants.stubs as ["wasi:io", "wasi:sockets"]
+	decision.verdict == "allow"
+	decision.grants.capabilities == ["log"]
+	decision.grants.stubs == ["wasi:io/poll@0.2.12", "wasi:sockets/tcp@0.2.12"]
+}
+
+test_deny_by_the_components_own_entry_whatever_is_listed_for_all if {
+	own := {fixture.other_digest: {"capabilities": ["log"], "limits": "worker-small"}}
+	decision := data.abide.decision with input as wasi
+		with data.grants.components as own
+		with data.grants.stubs as ["wasi:io", "wasi:sockets"]
+	decision.verdict == "deny"
+}
+
+test_a_components_entry_names_its_stubs if {
+	own := {fixture.other_digest: {"capabilities": ["log"], "stubs": ["wasi:io", "wasi:sockets"], "limits": "worker-small"}}
+	decision := data.abide.decision with input as wasi with data.grants.components as own
+	decision.verdict == "allow"
+	count(decision.grants.stubs) == 2
 }

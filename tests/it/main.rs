@@ -28,6 +28,7 @@ mod serve;
 mod shadow;
 mod status;
 mod story;
+mod stubs;
 mod support;
 mod tidy;
 mod worker;

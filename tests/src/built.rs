@@ -21,3 +21,8 @@ pub(crate) fn read(file: &Path) -> Option<Vec<u8>> {
         }
     }
 }
+
+/// The worker that a stock toolchain made (`js`, `qjs`, `python` or `c`), or `None` (after saying so) where it is not built and need not be.
+pub(crate) fn stock(language: &str) -> Option<Vec<u8>> {
+    read(&target().join(format!("guests-{language}/worker.wasm")))
+}

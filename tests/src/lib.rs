@@ -4,3 +4,8 @@ mod built;
 pub mod gate;
 pub mod sealed;
 pub mod world;
+
+/// The worker that a stock toolchain made (`js`, `qjs`, `python` or `c`), or `None` (after saying so) where it is not built and need not be.
+pub fn stock(language: &str) -> Option<Vec<u8>> {
+    built::stock(language)
+}

@@ -139,6 +139,9 @@ pub struct Grants {
     /// Name of the lease in data, where the network is granted.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub egress: String,
+    /// Imports of WASI that are linked to nothing, by their full names, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stubs: Vec<String>,
 }
 
 /// The answer (`abide.decision/1`).

@@ -180,11 +180,16 @@ fn asks_for_something(item: &ComponentItem, engine: &wasmtime::Engine) -> bool {
     }
 }
 
-/// Refuses a component that imports more than `grants`.
-pub(crate) fn check_imports(info: &ComponentInfo, grants: &BTreeSet<Capability>) -> Result<(), Refusal> {
+/// Refuses a component that imports more than `grants`, and more than `stubs` stand in for.
+pub(crate) fn check_imports(
+    info: &ComponentInfo,
+    grants: &BTreeSet<Capability>,
+    stubs: &BTreeSet<String>,
+) -> Result<(), Refusal> {
     for interface in &info.imports {
         match admission(interface) {
-            Admission::OtherVersion(_) | Admission::NotGrantable | Admission::Unknown => {
+            Admission::Stubbable if stubs.contains(interface) => {}
+            Admission::OtherVersion(_) | Admission::Stubbable | Admission::Unknown => {
                 return Err(Refusal::UnknownImport { import: interface.clone() });
             }
             Admission::Grantable(capability) if !grants.contains(&capability) => {

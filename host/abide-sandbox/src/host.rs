@@ -9,6 +9,7 @@ use crate::bindings::abide::worker::{egress as wire, log, progress, types, works
 use crate::egress::{Egress, EgressFailure, EgressRequest, Told};
 use crate::message::{Capability, Limits, LogLevel, LogLine, Usage};
 use crate::meter::WorkspaceMeter;
+use crate::stub::Stubs;
 use crate::text::clean_line;
 use crate::workspace::{EntryKind, SearchOptions, Workspace, WorkspaceError};
 
@@ -31,10 +32,11 @@ pub(crate) struct State {
     used: BTreeMap<Capability, Usage>,
     pub(crate) log: Vec<LogLine>,
     pub(crate) memory: MemoryMeter,
+    pub(crate) stubs: Stubs,
 }
 
 impl State {
-    pub(crate) fn new(ports: Ports, limits: Limits) -> Self {
+    pub(crate) fn new(ports: Ports, limits: Limits, stubs: Stubs) -> Self {
         let memory = MemoryMeter {
             bytes_max: usize::try_from(limits.memory_bytes_max).unwrap_or(usize::MAX),
             elements_max: usize::try_from(limits.table_elements_max).unwrap_or(usize::MAX),
@@ -42,7 +44,7 @@ impl State {
         };
         let meter = WorkspaceMeter::new(&limits);
         let Ports { workspace, egress } = ports;
-        Self { workspace, egress, limits, meter, used: BTreeMap::new(), log: Vec::new(), memory }
+        Self { workspace, egress, limits, meter, used: BTreeMap::new(), log: Vec::new(), memory, stubs }
     }
 
     /// What was called, per capability.

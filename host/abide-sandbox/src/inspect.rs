@@ -9,10 +9,12 @@
 mod meaning;
 mod walk;
 
+use std::collections::BTreeMap;
+
 use abide_core::id::Digest;
 use serde::Serialize;
 
-pub use meaning::{Admission, PACKAGE, VERSION, WORLDS, admission, meaning};
+pub use meaning::{Admission, PACKAGE, VERSION, WORLDS, admission, meaning, package, stubbed_as};
 
 /// Why some bytes cannot be looked at as a component.
 #[derive(Debug, thiserror::Error)]
@@ -174,6 +176,8 @@ impl Estimate {
     }
 }
 
+const WITHOUT: &str = "have it built for `wit/` without this import";
+
 /// Something that speaks against loading it here, whatever policy says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Objection {
@@ -254,8 +258,8 @@ fn kind(bytes: &[u8]) -> Result<(), InspectError> {
 }
 
 impl Inspection {
-    /// What speaks against it on any host of this version. Empty if policy alone decides.
-    pub fn objections(&self) -> Vec<Objection> {
+    /// What speaks against it where policy has `is_stubbed` of WASI linked to nothing. Empty if the gate alone decides.
+    pub fn objections(&self, is_stubbed: impl Fn(&str) -> bool) -> Vec<Objection> {
         let mut found = Vec::new();
         let others: Vec<&str> =
             self.contract.versions.iter().map(String::as_str).filter(|version| *version != VERSION).collect();
@@ -270,18 +274,13 @@ impl Inspection {
                 ),
             });
         }
-        for import in &self.imports {
-            let why = match import.admission {
-                Admission::Grantable(_) | Admission::OtherVersion(_) => continue,
-                Admission::NotGrantable => "never given to a worker",
-                Admission::Unknown => "nobody here knows this",
-            };
-            found.push(Objection {
-                code: "AB0202",
-                what: format!("it imports `{}`: {why}", import.name),
-                next: "have it built for `wit/` without this import".to_owned(),
-            });
-        }
+        let unknown = self.imports.iter().filter(|import| import.admission == Admission::Unknown);
+        found.extend(unknown.map(|import| Objection {
+            code: "AB0202",
+            what: format!("it imports `{}`: nobody here knows this", import.name),
+            next: WITHOUT.to_owned(),
+        }));
+        found.extend(self.not_stubbed(is_stubbed));
         if !self.proposes {
             found.push(Objection {
                 code: "AB0804",
@@ -292,11 +291,42 @@ impl Inspection {
         found
     }
 
+    /// One objection for each package of WASI that is given to nobody.
+    fn not_stubbed(&self, is_stubbed: impl Fn(&str) -> bool) -> impl Iterator<Item = Objection> {
+        let mut packages: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for name in self.of_wasi().filter(|name| !is_stubbed(name)) {
+            packages.entry(package(name)).or_default().push(name);
+        }
+        let objection = |(package, names): (&str, Vec<&str>)| {
+            let more = match names.len().saturating_sub(1) {
+                0 => String::new(),
+                more => format!(" and {more} more of `{package}`"),
+            };
+            Objection {
+                code: "AB0202",
+                what: format!(
+                    "it imports `{}`{more}: never given to a worker",
+                    names.first().copied().unwrap_or_default()
+                ),
+                next: format!(
+                    "{WITHOUT}, or list `{package}` in `stubs` of policies/data/grants.yaml: it then gets nothing behind it"
+                ),
+            }
+        };
+        packages.into_iter().map(objection).collect::<Vec<_>>().into_iter()
+    }
+
+    /// Interfaces of WASI that it imports: they can have nothing behind them.
+    pub fn of_wasi(&self) -> impl Iterator<Item = &str> {
+        let wasi = self.imports.iter().filter(|import| import.admission == Admission::Stubbable);
+        wasi.map(|import| import.name.as_str())
+    }
+
     /// Names of the capabilities that it asks for, as policies have them, sorted.
     pub fn capabilities(&self) -> Vec<&'static str> {
         let grantable = |import: &Import| match &import.admission {
             Admission::Grantable(capability) => Some(capability.name()),
-            Admission::OtherVersion(_) | Admission::NotGrantable | Admission::Unknown => None,
+            Admission::OtherVersion(_) | Admission::Stubbable | Admission::Unknown => None,
         };
         let mut names: Vec<&str> = self.imports.iter().filter_map(grantable).collect();
         names.sort_unstable();

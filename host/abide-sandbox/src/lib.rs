@@ -27,6 +27,7 @@ mod proposal;
 mod run;
 pub mod runner;
 pub mod sealed;
+mod stub;
 mod text;
 pub mod transcript;
 pub mod workspace;

@@ -22,6 +22,9 @@ pub struct RunRequest {
     pub task: Task,
     /// Imports that will be linked. From a decision, never from the component.
     pub grants: BTreeSet<Capability>,
+    /// Imports of WASI that will be linked to nothing, by their full names. From the same decision.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub stubs: BTreeSet<String>,
     /// How much of everything it may use. From policy data.
     pub limits: Limits,
 }
@@ -118,6 +121,9 @@ pub struct Limits {
     pub files_max: u32,
     /// Bytes of all texts of the proposal.
     pub output_bytes_max: u64,
+    /// Bytes that stubs of `wasi:random` give out. None under a policy from before there were any.
+    #[serde(default)]
+    pub random_bytes_max: u64,
 }
 
 /// What came of a run.
@@ -142,6 +148,9 @@ pub struct CapabilityReceipt {
     pub granted: BTreeSet<Capability>,
     /// What was called, per capability; one that is absent was never called.
     pub used: BTreeMap<Capability, Usage>,
+    /// Which interfaces with nothing behind them were called, by their full names. `denied` were answered with an error, `bytes` are random ones.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stubs: BTreeMap<String, Usage>,
 }
 
 /// How much of one capability was used.

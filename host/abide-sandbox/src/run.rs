@@ -19,6 +19,7 @@ use crate::message::{
     Spent, Task, Trap, TrapKind, Usage,
 };
 use crate::proposal;
+use crate::stub::{self, Stop, Stubs};
 use crate::text::clean_line;
 use crate::workspace::Workspace;
 
@@ -33,11 +34,11 @@ pub struct InProcess {
     loaded: Mutex<BTreeMap<Digest, Loaded>>,
 }
 
-/// A compiled component, and what it becomes with each set of grants.
+/// A compiled component, and what it becomes with each set of grants and stubs.
 struct Loaded {
     component: Component,
     info: ComponentInfo,
-    ready: BTreeMap<BTreeSet<Capability>, AnyPre<State>>,
+    ready: BTreeMap<(BTreeSet<Capability>, BTreeSet<String>), AnyPre<State>>,
 }
 
 impl std::fmt::Debug for Loaded {
@@ -116,14 +117,19 @@ impl InProcess {
     /// The same without looking at the proposal: whoever trusts nothing that comes out of this process does that.
     pub(crate) fn ask(&self, request: &RunRequest, ports: Ports) -> RunOutcome {
         let requested = self.info(&request.component).map(|info| info.imports).unwrap_or_default();
-        let receipt = CapabilityReceipt { requested, granted: request.grants.clone(), used: BTreeMap::new() };
+        let receipt = CapabilityReceipt {
+            requested,
+            granted: request.grants.clone(),
+            used: BTreeMap::new(),
+            stubs: BTreeMap::new(),
+        };
         let end = match self.prepare(request) {
             Ok(ready) => self.call(&ready, request, ports),
             Err(refusal) => End::refused(refusal),
         };
         RunOutcome {
             result: end.result,
-            receipt: CapabilityReceipt { used: end.used, ..receipt },
+            receipt: CapabilityReceipt { used: end.used, stubs: end.stubs, ..receipt },
             log: end.log,
             spent: end.spent,
         }
@@ -133,13 +139,15 @@ impl InProcess {
     pub fn try_instance(&self, request: &RunRequest, workspace: Arc<dyn Workspace>) -> Result<(), Refusal> {
         let ready = self.prepare(request)?;
         let _running = self.engine.running();
-        let mut store = self.store(&request.limits, Ports { workspace, egress: Arc::new(NoEgress) });
+        let mut store = self.store(request, Ports { workspace, egress: Arc::new(NoEgress) });
         ready.instantiate(&mut store).map(drop).map_err(|error| not_made(&error))
     }
 
-    /// A store that holds one instance to `limits`.
-    fn store(&self, limits: &Limits, ports: Ports) -> Store<State> {
-        let mut store = Store::new(&self.engine.inner, State::new(ports, limits.clone()));
+    /// A store that holds one instance to the limits of its task.
+    fn store(&self, request: &RunRequest, ports: Ports) -> Store<State> {
+        let limits = &request.limits;
+        let stubs = Stubs::of_task(&request.task, limits.random_bytes_max);
+        let mut store = Store::new(&self.engine.inner, State::new(ports, limits.clone(), stubs));
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(usize::try_from(limits.hostcall_bytes_max).unwrap_or(usize::MAX));
         store.epoch_deadline_trap();
@@ -154,22 +162,24 @@ impl InProcess {
         let loaded = all
             .get_mut(&request.component)
             .ok_or_else(|| Refusal::UnknownComponent { component: request.component.to_string() })?;
-        component::check_imports(&loaded.info, &request.grants)?;
-        if let Some(ready) = loaded.ready.get(&request.grants) {
+        component::check_imports(&loaded.info, &request.grants, &request.stubs)?;
+        let key = (request.grants.clone(), request.stubs.clone());
+        if let Some(ready) = loaded.ready.get(&key) {
             return Ok(ready.clone());
         }
         let incompatible = |error: wasmtime::Error| Refusal::Incompatible { why: shorten(&error) };
-        let linker = linker(&self.engine.inner, &request.grants).map_err(incompatible)?;
+        let mut linker = linker(&self.engine.inner, &request.grants).map_err(incompatible)?;
+        stub::link(&mut linker, &self.engine.inner, &loaded.component, &request.stubs)
+            .map_err(incompatible)?;
         let ready = AnyPre::new(linker.instantiate_pre(&loaded.component).map_err(incompatible)?)
             .map_err(incompatible)?;
-        loaded.ready.insert(request.grants.clone(), ready.clone());
+        loaded.ready.insert(key, ready.clone());
         Ok(ready)
     }
 
     fn call(&self, ready: &AnyPre<State>, request: &RunRequest, ports: Ports) -> End {
-        let limits = &request.limits;
         let running = self.engine.running();
-        let mut store = self.store(limits, ports);
+        let mut store = self.store(request, ports);
         let answer = match ready.instantiate(&mut store) {
             Ok(instance) => propose(&instance, &mut store, request).map_err(|error| (Began::Yes, error)),
             Err(error) => Err((Began::No, error)),
@@ -188,7 +198,7 @@ impl InProcess {
             Err((began, error)) => stopped(began, &error, store.data().memory.refused > 0),
         };
         let state = store.into_data();
-        End { result, used: state.used(), log: state.log, spent }
+        End { result, used: state.used(), stubs: state.stubs.used(), log: state.log, spent }
     }
 }
 
@@ -215,6 +225,7 @@ fn propose(
 struct End {
     result: RunResult,
     used: BTreeMap<Capability, Usage>,
+    stubs: BTreeMap<String, Usage>,
     log: Vec<LogLine>,
     spent: Spent,
 }
@@ -224,6 +235,7 @@ impl End {
         Self {
             result: RunResult::Refused(refusal),
             used: BTreeMap::new(),
+            stubs: BTreeMap::new(),
             log: Vec::new(),
             spent: Spent::default(),
         }
@@ -301,13 +313,16 @@ fn not_made(error: &wasmtime::Error) -> Refusal {
 /// Tells why there is no answer. A component can run into its limits before it is whole: its memory, or its start functions.
 fn stopped(began: Began, error: &wasmtime::Error, was_refused_memory: bool) -> RunResult {
     let trap = error.downcast_ref::<wasmtime::Trap>().copied();
-    if began == Began::No && trap.is_none() && !was_refused_memory {
+    let stop = error.downcast_ref::<Stop>();
+    if began == Began::No && trap.is_none() && stop.is_none() && !was_refused_memory {
         return RunResult::Refused(not_made(error));
     }
     let hostcall = error
         .chain()
         .any(|cause| cause.to_string().contains("fuel allocated for hostcalls has been exhausted"));
-    let kind = if trap == Some(wasmtime::Trap::Interrupt) {
+    let kind = if let Some(stop) = stop {
+        stop.kind()
+    } else if trap == Some(wasmtime::Trap::Interrupt) {
         TrapKind::Deadline
     } else if trap == Some(wasmtime::Trap::StackOverflow) {
         TrapKind::Stack

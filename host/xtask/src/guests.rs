@@ -4,6 +4,7 @@
 //! clone, so that a fresh clone of known sources builds nothing. Two builds of the same sources give the same bytes.
 
 mod judge;
+mod languages;
 mod toolchain;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,9 @@ pub struct Options {
     /// Build even when the result is known.
     #[arg(long)]
     force: bool,
+    /// Build the workers in these other languages instead, with the stock tools of each, into `<target>/guests-LANG`.
+    #[arg(long = "lang", value_name = "LANG", value_delimiter = ',')]
+    languages: Vec<languages::Language>,
 }
 
 /// `manifest.json`: what was built.
@@ -57,6 +61,12 @@ struct ComponentRecord {
 pub fn run(options: &Options) -> Result<()> {
     let root = root()?;
     let target = target_directory(&root)?;
+    if !options.languages.is_empty() {
+        return options
+            .languages
+            .iter()
+            .try_for_each(|language| languages::run(options, *language, &root, &target));
+    }
     workers(options, &root, &target)?;
     judge::run(options, &root, &target)
 }
@@ -140,6 +150,8 @@ fn inputs_digest(root: &Path, toolchain: &Toolchain) -> Result<String> {
     for folder in ["guest-workers", "wit"] {
         collect(root, &root.join(folder), &mut files)?;
     }
+    // Those are not Rust's, and are built by themselves.
+    files.retain(|path, _| !languages::FOLDERS.iter().any(|folder| path.starts_with(&format!("{folder}/"))));
     Ok(digest_of(&[RECIPE, toolchain.version.as_str()], &files))
 }
 
@@ -162,7 +174,7 @@ fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) ->
     for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
         let path = entry?.path();
         if path.is_dir() {
-            if path.file_name().is_some_and(|name| name != "target") {
+            if path.file_name().is_some_and(|name| name != "target" && name != "__pycache__") {
                 collect(root, &path, files)?;
             }
         } else {

@@ -225,7 +225,7 @@ fn worker() -> Option<(InProcess, RunRequest, Arc<dyn Workspace>, tempfile::Temp
         base: gate::oid('a'),
     };
     let grants: BTreeSet<Capability> = Capability::ALL.into_iter().collect();
-    let request = RunRequest { component: Digest::of(&bytes), task, grants, limits };
+    let request = RunRequest { component: Digest::of(&bytes), task, grants, stubs: BTreeSet::new(), limits };
     Some((runner, request, Arc::new(DirWorkspace::open(dir, view).unwrap()), folder))
 }
 

@@ -62,6 +62,7 @@ pub(crate) fn of(json: Json) -> Result<Answer, Fault> {
     sort(&mut answer.obligations);
     sort(&mut answer.waived);
     sort(&mut answer.grants.capabilities);
+    sort(&mut answer.grants.stubs);
     Ok(answer)
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::message::Capability;
+use crate::stub::is_stubbable;
 
 /// The package of the contract with workers, and the version of it that this host has (`wit/`).
 pub const PACKAGE: &str = "abide:worker";
@@ -25,7 +26,8 @@ pub(super) fn worlds(imports: &BTreeSet<Capability>) -> Vec<&'static str> {
         .collect()
 }
 
-/// Whether an import can be given at all. What is not [`Admission::Grantable`] is refused before anything is compiled, and again when it is loaded.
+/// Whether an import can be given at all. What is neither [`Admission::Grantable`] nor stubbed is refused before anything is compiled, and again when it
+/// is loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "admission", content = "of")]
 pub enum Admission {
@@ -33,8 +35,8 @@ pub enum Admission {
     Grantable(Capability),
     /// An interface of the contract, in a version that this host does not have.
     OtherVersion(String),
-    /// Known, and never linked: it would reach past the walls.
-    NotGrantable,
+    /// Of WASI: never linked to anything real. Policy may have it linked to nothing.
+    Stubbable,
     /// Nobody here knows it.
     Unknown,
 }
@@ -46,9 +48,14 @@ pub fn admission(name: &str) -> Admission {
     }
     match contract_version(name) {
         Some(version) if version != VERSION => Admission::OtherVersion(version.to_owned()),
-        _ if name.starts_with("wasi:") => Admission::NotGrantable,
+        _ if is_stubbable(name) => Admission::Stubbable,
         _ => Admission::Unknown,
     }
+}
+
+/// The package of an interface: `wasi:io` of `wasi:io/poll@0.2.0`. What has none is its own.
+pub fn package(interface: &str) -> &str {
+    interface.split_once('/').map_or(interface, |(package, _)| package)
 }
 
 /// The version in `abide:worker/log@0.1.0`; empty where none is written. None for any other package.
@@ -67,7 +74,7 @@ pub fn meaning(name: &str) -> &'static str {
         Admission::Grantable(Capability::Progress) => "say how far the work is",
         Admission::Grantable(Capability::Egress) => "send requests that a lease of your policy allows",
         Admission::OtherVersion(_) => "something of another version of the contract",
-        Admission::NotGrantable => wasi(name),
+        Admission::Stubbable => wasi(name),
         Admission::Unknown => "nobody here knows this",
     }
 }
@@ -79,6 +86,7 @@ const WASI: &[(&str, &str)] = &[
     ("wasi:http/", "send or answer HTTP requests"),
     ("wasi:tls/", "open encrypted network connections"),
     ("wasi:cli/environment@", "read arguments and environment variables"),
+    ("wasi:cli/exit@", "end itself before it answers"),
     ("wasi:cli/std", "read and write the terminal"),
     ("wasi:cli/terminal", "read and write the terminal"),
     ("wasi:cli/", "be run as a command"),
@@ -93,6 +101,15 @@ const WASI: &[(&str, &str)] = &[
     ("wasi:nn/", "run models on this machine"),
     ("wasi:webgpu/", "use the graphics card"),
 ];
+
+/// What a component finds behind an interface of WASI that policy has linked to nothing, for people.
+pub fn stubbed_as(name: &str) -> &'static str {
+    match package(name) {
+        "wasi:clocks" => "gets a clock that counts questions and knows no time",
+        "wasi:random" => "gets bytes that the task seeds, the same each time",
+        _ => "gets nothing behind it: every call fails or tells nothing",
+    }
+}
 
 fn wasi(name: &str) -> &'static str {
     let known = WASI.iter().find(|(family, _)| name.starts_with(family));

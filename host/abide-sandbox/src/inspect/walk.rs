@@ -289,13 +289,15 @@ impl Walk {
             })
             .collect();
         let proposes = self.exported.get("propose") == Some(&ComponentExternalKind::Func);
+        // What is of WASI is beside the contract: it can have nothing behind it.
+        let of_contract = imports.iter().filter(|import| import.admission != meaning::Admission::Stubbable);
         let granted = |import: &Import| match import.admission {
             meaning::Admission::Grantable(capability) => Some(capability),
             meaning::Admission::OtherVersion(_)
-            | meaning::Admission::NotGrantable
+            | meaning::Admission::Stubbable
             | meaning::Admission::Unknown => None,
         };
-        let wanted: Option<BTreeSet<_>> = imports.iter().map(granted).collect();
+        let wanted: Option<BTreeSet<_>> = of_contract.map(granted).collect();
         let wanted = wanted.filter(|_| proposes && versions.iter().all(|version| version == VERSION));
         Walked {
             claims: self.claims,

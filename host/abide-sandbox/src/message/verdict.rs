@@ -202,6 +202,12 @@ pub enum TrapKind {
     Stack,
     /// It handed the host more than `hostcall_bytes_max` in one call.
     HostcallBytes,
+    /// It asked stubs for more than `random_bytes_max`.
+    RandomBytes,
+    /// It holds more resources of stubs than are kept track of.
+    Handles,
+    /// It ended itself (`wasi:cli/exit`) instead of answering.
+    Exit,
     /// It broke off: a panic, an `unreachable`, an access out of bounds.
     Fault,
     /// The process that ran it ended, did not answer, or said what it must not.
@@ -216,6 +222,9 @@ impl TrapKind {
             Self::Memory => "AB0212",
             Self::Stack => "AB0213",
             Self::HostcallBytes => "AB0214",
+            Self::RandomBytes => "AB0854",
+            Self::Handles => "AB0855",
+            Self::Exit => "AB0856",
             Self::Fault => "AB0812",
             Self::Runner => "AB0215",
         }

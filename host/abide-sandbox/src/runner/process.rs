@@ -174,7 +174,7 @@ impl Processes {
             None => {
                 Err(Ended::Refused(Refusal::UnknownComponent { component: request.component.to_string() }))
             }
-            Some(known) => component::check_imports(&known.info, &request.grants)
+            Some(known) => component::check_imports(&known.info, &request.grants, &request.stubs)
                 .map_err(Ended::Refused)
                 .and_then(|()| self.hand(known).map_err(not_there))
                 .and_then(|hand| self.attend(&hand, &mut task)),

@@ -23,6 +23,8 @@ use crate::workspace::Workspace;
 
 /// What a task's last word may have beside the texts that are bounded by themselves.
 const DONE_BYTES: u64 = 1 << 20;
+/// Calls of stubs that a task can make in a millisecond; no machine makes half as many.
+const STUB_CALLS_PER_MS_MAX: u64 = 100_000;
 /// How much longer than its text a text can be as JSON: `\u001b`.
 const JSON_FACTOR: u64 = 6;
 
@@ -130,8 +132,12 @@ impl<'a> Task<'a> {
         requested: BTreeSet<String>,
     ) -> RunOutcome {
         let limits = &self.request.limits;
+        let mut stubs = BTreeMap::new();
         let (result, log, told, spent) = match ended {
-            Ok(said) => (cleaned(said.result), bounded(said.log, limits), said.receipt.used, said.spent),
+            Ok(said) => {
+                stubs = self.stubbed(&said.receipt.stubs);
+                (cleaned(said.result), bounded(said.log, limits), said.receipt.used, said.spent)
+            }
             Err(Ended::Refused(refusal)) => {
                 (RunResult::Refused(refusal), Vec::new(), BTreeMap::new(), Spent::default())
             }
@@ -150,8 +156,25 @@ impl<'a> Task<'a> {
             requested,
             granted: self.request.grants.clone(),
             used: self.used(&log, &told),
+            stubs,
         };
         RunOutcome { result, receipt, log, spent }
+    }
+
+    /// What is told of stubs, which are asked over there: of those that were linked, and no more than the task's time and limits allow.
+    fn stubbed(&self, told: &BTreeMap<String, Usage>) -> BTreeMap<String, Usage> {
+        let limits = &self.request.limits;
+        let calls_max = limits.wall_ms_max.saturating_mul(STUB_CALLS_PER_MS_MAX);
+        let mut bytes_left = limits.random_bytes_max;
+        let linked = self.request.stubs.iter().filter_map(|name| Some((name, told.get(name)?)));
+        linked
+            .map(|(name, usage)| {
+                let bytes = usage.bytes.min(bytes_left);
+                bytes_left = bytes_left.saturating_sub(bytes);
+                let (calls, denied) = (usage.calls.min(calls_max), usage.denied.min(calls_max));
+                (name.clone(), Usage { calls, bytes, denied })
+            })
+            .collect()
     }
 
     /// The workspace as it was counted here, the log as it arrived; what was refused over there is only told.

@@ -52,6 +52,9 @@ fn request() -> RunRequest {
             base: "5b1c000000000000000000000000000000000000".parse().unwrap(),
         },
         grants: BTreeSet::from(Capability::ALL),
+        stubs: BTreeSet::from(
+            ["wasi:cli/exit@0.2.0", "wasi:io/poll@0.2.0", "wasi:random/random@0.2.0"].map(str::to_owned),
+        ),
         limits: Limits {
             memory_bytes_max: 1 << 20,
             table_elements_max: 10,
@@ -64,6 +67,7 @@ fn request() -> RunRequest {
             progress_calls_max: 2,
             files_max: 2,
             output_bytes_max: 1 << 10,
+            random_bytes_max: 100,
         },
     }
 }
@@ -96,6 +100,9 @@ fn said(result: RunResult) -> RunOutcome {
             requested: BTreeSet::from(["made:up/all".to_owned()]),
             granted: BTreeSet::new(),
             used: Capability::ALL.into_iter().map(|capability| (capability, huge)).collect(),
+            stubs: ["wasi:io/poll@0.2.0", "wasi:random/random@0.2.0", "made:up/all"]
+                .map(|name| (name.to_owned(), huge))
+                .into(),
         },
         log: vec![line; 100],
         spent: Spent { wall_ms: u64::MAX, memory_bytes: u64::MAX, output_bytes: 7 },
@@ -145,6 +152,10 @@ fn what_a_runner_counts_and_says_is_bounded_and_cleaned() {
     assert_eq!(outcome.receipt.used[&Capability::Log], Usage { calls: 3, bytes: 27, denied: 3 });
     assert_eq!(outcome.receipt.used[&Capability::Workspace], Usage { calls: 3, bytes: 0, denied: 3 });
     assert_eq!(outcome.receipt.used[&Capability::Progress], Usage { calls: 2, bytes: 0, denied: 3 });
+    // Of stubs, only those that were linked; a hundred bytes may be random, whoever gave them; and nobody asks so often in half a second.
+    let stubs = [("wasi:io/poll@0.2.0", 100), ("wasi:random/random@0.2.0", 0)]
+        .map(|(name, bytes)| (name.to_owned(), Usage { calls: 50_000_000, bytes, denied: 3 }));
+    assert_eq!(outcome.receipt.stubs, stubs.into());
     assert_eq!(outcome.spent, Spent { wall_ms: 3_000, memory_bytes: 1 << 20, output_bytes: 0 });
 }
 

@@ -67,7 +67,10 @@ fn what_a_worker_says_of_itself() {
         (found.contract.versions.as_slice(), found.contract.worlds.as_slice()),
         (&[VERSION.to_owned()][..], &["codegen", "testgen", "extract"][..])
     );
-    assert_eq!((found.objections(), found.exports.as_slice()), (vec![], &["propose".to_owned()][..]));
+    assert_eq!(
+        (found.objections(|_| false), found.exports.as_slice()),
+        (vec![], &["propose".to_owned()][..])
+    );
     assert!(
         found
             .claims
@@ -96,7 +99,7 @@ fn looking_and_loading_agree() {
         assert_eq!(found.exports.iter().cloned().collect::<BTreeSet<_>>(), loaded.exports, "{name}");
     }
     let Some(bytes) = guest("hostile-import") else { return };
-    let objections = look(&bytes).objections();
+    let objections = look(&bytes).objections(|_| false);
     assert!(
         matches!(objections.as_slice(), [one] if one.code == "AB0202" && one.what.contains("evil:net/sockets@1.0.0")),
         "{objections:?}"
@@ -125,7 +128,10 @@ fn what_is_no_component() {
         assert_eq!(error.code(), code, "{bytes:?}: {error}");
     }
     assert!(matches!(inspect(&COMPONENT, 7), Err(InspectError::TooLarge { bytes: 8, limit: 7 })));
-    assert_eq!(look(&COMPONENT).objections().iter().map(|one| one.code).collect::<Vec<_>>(), ["AB0804"]);
+    assert_eq!(
+        look(&COMPONENT).objections(|_| false).iter().map(|one| one.code).collect::<Vec<_>>(),
+        ["AB0804"]
+    );
 }
 
 #[test]
@@ -140,10 +146,10 @@ fn a_worker_that_asks_the_network_fits_one_world() {
 fn imports_are_told_apart() {
     let admission = |name: &str| look(&importing(name)).imports.pop().unwrap();
     for (name, meant, words) in [
-        ("wasi:sockets/tcp@0.2.0", Admission::NotGrantable, "network"),
-        ("wasi:filesystem/types@0.2.3", Admission::NotGrantable, "files"),
-        ("wasi:cli/environment@0.2.0", Admission::NotGrantable, "environment"),
-        ("wasi:quantum/leap@9.0.0", Admission::NotGrantable, "does not know"),
+        ("wasi:sockets/tcp@0.2.0", Admission::Stubbable, "network"),
+        ("wasi:filesystem/types@0.2.3", Admission::Stubbable, "files"),
+        ("wasi:cli/environment@0.2.0", Admission::Stubbable, "environment"),
+        ("wasi:quantum/leap@9.0.0", Admission::Stubbable, "does not know"),
         ("evil:net/sockets", Admission::Unknown, "nobody"),
         ("abide:workers/log@0.1.0", Admission::Unknown, "nobody"),
         ("abide:worker/log@0.2.0", Admission::OtherVersion("0.2.0".to_owned()), "another version"),
@@ -160,7 +166,7 @@ fn imports_are_told_apart() {
         (other.contract.versions.as_slice(), other.contract.worlds.len()),
         (&["0.2.0".to_owned()][..], 0)
     );
-    let objections = other.objections();
+    let objections = other.objections(|_| false);
     assert_eq!(objections[0].code, "AB0843");
     assert!(
         objections[0].what.contains("abide:worker@0.2.0")

@@ -43,6 +43,7 @@ fn a_component_that_nobody_loaded() {
         component: abide_core::id::Digest::of(b"never loaded"),
         task: task("x", &[]),
         grants: Capability::ALL.into(),
+        stubs: std::collections::BTreeSet::new(),
         limits: limits(),
     };
     let outcome = runner.run(&request, repository(&[]).port());
@@ -60,6 +61,7 @@ fn messages_survive_the_wire() {
         component: runner.load(&bytes).unwrap().digest,
         task: task("good", &[]),
         grants: Capability::ALL.into(),
+        stubs: std::collections::BTreeSet::new(),
         limits: limits(),
     };
     let sent = serde_json::to_string(&request).unwrap();

@@ -136,6 +136,7 @@ fn code_of_another_engine_is_refused_by_the_runner() {
         component: info.digest,
         task: task("good", &[]),
         grants: abide_sandbox::Capability::ALL.into(),
+        stubs: std::collections::BTreeSet::new(),
         limits: crate::setup::limits(),
     });
     assert!(matches!(one.run(&request, &*base.port()).result, RunResult::Proposed(_)));
@@ -199,6 +200,7 @@ fn what_was_compiled_for_another_engine_is_compiled_anew() {
             component: one.load(&bytes).unwrap().digest,
             task: task("good", &[]),
             grants: abide_sandbox::Capability::ALL.into(),
+            stubs: std::collections::BTreeSet::new(),
             limits: crate::setup::limits(),
         };
         let outcome = one.run(&request, &*base.port());

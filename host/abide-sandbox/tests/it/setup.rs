@@ -20,6 +20,33 @@ pub(crate) fn guest(name: &str) -> Option<Vec<u8>> {
     built::read(&file)
 }
 
+/// The worker in another language, or `None` (after saying so) when it is not built and need not be.
+pub(crate) fn stock(language: &str) -> Option<Vec<u8>> {
+    built::stock(language)
+}
+
+/// What `policies/data/host.yaml` ships: workers of a stock toolchain need no more.
+pub(crate) fn shipped_engine_limits() -> EngineLimits {
+    EngineLimits {
+        memory_bytes_max: 256 << 20,
+        table_elements_max: 100_000,
+        component_bytes_max: 32 << 20,
+        compile_memory_bytes_max: 2 << 30,
+        ..engine_limits()
+    }
+}
+
+/// `worker-default` of `policies/data/grants.yaml`, in what is about the size of a component.
+pub(crate) fn shipped_limits() -> Limits {
+    Limits {
+        memory_bytes_max: 256 << 20,
+        table_elements_max: 100_000,
+        wall_ms_max: 30_000,
+        random_bytes_max: 65_536,
+        ..limits()
+    }
+}
+
 /// Compiled once for all tests, which are processes of their own.
 fn compiled() -> CompiledCache {
     let folder = default_folder().with_file_name("guests-compiled");
@@ -57,6 +84,7 @@ pub(crate) fn limits() -> Limits {
         progress_calls_max: 20,
         files_max: 50,
         output_bytes_max: 1 << 20,
+        random_bytes_max: 4_096,
     }
 }
 
@@ -127,18 +155,30 @@ pub(crate) struct Bench {
 impl Bench {
     /// `None` when the component is not built.
     pub(crate) fn of(component: &str) -> Option<Self> {
-        let bytes = guest(component)?;
-        let runner = InProcess::start(engine_limits()).unwrap().with_cache(compiled());
-        let behind = processes(self::runner());
-        let info = runner.load(&bytes).unwrap();
-        assert_eq!(behind.load(&bytes).unwrap(), info);
+        Some(Self::of_bytes(&guest(component)?, engine_limits(), limits()))
+    }
+
+    /// A worker in another language, under the limits that ship, with nothing behind what it imports of WASI.
+    pub(crate) fn of_stock(language: &str) -> Option<Self> {
+        let mut bench = Self::of_bytes(&stock(language)?, shipped_engine_limits(), shipped_limits());
+        let imports = bench.runner.info(&bench.request.component).unwrap().imports;
+        bench.request.stubs = imports.into_iter().filter(|name| name.starts_with("wasi:")).collect();
+        Some(bench)
+    }
+
+    pub(crate) fn of_bytes(bytes: &[u8], engine: EngineLimits, limits: Limits) -> Self {
+        let runner = InProcess::start(engine.clone()).unwrap().with_cache(compiled());
+        let behind = Processes::new(self::runner(), engine, Vec::new()).with_cache(compiled());
+        let info = runner.load(bytes).unwrap();
+        assert_eq!(behind.load(bytes).unwrap(), info);
         let request = RunRequest {
             component: info.digest,
             task: task("", &[]),
             grants: BTreeSet::from(Capability::ALL),
-            limits: limits(),
+            stubs: BTreeSet::new(),
+            limits,
         };
-        Some(Self { runner, behind, request })
+        Self { runner, behind, request }
     }
 
     /// Runs the task here and behind the walls, and from what was recorded: what comes out is the same, but for time and memory.

@@ -14,7 +14,8 @@ use abide_core::id::{Digest, Seq};
 use abide_core::input::PolicyInput;
 use abide_core::safe_text;
 use abide_core::spine::Run;
-use abide_sandbox::RunOutcome;
+use abide_sandbox::message::Usage;
+use abide_sandbox::{CapabilityReceipt, RunOutcome};
 use serde_json::json;
 
 use super::Shell;
@@ -233,8 +234,18 @@ fn by(bench: &Bench, item: &Item, input: &PolicyInput) -> Result<String, Failure
         .used
         .iter()
         .map(|(capability, usage)| format!("{capability} {} calls", usage.calls))
+        .chain(stubs(&outcome.receipt))
         .collect();
     Ok(format!("{who} used: {}", if used.is_empty() { "nothing".to_owned() } else { used.join(", ") }))
+}
+
+/// Calls of interfaces with nothing behind them, if there were any.
+fn stubs(receipt: &CapabilityReceipt) -> Option<String> {
+    let sum =
+        |of: fn(&Usage) -> u64| receipt.stubs.values().fold(0_u64, |sum, one| sum.saturating_add(of(one)));
+    let (served, denied) = (sum(|one| one.calls), sum(|one| one.denied));
+    let calls = served.saturating_add(denied);
+    (calls > 0).then(|| format!("stubs of WASI {calls} calls ({denied} failed)"))
 }
 
 fn decision(shell: &Shell, bench: &Bench, seq: Seq, args: &ShowArgs) -> Result<Exit, Failure> {

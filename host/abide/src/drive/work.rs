@@ -94,7 +94,8 @@ impl Drive<'_> {
         } else {
             None
         };
-        let request = RunRequest { component: worker.digest.clone(), task, grants, limits };
+        let stubs = decision.grants.stubs.iter().cloned().collect();
+        let request = RunRequest { component: worker.digest.clone(), task, grants, stubs, limits };
         let transcript = {
             let _busy = self.printer().busy(&format!("{} {}", worker.name, spec.recipe));
             self.let_work(&request, way.as_ref())

@@ -1,9 +1,9 @@
 //! What the policy in force would grant a component, and the line of data that says so. Advice: the gate decides at each run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use abide_core::id::Digest;
 use abide_sandbox::Limits;
+use abide_sandbox::inspect::{Inspection, package};
 use serde_json::Value;
 
 use crate::policy::Policy;
@@ -15,6 +15,8 @@ pub(crate) struct Outlook {
     pub(crate) get: BTreeMap<String, u64>,
     /// Those that it asks for and no level gives.
     pub(crate) miss: Vec<String>,
+    /// Interfaces of WASI that it imports and would find nothing behind.
+    pub(crate) stubs: BTreeSet<String>,
     /// Name of the set of limits.
     pub(crate) limits: String,
     /// Why the limits do not suffice to begin with.
@@ -27,14 +29,10 @@ pub(crate) struct Outlook {
 
 impl Outlook {
     /// By `policy`, whose base has `files`.
-    pub(crate) fn of(
-        policy: &Policy,
-        files: &BTreeMap<String, Vec<u8>>,
-        component: &Digest,
-        asked: &[&str],
-        needs: (u64, u64),
-    ) -> Self {
+    pub(crate) fn of(policy: &Policy, files: &BTreeMap<String, Vec<u8>>, found: &Inspection) -> Self {
         let grants = policy.bundle.data().pointer("/grants").unwrap_or(&Value::Null);
+        let component = &found.digest;
+        let needs = (found.parts.memory_bytes(), found.parts.table_elements());
         let own = grants.get("components").and_then(|all| all.get(component.to_string()));
         let level = |name: &str| match own {
             Some(own) => {
@@ -44,14 +42,18 @@ impl Outlook {
             None => grants.get("grantable")?.get(name)?.as_u64(),
         };
         let (mut get, mut miss) = (BTreeMap::new(), Vec::new());
-        for name in asked {
+        for name in found.capabilities() {
             match level(name) {
                 Some(level) => {
-                    get.insert((*name).to_owned(), level);
+                    get.insert(name.to_owned(), level);
                 }
-                None => miss.push((*name).to_owned()),
+                None => miss.push(name.to_owned()),
             }
         }
+        let listed = own.unwrap_or(grants).get("stubs").and_then(Value::as_array).into_iter().flatten();
+        let packages: BTreeSet<&str> = listed.filter_map(Value::as_str).collect();
+        let stubs =
+            found.of_wasi().filter(|name| packages.contains(package(name))).map(str::to_owned).collect();
         let limits =
             own.unwrap_or(grants).get("limits").and_then(Value::as_str).unwrap_or_default().to_owned();
         let short = policy.limits.get(&limits).map_or_else(
@@ -59,7 +61,7 @@ impl Outlook {
             |set| short_of(set, needs),
         );
         let word = if own.is_some() { component.hex().to_owned() } else { "grantable".to_owned() };
-        Self { get, miss, limits, short, place: place(files, &word), own_entry: own.is_some() }
+        Self { get, miss, stubs, limits, short, place: place(files, &word), own_entry: own.is_some() }
     }
 }
 

@@ -69,7 +69,8 @@ pub(super) fn run(shell: &Shell, args: &AddArgs) -> Result<Exit, Failure> {
     let policy = Policy::in_force(&ledger, &known.policies(&config)?, &config, &Files::new())?;
     let law = Law { policy, files: Generations::of(&ledger)?.current()?.files, of_repository: true };
     let (bytes, found) = look(&law, &args.file)?;
-    if let Some(objection) = found.objections().first() {
+    let outlook = outlook(&law, &found);
+    if let Some(objection) = found.objections(|name| outlook.stubs.contains(name)).first() {
         return Err(Failure::new(objection.code, objection.what.clone())
             .help(format!(
                 "nothing was handed in; {}; ab worker inspect {} shows all of it",
@@ -93,8 +94,7 @@ pub(super) fn run(shell: &Shell, args: &AddArgs) -> Result<Exit, Failure> {
     }
     let signed = if args.unsigned { Signed::default() } else { signed(shell, args, &found.digest)? };
     let replaces = registry.admitted(&name).map(|entry| entry.offer.clone());
-    let outlook = outlook(&law, &found);
-    told(&shell.printer, &found);
+    told(&shell.printer, &found, &outlook);
     super::inspect::grants(&shell.printer, &law, &outlook, &found);
     people(&shell.printer, &signed);
     let compared = replaces.as_ref().map(|old| compare(&shell.printer, old, &found));

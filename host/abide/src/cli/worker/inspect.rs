@@ -1,5 +1,6 @@
 //! `ab worker inspect`: what a component is and asks for, before anything of it is compiled.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use abide_core::safe_text;
@@ -41,17 +42,16 @@ pub(super) fn look(law: &Law, file: &std::path::Path) -> Result<(Vec<u8>, Inspec
 
 /// What the policy would make of it.
 pub(super) fn outlook(law: &Law, found: &Inspection) -> Outlook {
-    let needs = (found.parts.memory_bytes(), found.parts.table_elements());
-    Outlook::of(&law.policy, &law.files, &found.digest, &found.capabilities(), needs)
+    Outlook::of(&law.policy, &law.files, found)
 }
 
 pub(super) fn run(shell: &Shell, args: &InspectArgs) -> Result<Exit, Failure> {
     let law = Law::around(shell, args.at.repo.as_deref())?;
     let (_, found) = look(&law, &args.file)?;
     let outlook = outlook(&law, &found);
-    let objections = found.objections();
+    let objections = found.objections(|name| outlook.stubs.contains(name));
     let printer = &shell.printer;
-    told(printer, &found);
+    told(printer, &found, &outlook);
     grants(printer, &law, &outlook, &found);
     for objection in &objections {
         let mark = printer.paint(Tone::Bad, "refused   ");
@@ -90,19 +90,14 @@ pub(super) fn size(bytes: u64) -> String {
 }
 
 /// What the file says.
-pub(super) fn told(printer: &Printer, found: &Inspection) {
+pub(super) fn told(printer: &Printer, found: &Inspection, outlook: &Outlook) {
     printer.line(&format!("component   {}", size(found.bytes)));
     printer.line(&format!("sha256      {}", found.digest.hex()));
     printer.line(&format!("claims      {}", claims(found)));
     printer.line(&format!("built for   {}", built_for(found)));
     let mut head = "asks for  ";
-    for import in &found.imports {
-        let (name, tail) = match &import.admission {
-            Admission::Grantable(capability) => (capability.name(), String::new()),
-            Admission::NotGrantable => (import.name.as_str(), ": never granted".to_owned()),
-            Admission::OtherVersion(_) | Admission::Unknown => (import.name.as_str(), ": refused".to_owned()),
-        };
-        printer.line(&format!("{head}  {name:<14}  {}{tail}", import.meaning));
+    for (name, meaning, tail) in asks(found, outlook) {
+        printer.line(&format!("{head}  {name:<15} {meaning}{tail}"));
         head = "          ";
     }
     if found.imports.is_empty() {
@@ -121,6 +116,26 @@ pub(super) fn told(printer: &Printer, found: &Inspection) {
         tenths.checked_div(10).unwrap_or_default(),
         tenths.checked_rem(10).unwrap_or_default()
     ));
+}
+
+/// What it asks for, in words: name, meaning, what comes of it. Of WASI each package is named once for each thing that it would open.
+fn asks<'a>(found: &'a Inspection, outlook: &Outlook) -> Vec<(&'a str, &'a str, String)> {
+    let mut rows = Vec::new();
+    for import in &found.imports {
+        let name = import.name.as_str();
+        let row = match &import.admission {
+            Admission::Grantable(capability) => (capability.name(), import.meaning, String::new()),
+            Admission::Stubbable if outlook.stubs.contains(name) => {
+                (inspect::package(name), import.meaning, format!(": {}", inspect::stubbed_as(name)))
+            }
+            Admission::Stubbable => (inspect::package(name), import.meaning, ": never granted".to_owned()),
+            Admission::OtherVersion(_) | Admission::Unknown => (name, import.meaning, ": refused".to_owned()),
+        };
+        if !rows.contains(&row) {
+            rows.push(row);
+        }
+    }
+    rows
 }
 
 /// Names, as many as a person reads.
@@ -201,7 +216,14 @@ pub(super) fn grants(printer: &Printer, law: &Law, outlook: &Outlook, found: &In
         .collect();
     let get = if get.is_empty() { "nothing".to_owned() } else { get.join(", ") };
     printer.line(&format!("would get   {get}  ({}{whose}{own})", outlook.place));
-    let others = found.imports.iter().filter(|import| !matches!(import.admission, Admission::Grantable(_)));
+    if !outlook.stubs.is_empty() {
+        let packages: BTreeSet<&str> = outlook.stubs.iter().map(|name| inspect::package(name)).collect();
+        let packages: Vec<&str> = packages.into_iter().collect();
+        printer.line(&format!("stubs       {}  (`stubs` of the same data)", packages.join(", ")));
+    }
+    let others = found.imports.iter().filter(|import| {
+        !matches!(import.admission, Admission::Grantable(_)) && !outlook.stubs.contains(&import.name)
+    });
     let miss: Vec<String> =
         outlook.miss.iter().cloned().chain(others.map(|import| import.name.clone())).collect();
     if !miss.is_empty() {
