@@ -2,7 +2,7 @@
 //!
 //! The tools are those of npm and `PyPI`, in versions that are pinned here and in the folder of the language; they are put into `<target>/tools`. What comes out is
 //! kept by the digest of sources, WIT and versions, as the other guests are. Tools that cannot be had are said, and are no failure unless
-//! `ABIDE_REQUIRE_GUESTS=1`: the tests then say `skipped` too.
+//! `ABIDE_REQUIRE_LANGUAGES` names the language: the tests then say `skipped` too.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -83,8 +83,11 @@ pub(super) fn run(options: &Options, language: Language, root: &Path, target: &P
         }
     }
     if !is_there(program) {
-        let must = std::env::var_os("ABIDE_REQUIRE_GUESTS").is_some_and(|value| value == "1");
-        ensure!(!must, "the worker in {name} must be built, and there is no {program}");
+        let required = std::env::var("ABIDE_REQUIRE_LANGUAGES").unwrap_or_default();
+        ensure!(
+            !required.split(',').any(|one| one == name),
+            "the worker in {name} must be built, and there is no {program}"
+        );
         eprintln!("guests: {name} skipped: no {program}");
         return Ok(());
     }
