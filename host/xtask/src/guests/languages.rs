@@ -178,8 +178,10 @@ fn environment(source: &Path, target: &Path, name: &str) -> Result<PathBuf> {
     done(toolchain::command("python3").args(["-m", "venv"]).arg(&tools))?;
     let programs = tools.join("bin");
     done(
-        Command::new(programs.join("pip"))
+        Command::new(programs.join("python"))
             .args([
+                "-m",
+                "pip",
                 "install",
                 "--quiet",
                 "--disable-pip-version-check",
