@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use abide_core::id::RepoPath;
 use flate2::Compression;
@@ -14,7 +14,7 @@ use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
 use crate::egress::{Egress, EgressFailure, EgressRequest, EgressResponse};
-use crate::message::{Capability, RunOutcome, RunRequest};
+use crate::message::{RunOutcome, RunRequest};
 use crate::workspace::{Entry, Listing, SearchOptions, SearchResult, Workspace, WorkspaceError};
 
 /// LIMIT: bytes of answers that are kept of one task. What is beyond is not, and the transcript says so.
@@ -34,6 +34,8 @@ pub struct Transcript {
     pub heard: Vec<Heard>,
     /// Whether these are all.
     pub complete: bool,
+    /// Whether there was a way to the network: it reads along, so the workspace is asked more often.
+    pub egress: bool,
     /// What came of it.
     pub outcome: RunOutcome,
 }
@@ -165,6 +167,7 @@ struct Memory {
     heard: Vec<Heard>,
     bytes: usize,
     is_full: bool,
+    has_egress: bool,
 }
 
 impl Recording {
@@ -175,14 +178,16 @@ impl Recording {
 
     /// A way to the network that is heard too.
     pub fn egress<'a>(&self, inner: &'a dyn Egress) -> Overheard<'a> {
+        self.ear.memory().has_egress |= inner.watches();
         Overheard { inner, ear: self.ear.clone() }
     }
 
     /// All that it said, with what it was for and what came of it.
     pub fn transcript(&self, request: RunRequest, outcome: RunOutcome) -> Transcript {
-        let memory = std::mem::take(&mut *self.ear.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let memory = std::mem::take(&mut *self.ear.memory());
         let schema = Transcript::SCHEMA.to_owned();
-        Transcript { schema, request, heard: memory.heard, complete: !memory.is_full, outcome }
+        let (complete, egress) = (!memory.is_full, memory.has_egress);
+        Transcript { schema, request, heard: memory.heard, complete, egress, outcome }
     }
 
     fn remember<T: Clone>(
@@ -197,8 +202,12 @@ impl Recording {
 }
 
 impl Ear {
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn hear(&self, question: Question, reply: Reply) {
-        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.memory();
         memory.bytes = memory.bytes.saturating_add(reply.bytes());
         // What follows one that is missing could not be told apart from it.
         memory.is_full |= memory.bytes > HEARD_BYTES_MAX;
@@ -280,8 +289,7 @@ impl Recorded {
     /// Answers as it was answered then.
     pub fn of(transcript: &Transcript) -> Self {
         let heard = transcript.heard.iter().cloned().collect();
-        let had_egress = transcript.request.grants.contains(&Capability::Egress);
-        Self(Mutex::new(Rest { heard, said: 0, departure: None, had_egress }))
+        Self(Mutex::new(Rest { heard, said: 0, departure: None, had_egress: transcript.egress }))
     }
 
     /// Where it was asked something else, if it was.

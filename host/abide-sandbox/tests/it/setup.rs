@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use abide_sandbox::workspace::DirWorkspaceLimits;
 use abide_sandbox::{
-    CacheKey, Capability, CompiledCache, DirWorkspace, EngineLimits, InProcess, Limits, Processes, Program,
-    Recorded, Recording, RunOutcome, RunRequest, RunResult, Task, Transcript, TrapKind, Workspace,
+    CacheKey, Capability, CompiledCache, DirWorkspace, EngineLimits, InProcess, Limits, NoEgress, Processes,
+    Program, Recorded, Recording, RunOutcome, RunRequest, RunResult, Task, Transcript, TrapKind, Workspace,
 };
 
 use crate::built;
@@ -185,7 +185,8 @@ impl Bench {
     pub(crate) fn run(&self, task: Task, repository: &Repository) -> RunOutcome {
         let request = RunRequest { task, ..self.request.clone() };
         let recording = Arc::new(Recording::over(repository.port()));
-        let here = self.runner.run(&request, recording.clone());
+        let no_egress = Arc::new(recording.egress(&NoEgress));
+        let here = self.runner.run_with(&request, recording.clone(), no_egress);
         let packed = recording.transcript(request.clone(), here.clone()).pack().unwrap();
         let there = self.behind.run(&request, &*repository.port());
         assert_eq!((&there.result, &there.receipt, &there.log), (&here.result, &here.receipt, &here.log));

@@ -116,7 +116,7 @@ fn a_name_that_is_there_twice() {
 fn bombs_are_stopped_before_they_go_off() {
     let zeros = vec![0; UNPACKED_BYTES_MAX + 1];
     let bomb = gzip(&zeros);
-    assert!(bomb.len() < 20_000);
+    assert!(bomb.len() < 30_000);
     let large = |packed: &[u8], what: &str| {
         let error = read(packed).unwrap_err();
         assert!(error.code() == "AB0241" && error.to_string().contains(what), "{error}");
