@@ -12,8 +12,8 @@ use landlock::{
 };
 use nix::sys::signal::SigSet;
 use rustix::process::{
-    DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus, set_dumpable_behavior,
-    set_parent_process_death_signal, setrlimit, wait,
+    DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getrlimit,
+    set_dumpable_behavior, set_parent_process_death_signal, setrlimit, wait,
 };
 
 use super::outer::Left;
@@ -120,7 +120,11 @@ fn leave(cell: &Cell, left: &Left) -> Ways {
 /// Gives up rights, and caps what each process may take.
 fn bound(limits: CellLimits, own_users: bool) -> io::Result<()> {
     SigSet::empty().thread_set_mask()?;
-    let cap = |resource, most: u64| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
+    // Who started this may have less already, and nobody without rights gets it back.
+    let cap = |resource: Resource, most: u64| {
+        let most = getrlimit(resource).maximum.map_or(most, |left| left.min(most));
+        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
+    };
     cap(Resource::Core, 0)?;
     cap(Resource::Data, limits.memory_bytes_max)?;
     cap(Resource::Nofile, limits.open_files_max)?;
