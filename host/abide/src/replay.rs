@@ -115,8 +115,9 @@ pub(crate) struct Outcome {
 /// Changes of one author, each within the window of one before it: what merged of the one counts for the other. Places in [`Past::changes`].
 type Chain = Vec<usize>;
 
-/// Chains that are decided side by side: as many questions are judged on one thread, one after the other.
-const TOGETHER: usize = 32;
+/// Blocks of chains for each core: few enough that many questions are judged on one thread, one after the other, and enough that all cores are
+/// busy to the end.
+const BLOCKS_PER_CORE: usize = 8;
 
 /// Decides about every change by all cores: chains do not touch each other. `judge` judges by `policy`.
 pub(crate) fn decide(
@@ -126,7 +127,8 @@ pub(crate) fn decide(
     asked: &Asked,
 ) -> Result<Vec<Outcome>, Failure> {
     let chains = chains(past, policy.window_hours);
-    let blocks: Vec<&[Chain]> = chains.chunks(TOGETHER).collect();
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let blocks = blocks(&chains, past.changes.len().div_ceil(cores.saturating_mul(BLOCKS_PER_CORE)));
     let plain = plain(policy, past, asked)?;
     let next = AtomicUsize::new(0);
     let work = || {
@@ -136,7 +138,6 @@ pub(crate) fn decide(
         }
         Ok(outcomes)
     };
-    let cores = thread::available_parallelism().map_or(1, usize::from);
     let results = thread::scope(|scope| {
         let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
         let died = |_| Failure::new("AB0171", "a thread of the replay died".to_owned());
@@ -164,6 +165,20 @@ fn chains(past: &Past, hours: u64) -> Vec<Chain> {
     let mut chains: Vec<Chain> = authors.into_values().flatten().map(|(chain, _)| chain).collect();
     chains.sort_by_key(|chain| std::cmp::Reverse(chain.len()));
     chains
+}
+
+/// Chains that are decided side by side, about `weight` changes of them in a block: a long chain has one to itself.
+fn blocks(chains: &[Chain], weight: usize) -> Vec<&[Chain]> {
+    let mut sum = 0_usize;
+    let mut full = move |chain: &Chain| {
+        sum = sum.saturating_add(chain.len());
+        let is_full = sum >= weight;
+        if is_full {
+            sum = 0;
+        }
+        is_full
+    };
+    chains.split_inclusive(move |chain| full(chain)).collect()
 }
 
 fn since(change: &Change, hours: u64) -> u64 {
