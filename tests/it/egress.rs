@@ -12,6 +12,7 @@ use abide_tests::world::{Said, ab};
 use serde_json::{Value as Json, json};
 
 use crate::bundles::{House, edited};
+use crate::worker::guest;
 
 /// A server on loopback that answers everything with `body`, and remembers what it heard.
 struct Server {
@@ -51,16 +52,6 @@ impl Server {
         let heard = self.heard.lock().unwrap();
         heard.iter().map(|request| request.lines().next().unwrap_or_default().to_owned()).collect()
     }
-}
-
-fn guest(name: &str) -> Option<PathBuf> {
-    let file = ab().ancestors().nth(2).unwrap().join("guests").join(format!("{name}.wasm"));
-    if file.exists() {
-        return Some(file);
-    }
-    assert!(std::env::var_os("ABIDE_REQUIRE_GUESTS").is_none(), "the components were not built");
-    println!("skipped: no components");
-    None
 }
 
 fn digest(guest: &PathBuf) -> String {

@@ -17,8 +17,10 @@ use crate::egress::{Egress, EgressFailure, EgressRequest, EgressResponse};
 use crate::message::{RunOutcome, RunRequest};
 use crate::workspace::{Entry, Listing, SearchOptions, SearchResult, Workspace, WorkspaceError};
 
-/// LIMIT: bytes of answers that are kept of one task. What is beyond is not, and the transcript says so.
+/// LIMIT: bytes of questions and answers that are kept of one task. What is beyond is not, and the transcript says so.
 const HEARD_BYTES_MAX: usize = 32 << 20;
+/// What a question and its answer cost beside their texts: a worker may ask nothing of much, without end.
+const HEARD_BYTES_EACH: usize = 128;
 /// Bytes that a stored transcript may unpack to: the answers in base64, their questions, the outcome.
 const UNPACKED_BYTES_MAX: u64 = 256 << 20;
 
@@ -109,6 +111,27 @@ pub enum Question {
     Fetch(EgressRequest),
 }
 
+impl Question {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::List { prefix, after, .. } => {
+                prefix.len().saturating_add(after.as_ref().map_or(0, String::len))
+            }
+            Self::Entry(path) | Self::Read { path, .. } => path.as_str().len(),
+            Self::Search { query, options } => {
+                let places = options.suffixes.iter().map(String::len).sum::<usize>();
+                query.len().saturating_add(options.prefix.len()).saturating_add(places)
+            }
+            Self::Fetch(request) => {
+                let fields =
+                    request.fields.iter().map(|(name, value)| name.len().saturating_add(value.len()));
+                let head = request.method.len().saturating_add(request.url.len());
+                head.saturating_add(request.body.len()).saturating_add(fields.sum())
+            }
+        }
+    }
+}
+
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -135,7 +158,10 @@ impl Reply {
             Self::Bytes(bytes) => bytes.len(),
             Self::Listing(listing) => listing.entries.iter().map(|entry| entry.path.as_str().len()).sum(),
             Self::Found(found) => found.matches.iter().map(|found| found.text.len()).sum(),
-            Self::Fetched(answer) => answer.body.len(),
+            Self::Fetched(answer) => {
+                let fields = answer.fields.iter().map(|(name, value)| name.len().saturating_add(value.len()));
+                answer.body.len().saturating_add(fields.sum())
+            }
             Self::Entry(_) | Self::NotFetched(_) | Self::Error(_) => 0,
         }
     }
@@ -208,7 +234,8 @@ impl Ear {
 
     fn hear(&self, question: Question, reply: Reply) {
         let mut memory = self.memory();
-        memory.bytes = memory.bytes.saturating_add(reply.bytes());
+        let bytes = question.bytes().saturating_add(reply.bytes()).saturating_add(HEARD_BYTES_EACH);
+        memory.bytes = memory.bytes.saturating_add(bytes);
         // What follows one that is missing could not be told apart from it.
         memory.is_full |= memory.bytes > HEARD_BYTES_MAX;
         if !memory.is_full {
@@ -404,5 +431,32 @@ mod in_base64 {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
         STANDARD.decode(String::deserialize(from)?).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ear, EgressFailure, EgressRequest, HEARD_BYTES_EACH, HEARD_BYTES_MAX, Question, Reply};
+
+    fn asked(ear: &Ear, body: usize, times: usize) -> (usize, bool) {
+        for _ in 0..times {
+            let request = EgressRequest {
+                method: "POST".to_owned(),
+                url: "https://a.example/".to_owned(),
+                fields: Vec::new(),
+                body: vec![0; body].into(),
+            };
+            ear.hear(Question::Fetch(request), Reply::NotFetched(EgressFailure::Refused(String::new())));
+        }
+        let memory = ear.memory();
+        (memory.heard.len(), memory.is_full)
+    }
+
+    #[test]
+    fn what_is_refused_is_not_kept_without_end() {
+        let (kept, is_full) = asked(&Ear::default(), 8 << 20, 10);
+        assert!(is_full && kept < 5, "{kept}");
+        let (kept, is_full) = asked(&Ear::default(), 0, HEARD_BYTES_MAX / HEARD_BYTES_EACH);
+        assert!(is_full && kept > 100_000, "{kept}");
     }
 }
