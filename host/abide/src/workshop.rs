@@ -17,6 +17,7 @@ use cap_std::fs::Dir;
 
 use crate::embedded;
 use crate::home::{State, private_folder};
+use crate::policy::Policy;
 use crate::report::{Exit, Failure};
 use crate::vault::FileVault;
 use crate::workers::{Kept, Registry};
@@ -163,7 +164,7 @@ impl Workshop {
         if let Some(runner) = self.runner.get() {
             return Ok(runner);
         }
-        let runner = self.processes().with_cache(self.cache()?);
+        let runner = self.processes().with_cache(cache(&self.state)?);
         Ok(self.runner.get_or_init(|| Arc::new(runner)))
     }
 
@@ -180,13 +181,22 @@ impl Workshop {
     pub(crate) fn examine(&self) -> Result<(Vec<Wall>, Vec<Attempt>), RunnerError> {
         self.processes().examine()
     }
+}
 
-    /// Compiled components, under a key of this state folder.
-    fn cache(&self) -> Result<CompiledCache, Failure> {
-        let folder = self.state.folder.join("compiled");
-        private_folder(&folder)?;
-        let dir = Dir::open_ambient_dir(&folder, ambient_authority())
-            .map_err(|error| Failure::of("AB0004", error))?;
-        Ok(CompiledCache::new(dir, CacheKey::new(self.state.secret("compiled.key")?)))
-    }
+/// A runner for components that no run uses; what it compiles is kept only where there is a state folder.
+pub(crate) fn apart(policy: &Policy, state: Option<&State>) -> Result<Processes, Failure> {
+    let processes = Processes::new(Program::this(), policy.engine.clone(), policy.walls_required.clone());
+    Ok(match state {
+        Some(state) => processes.with_cache(cache(state)?),
+        None => processes,
+    })
+}
+
+/// Compiled components, under a key of this state folder.
+fn cache(state: &State) -> Result<CompiledCache, Failure> {
+    let folder = state.folder.join("compiled");
+    private_folder(&folder)?;
+    let dir =
+        Dir::open_ambient_dir(&folder, ambient_authority()).map_err(|error| Failure::of("AB0004", error))?;
+    Ok(CompiledCache::new(dir, CacheKey::new(state.secret("compiled.key")?)))
 }
