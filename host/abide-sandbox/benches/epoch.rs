@@ -3,6 +3,8 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
     clippy::disallowed_methods,
     reason = "a measurement stops where it fails, prints, and reads the clock"
 )]

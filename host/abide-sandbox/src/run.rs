@@ -152,12 +152,12 @@ impl InProcess {
     pub fn try_instances(
         &self,
         request: &RunRequest,
-        workspace: Arc<dyn Workspace>,
+        workspace: &Arc<dyn Workspace>,
         count: usize,
     ) -> Result<(), Refusal> {
         let ready = self.prepare(request)?;
         let _running = self.engine.running();
-        let instance = |_| self.instance(&ready, request, Arc::clone(&workspace));
+        let instance = |_| self.instance(&ready, request, Arc::clone(workspace));
         (0..count).map(instance).collect::<Result<Vec<_>, _>>().map(drop)
     }
 

@@ -123,7 +123,7 @@ impl OneFile {
 
     fn entry_of_it(&self) -> Entry {
         let bytes = u64::try_from(self.text.len()).unwrap();
-        Entry { path: RepoPath::parse("lib.rs").unwrap(), kind: EntryKind::File, bytes }
+        Entry { path: "lib.rs".parse().unwrap(), kind: EntryKind::File, bytes }
     }
 }
 
@@ -146,7 +146,7 @@ impl Workspace for OneFile {
     fn search(&self, query: &str, _: &SearchOptions) -> Result<SearchResult, WorkspaceError> {
         self.wait();
         let lines = self.text.lines().zip(1..).filter(|(line, _)| line.contains(query)).take(1);
-        let path = RepoPath::parse("lib.rs").unwrap();
+        let path: RepoPath = "lib.rs".parse().unwrap();
         let matches = lines.map(|(line, number)| TextMatch {
             path: path.clone(),
             line: number,
@@ -353,9 +353,9 @@ fn pooled_instances(guests: &Guests) {
     let mut request = request(&guests.codegen, "rename", &[]);
     request.limits.memory_bytes_max = small_slots().memory_bytes_max;
     request.limits.table_elements_max = small_slots().table_elements_max;
-    let workspace = Arc::new(OneFile::of(""));
+    let workspace: Arc<dyn Workspace> = Arc::new(OneFile::of(""));
     let mut made = Ok(());
-    let time = took(|| made = here.try_instances(&request, workspace, usize::try_from(COUNT).unwrap()));
+    let time = took(|| made = here.try_instances(&request, &workspace, usize::try_from(COUNT).unwrap()));
     match made {
         Ok(()) => {
             println!("  {COUNT} instances at the same time, made and dropped in {:.0} ms", us(time) / 1e3)

@@ -158,7 +158,7 @@ fn execution(shell: &Shell, bench: &Bench, runner: &serde_json::Value) -> serde_
         Execution::Interpreted => {
             match mode.hold() {
                 Ok(()) => {
-                    line(Tone::Good, "✓", "interpreted; no page of this process becomes executable (MDWE)")
+                    line(Tone::Good, "✓", "interpreted; no page of this process becomes executable (MDWE)");
                 }
                 Err(error) => line(
                     Tone::Wait,
