@@ -18,6 +18,7 @@ mod hooks;
 mod in_force;
 mod invariants;
 mod layers;
+mod no_exec;
 mod policy;
 mod prove;
 mod reference;

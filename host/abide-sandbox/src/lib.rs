@@ -36,7 +36,7 @@ pub mod workspace;
 pub use cache::{CacheKey, CompiledCache};
 pub use component::{ComponentInfo, LoadError};
 pub use egress::{Egress, EgressFailure, EgressRequest, EgressResponse, NoEgress};
-pub use engine::{EngineError, EngineLimits};
+pub use engine::{EngineError, EngineLimits, Execution};
 pub use message::{
     Capability, CapabilityReceipt, Failure, FailureKind, FilePatch, Limits, LogLevel, LogLine, PatchDoc,
     Proposal, Refusal, Rejection, RunOutcome, RunRequest, RunResult, Spent, Task, Trap, TrapKind, Usage,

@@ -49,6 +49,8 @@ impl Drive<'_> {
         }
         let planned = run.unit(unit).and_then(|unit| unit.plan.component.as_ref());
         let worker = &self.workshop.of_unit(&spec.worker, planned, &self.desk.ledger)?;
+        // While the gate is asked and the files of the base are laid out.
+        self.workshop.prepare_for(worker);
         let requests = match self.workshop.requests(worker) {
             Ok(requests) => requests,
             Err(failure) => return self.worker_failed(run, unit, worker, failure.code, &failure.what),

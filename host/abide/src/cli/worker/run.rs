@@ -103,7 +103,7 @@ pub(super) fn run(shell: &Shell, args: &TrialArgs) -> Result<Exit, Failure> {
         Failure::new("AB0831", format!("there are no limits called `{}`", outlook.limits)).exit(Exit::Gate)
     })?;
     let base = base(shell, &law, args)?;
-    let processes = workshop::apart(&law.policy, law.state.as_ref())?;
+    let processes = workshop::apart(&law.policy, shell.env.no_exec, law.state.as_ref())?;
     processes.load(&bytes).map_err(|error| Failure::of(error.code(), error).exit(Exit::Evidence))?;
     let request = RunRequest {
         component: found.digest.clone(),

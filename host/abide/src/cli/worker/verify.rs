@@ -66,7 +66,7 @@ pub(super) fn run(shell: &Shell, args: &VerifyArgs) -> Result<Exit, Failure> {
     }
     let all = {
         let _busy = printer.busy("trying");
-        tried(&law, &bytes, &found, &outlook)?
+        tried(&law, shell.env.no_exec, &bytes, &found, &outlook)?
     };
     tell(shell, &all);
     for name in &outlook.unasked {
@@ -88,11 +88,11 @@ pub(super) fn run(shell: &Shell, args: &VerifyArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn tried(law: &Law, bytes: &[u8], found: &Inspection, outlook: &Outlook) -> Result<Vec<Tried>, Failure> {
+fn tried(law: &Law, no_exec: bool, bytes: &[u8], found: &Inspection, outlook: &Outlook) -> Result<Vec<Tried>, Failure> {
     let limits = law.policy.limits.get(&outlook.limits).ok_or_else(|| {
         Failure::new("AB0831", format!("there are no limits called `{}`", outlook.limits)).exit(Exit::Gate)
     })?;
-    let processes = workshop::apart(&law.policy, law.state.as_ref())?;
+    let processes = workshop::apart(&law.policy, no_exec, law.state.as_ref())?;
     let stand = Stand::new(&processes, &law.policy)?;
     let mut all = probes::imports(&stand, bytes, found, outlook, limits)?;
     if let Some(name) = &outlook.lease {
