@@ -31,4 +31,5 @@ mod story;
 mod stubs;
 mod support;
 mod tidy;
+mod web;
 mod worker;

@@ -17,6 +17,8 @@ pub(crate) struct Outlook {
     pub(crate) miss: Vec<String>,
     /// Interfaces of WASI that it imports and would find nothing behind.
     pub(crate) stubs: BTreeSet<String>,
+    /// Interfaces of WASI by which it would send requests: they lead to the broker.
+    pub(crate) served: BTreeSet<String>,
     /// Name of the set of limits.
     pub(crate) limits: String,
     /// Why the limits do not suffice to begin with.
@@ -52,8 +54,17 @@ impl Outlook {
         }
         let listed = own.unwrap_or(grants).get("stubs").and_then(Value::as_array).into_iter().flatten();
         let packages: BTreeSet<&str> = listed.filter_map(Value::as_str).collect();
-        let stubs =
-            found.of_wasi().filter(|name| packages.contains(package(name))).map(str::to_owned).collect();
+        let has_lease = own.is_some_and(|own| own.get("egress").is_some_and(Value::is_string));
+        let served: BTreeSet<String> = if has_lease && level("egress").is_some() {
+            found.of_http().into_iter().map(str::to_owned).collect()
+        } else {
+            BTreeSet::new()
+        };
+        if !served.is_empty() {
+            get.insert("egress".to_owned(), 0);
+        }
+        let is_stub = |name: &&str| packages.contains(package(name)) && !served.contains(*name);
+        let stubs = found.of_wasi().filter(is_stub).map(str::to_owned).collect();
         let limits =
             own.unwrap_or(grants).get("limits").and_then(Value::as_str).unwrap_or_default().to_owned();
         let short = policy.limits.get(&limits).map_or_else(
@@ -61,7 +72,7 @@ impl Outlook {
             |set| short_of(set, needs),
         );
         let word = if own.is_some() { component.hex().to_owned() } else { "grantable".to_owned() };
-        Self { get, miss, stubs, limits, short, place: place(files, &word), own_entry: own.is_some() }
+        Self { get, miss, stubs, served, limits, short, place: place(files, &word), own_entry: own.is_some() }
     }
 }
 
@@ -78,6 +89,13 @@ fn short_of(limits: &Limits, (memory, elements): (u64, u64)) -> Vec<String> {
         ));
     }
     short
+}
+
+impl Outlook {
+    /// Whether an interface of WASI would be given, as a stub or as the way to the broker.
+    pub(crate) fn gives(&self, name: &str) -> bool {
+        self.stubs.contains(name) || self.served.contains(name)
+    }
 }
 
 /// File and line of the grants in a policy: YAML where people write it, JSON where it came in a bundle.
