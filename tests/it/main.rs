@@ -8,6 +8,7 @@ mod checks;
 mod crash;
 mod egress;
 mod eval;
+mod exit;
 mod explain;
 mod faults;
 mod golden;

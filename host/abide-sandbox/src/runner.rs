@@ -10,7 +10,7 @@
 mod child;
 mod compiler;
 mod hand;
-mod pipe;
+pub(crate) mod pipe;
 mod process;
 mod remote;
 mod task;
