@@ -5,6 +5,21 @@ package abide.execute
 
 findings contains finding if some finding in data.abide.levels.findings
 
+# A lease is opened by a second question, about its origins (FETCH). This one is whether checks may have it at all.
+findings contains {
+	"rule": "lease-not-for-checks",
+	"level": "deny",
+	"msg": sprintf("a check asks for the lease `%s`, which is not for checks", [lease]),
+	"help": "list it in `checks` of `policies/data/egress.yaml`, or take `egress` away from the check in `ab.yml`",
+} if {
+	some lease in input.action.requests
+	not lease in for_checks
+}
+
+default for_checks := []
+
+for_checks := data.egress.checks
+
 standing contains wall if some wall in input.run.jail_walls
 
 missing contains wall if {

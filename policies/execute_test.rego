@@ -34,3 +34,20 @@ test_no_mode_makes_up_for_a_wall if {
 test_a_name_is_not_needed if data.abide.decision.verdict == "allow" with input as without("told")
 
 test_checks_run if data.abide.decision.verdict == "allow" with input as fixture.execute
+
+asking(leases) := object.union(fixture.execute, {"action": {"requests": leases}})
+
+test_deny_a_lease_that_is_not_for_checks if {
+	decision := data.abide.decision with input as asking(["docs", "registry"]) with data.egress.checks as ["registry"]
+	decision.verdict == "deny"
+	messages := [finding.msg | some finding in decision.findings; finding.rule == "lease-not-for-checks"]
+	messages == ["a check asks for the lease `docs`, which is not for checks"]
+}
+
+test_deny_any_lease_as_shipped if {
+	"lease-not-for-checks" in fixture.rules(data.abide.decision, "deny") with input as asking(["registry"])
+}
+
+test_a_lease_for_checks if {
+	data.abide.decision.verdict == "allow" with input as asking(["registry"]) with data.egress.checks as ["registry"]
+}

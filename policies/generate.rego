@@ -14,6 +14,7 @@ findings contains {
 	some wanted in input.action.requests
 	not wanted in grantable
 	not wanted in stubbed
+	not wanted in served
 }
 
 own := data.grants.components[input.subject.component]
@@ -39,7 +40,31 @@ stubbed := {name |
 	some name in input.action.requests
 	startswith(name, "wasi:")
 	split(name, "/")[0] in stubbable
+	not name in served
 }
+
+# The HTTP client of WASI, which toolchains build in, and what it drags in. With the capability and a lease it leads where `abide:worker/egress` leads.
+client := ["wasi:clocks/monotonic-clock", "wasi:http/outgoing-handler", "wasi:http/types", "wasi:io/error", "wasi:io/poll", "wasi:io/streams"]
+
+default served := set()
+
+served := {name |
+	some name in input.action.requests
+	some family in client
+	startswith(name, sprintf("%s@0.2.", [family]))
+} if {
+	is_client
+}
+
+is_client if {
+	"egress" in own.capabilities
+	own.egress
+	some wanted in input.action.requests
+	startswith(wanted, "wasi:http/outgoing-handler@0.2.")
+}
+
+# What is asked for by name, and the network, where it is asked for by way of WASI.
+asked := {name | some name in input.action.requests} | {"egress" | count(served) > 0}
 
 default limits := ""
 
@@ -48,7 +73,7 @@ limits := own.limits if own
 limits := data.grants.limits if not own
 
 granted := {
-	"capabilities": [name | some name in input.action.requests; name in grantable],
+	"capabilities": [name | some name in asked; name in grantable],
 	"limits": limits,
 	"stubs": [name | some name in stubbed],
 }

@@ -136,3 +136,46 @@ test_no_word_about_what_is_used_or_new if {
 	unknown := data.abide.decision with input as fixture.generate with data.grants.components as entry({})
 	not "unused-grant" in fixture.rules(unknown, "warn")
 }
+
+client := [
+	"wasi:clocks/monotonic-clock@0.2.3",
+	"wasi:http/outgoing-handler@0.2.3",
+	"wasi:http/types@0.2.3",
+	"wasi:io/poll@0.2.3",
+	"wasi:io/streams@0.2.3",
+]
+
+asking_for_http(more) := object.union(fixture.generate, {"action": {"requests": array.concat(client, more)}})
+
+test_deny_the_client_of_wasi_without_a_lease if {
+	decision := data.abide.decision with input as asking_for_http([])
+	decision.verdict == "deny"
+	count([finding | some finding in decision.findings; finding.rule == "not-grantable"]) == count(client)
+	other := data.abide.decision with input as asking_for_http([]) with data.grants.components as entry({})
+	other.verdict == "deny"
+}
+
+test_deny_beside_the_client_what_is_no_part_of_it if {
+	document := asking_for_http(["wasi:http/incoming-handler@0.2.3", "wasi:io/streams@0.3.0", "wasi:sockets/tcp@0.2.3"])
+	decision := data.abide.decision with input as document
+		with data.grants.components as entry({"egress": "docs"})
+		with data.egress.leases as {"docs": {"rules": []}}
+	decision.verdict == "deny"
+	count([finding | some finding in decision.findings; finding.rule == "not-grantable"]) == 3
+}
+
+test_the_client_of_wasi_is_egress if {
+	decision := data.abide.decision with input as asking_for_http([])
+		with data.grants.components as entry({"egress": "docs", "stubs": ["wasi:io"]})
+		with data.egress.leases as {"docs": {"rules": []}}
+	decision.verdict == "allow"
+	decision.grants == {"capabilities": ["egress"], "limits": "worker-small", "egress": "docs", "stubs": []}
+}
+
+test_without_a_client_streams_are_stubbed_as_before if {
+	document := object.union(fixture.generate, {"action": {"requests": ["egress", "wasi:io/streams@0.2.3"]}})
+	decision := data.abide.decision with input as document
+		with data.grants.components as entry({"egress": "docs", "stubs": ["wasi:io"]})
+		with data.egress.leases as {"docs": {"rules": []}}
+	decision.grants.stubs == ["wasi:io/streams@0.2.3"]
+}

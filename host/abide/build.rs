@@ -41,7 +41,9 @@ fn main() {
     let found = table(&mut code, "WORKERS", &guests, &shipped);
     // What `ab worker verify` attacks with.
     table(&mut code, "PROBES", &guests, &|path| {
-        path.file_name().is_some_and(|name| name == "hostile.wasm" || name == "hostile-wasi.wasm")
+        path.file_name().is_some_and(|name| {
+            ["hostile.wasm", "hostile-http.wasm", "hostile-wasi.wasm"].iter().any(|one| name == *one)
+        })
     });
     assert!(
         found > 0 || env::var("PROFILE").as_deref() != Ok("release"),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
@@ -15,13 +15,19 @@ use crate::bundles::{House, edited};
 use crate::worker::guest;
 
 /// A server on loopback that answers everything with `body`, and remembers what it heard.
-struct Server {
+pub(crate) struct Server {
     at: SocketAddr,
-    heard: Arc<Mutex<Vec<String>>>,
+    pub(crate) heard: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    fn start(body: &'static str) -> Self {
+    pub(crate) fn start(body: &'static str) -> Self {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close", body.len());
+        Self::saying(format!("{head}\r\n\r\n{body}"))
+    }
+
+    /// Answers with these bytes, whatever they are, and hangs up.
+    pub(crate) fn saying(answer: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (at, heard) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
         let told = heard.clone();
@@ -36,32 +42,38 @@ impl Server {
                     }
                 }
                 told.lock().unwrap().push(String::from_utf8_lossy(&request).into_owned());
-                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close", body.len());
-                drop(write!(stream, "{head}\r\n\r\n{body}"));
+                drop(stream.write_all(answer.as_bytes()));
             }
         });
         Self { at, heard }
     }
 
-    fn origin(&self) -> String {
+    pub(crate) fn origin(&self) -> String {
         format!("http://{}", self.at)
     }
 
     /// First lines of what was heard.
-    fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let heard = self.heard.lock().unwrap();
         heard.iter().map(|request| request.lines().next().unwrap_or_default().to_owned()).collect()
     }
 }
 
-fn digest(guest: &PathBuf) -> String {
+pub(crate) fn digest(guest: &Path) -> String {
     Digest::of(&fs::read(guest).unwrap()).to_string()
 }
 
 /// A house whose policy gives `component` a lease of `rules`.
 fn house(component: &str, origins: &[String], rules: &Json) -> House {
+    house_with(component, origins, rules, &[])
+}
+
+/// The same, with packages of WASI that have nothing behind them.
+pub(crate) fn house_with(component: &str, origins: &[String], rules: &Json, stubs: &[&str]) -> House {
     let house = House::new();
-    let entry = json!({component: {"capabilities": ["egress", "log", "progress", "workspace"], "limits": "worker-default", "egress": "local"}});
+    let entry = json!({component: {
+        "capabilities": ["egress", "log", "progress", "workspace"], "stubs": stubs, "limits": "worker-default", "egress": "local",
+    }});
     let budgets = json!({
         "requests_max": 100, "per_second_max": 50, "concurrent_max": 2, "request_bytes_max": 100_000,
         "response_bytes_max": 100_000, "bytes_max": 1_000_000, "request_ms_max": 5_000, "idle_ms_max": 2_000, "lease_ms_max": 30_000,
@@ -77,14 +89,14 @@ fn house(component: &str, origins: &[String], rules: &Json) -> House {
 }
 
 /// Runs a ticket with these parameters.
-fn run(house: &House, recipe: &str, parameters: &Json, more: &[&str]) -> Said {
+pub(crate) fn run(house: &House, recipe: &str, parameters: &Json, more: &[&str]) -> Said {
     let file = house.world.beside("ticket.md");
     fs::write(&file, format!("---\nrecipe: {recipe}\nparams: {parameters}\n---\nAsk the network\n")).unwrap();
     let ticket = file.to_str().unwrap();
     house.world.ab(&[&["run", "--ticket", ticket], more].concat())
 }
 
-fn data(house: &House, kind: &str) -> Vec<Json> {
+pub(crate) fn data(house: &House, kind: &str) -> Vec<Json> {
     let log = house.world.log();
     log.into_iter()
         .filter(|event| event["event"]["type"] == kind)
@@ -232,7 +244,7 @@ fn a_secret_is_put_in_on_this_side_and_stands_nowhere() {
     house.world.ab(&["secret", "set", "Bad Name"]).exits(2).says("AB0920");
 }
 
-fn everything(folder: &std::path::Path) -> Vec<(PathBuf, Vec<u8>)> {
+fn everything(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let entries = fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
     entries
         .flat_map(|path| {

@@ -85,7 +85,15 @@ fn decide(desk: &Desk, class: ActionClass, mut ask: Ask) -> Decision {
         ActionClass::Execute => {
             let (unit, checks, definitions) = ("u1".to_owned(), vec!["unit".to_owned()], digest("checks"));
             desk.decide(
-                RunChecks { repo: repo(), run: run_id(), unit, commit: oid('d'), checks, definitions },
+                RunChecks {
+                    repo: repo(),
+                    run: run_id(),
+                    unit,
+                    commit: oid('d'),
+                    checks,
+                    definitions,
+                    egress: Vec::new(),
+                },
                 ask,
             )
         }

@@ -224,8 +224,17 @@ pub struct RunChecks {
     pub checks: Vec<String>,
     /// Digest of the check definitions, read from the target branch.
     pub definitions: Digest,
+    /// Names of the leases that they ask for, sorted, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub egress: Vec<String>,
 }
-action!(RunChecks, Execute, "run-checks", |this| Place { repo: Some(&this.repo), ..Place::default() });
+action!(
+    RunChecks,
+    Execute,
+    "run-checks",
+    |this| Place { repo: Some(&this.repo), ..Place::default() },
+    requests = egress
+);
 
 /// Commit a judged tree to a branch that the engine owns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -188,7 +188,7 @@ pub struct ActionInput {
     pub reason: String,
     /// Where it lands.
     pub target: Target,
-    /// Capabilities that a worker's component imports, sorted (GENERATE), or origins (FETCH).
+    /// Capabilities that a worker's component imports, sorted (GENERATE), origins (FETCH), or leases of checks (EXECUTE).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requests: Vec<String>,
 }

@@ -3,7 +3,7 @@
 //! The definitions are read from the target branch by the caller; the permit holds their digest. What a check may see and do is the business of the
 //! jail, a port of `crate::process`; what its outcome counts for is said here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use abide_core::action::RunChecks;
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use harness::{Canary, Proof, ReportAt};
 use report::{Tests, Verdict};
 
+use crate::egress::Door;
 use crate::forge::{Links, Repo, Workspace, WorkspaceError, WorkspaceLimits};
 use crate::process::{self, Came, Cell, Host, Jail, Jailed, Output, ProcessError, ProcessLimits};
 use crate::receipt::{Landing, Receipt};
@@ -42,6 +43,9 @@ pub struct CheckSpec {
     /// Paths of the host that it may read besides what every check sees, absolute.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub read: Vec<PathBuf>,
+    /// The lease of the policy's data by which it may ask the network; none at all without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress: Option<String>,
     /// What its report takes to count; the status alone counts without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
@@ -161,6 +165,9 @@ pub enum CheckError {
     /// Two checks have one name.
     #[error("check `{0}` is defined twice")]
     Twice(String),
+    /// A check and the lease that was opened for it do not belong together.
+    #[error("check `{0}` was not judged with the lease that it has, or has not the one that it asks for")]
+    Lease(String),
     /// The folder to start in is not there.
     #[error("check `{check}`: there is no folder `{folder}` in the checkout")]
     NoFolder {
@@ -206,6 +213,7 @@ impl CheckError {
             Self::WrongRepository { .. } => "AB0329",
             Self::Definitions { .. } => "AB0501",
             Self::Twice(_) => "AB0502",
+            Self::Lease(_) => "AB0958",
             Self::NoFolder { .. } => "AB0503",
             Self::Cancelled(_) => "AB0504",
             Self::Disk { .. } => "AB0505",
@@ -219,6 +227,12 @@ impl CheckError {
 /// The digest that [`RunChecks::definitions`] must hold.
 pub fn definitions_digest(specs: &[CheckSpec]) -> Result<Digest, CanonicalError> {
     canonical::digest(&specs)
+}
+
+/// The leases that checks ask for, sorted, each once: what [`RunChecks::egress`] must hold.
+pub fn leases(specs: &[CheckSpec]) -> Vec<String> {
+    let asked: BTreeSet<&String> = specs.iter().filter_map(|spec| spec.egress.as_ref()).collect();
+    asked.into_iter().cloned().collect()
 }
 
 /// Runs named checks.
@@ -238,6 +252,8 @@ pub struct CheckHand<'r> {
     pub host: &'r Host<'r>,
     /// The environment that `CheckSpec::env` picks from.
     pub environment: &'r BTreeMap<String, String>,
+    /// By name of the check: the leases that were opened for those that ask for one.
+    pub doors: &'r BTreeMap<String, Door>,
 }
 
 impl CheckHand<'_> {
@@ -261,6 +277,9 @@ impl CheckHand<'_> {
             return Err(CheckError::Definitions { found });
         }
         let defined = by_name(specs)?;
+        if let Some(spec) = specs.iter().find(|spec| !self.has_its_lease(spec, &action.egress)) {
+            return Err(CheckError::Lease(spec.name.clone()));
+        }
         let mut results = Vec::new();
         for name in &action.checks {
             still_alive(&redeemed)?;
@@ -278,7 +297,25 @@ impl CheckHand<'_> {
         Ok(None)
     }
 
+    /// Whether a check that asks for a lease was judged with it and has exactly that one; and no other has any.
+    fn has_its_lease(&self, spec: &CheckSpec, judged: &[String]) -> bool {
+        let door = self.doors.get(&spec.name).map(Door::lease);
+        door == spec.egress.as_deref() && spec.egress.as_ref().is_none_or(|lease| judged.contains(lease))
+    }
+
     fn check(
+        &self,
+        spec: &CheckSpec,
+        commit: &Oid,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<CheckRan, CheckError> {
+        let ran = self.outcome(spec, commit, cancelled)?;
+        let stopped = self.doors.get(&spec.name).and_then(Door::stopped);
+        let why: Vec<String> = [ran.why, stopped].into_iter().flatten().collect();
+        Ok(CheckRan { why: (!why.is_empty()).then(|| why.join("; ")), ..ran })
+    }
+
+    fn outcome(
         &self,
         spec: &CheckSpec,
         commit: &Oid,
@@ -345,7 +382,16 @@ impl CheckHand<'_> {
             printed_bytes_max: self.limits.printed_bytes_max,
         };
         let (argv, private, env) = (&spec.command, private_path.as_path(), self.env(spec));
-        let cell = Cell { argv, env, work: &top, start, private, read: &spec.read, limits };
+        let cell = Cell {
+            argv,
+            env,
+            work: &top,
+            start,
+            private,
+            read: &spec.read,
+            limits,
+            door: self.doors.get(&spec.name),
+        };
         let jailed = process::run_jailed(&cell, self.jail, self.host, cancelled);
         let jailed = jailed.map_err(|source| CheckError::Process { check: spec.name.clone(), source })?;
         tracing::info!(check = %spec.name, came = ?jailed.report.came, wall_ms = jailed.wall_ms, "effect.check");

@@ -11,6 +11,7 @@ mod body;
 mod broker;
 mod budget;
 pub mod dial;
+mod door;
 mod har;
 pub mod judge;
 pub mod lease;
@@ -28,7 +29,8 @@ mod upstream;
 pub mod vault;
 
 pub use body::Body;
-pub use broker::{Broker, OpenError, Parts};
+pub use broker::{Broker, OpenError, Parts, Until};
+pub use door::{Door, Serving};
 pub use har::Tally;
 pub use session::{Outgoing, Session, Used};
 pub use upstream::Upstream;

@@ -8,6 +8,7 @@ use wasmtime::component::types::ComponentItem;
 
 use crate::cache::CompiledCache;
 use crate::engine::{Engine, EngineLimits};
+use crate::http;
 use crate::inspect::{Admission, Parts, admission};
 use crate::message::{Capability, Refusal};
 use crate::run::MESSAGE_BYTES_MAX;
@@ -209,8 +210,10 @@ pub(crate) fn check_imports(
     grants: &BTreeSet<Capability>,
     stubs: &BTreeSet<String>,
 ) -> Result<(), Refusal> {
+    let served = http::served(info.imports.iter().map(String::as_str), grants);
     for interface in &info.imports {
         match admission(interface) {
+            Admission::Stubbable if served.contains(interface.as_str()) => {}
             Admission::Stubbable if stubs.contains(interface) => {}
             Admission::OtherVersion(_) | Admission::Stubbable | Admission::Unknown => {
                 return Err(Refusal::UnknownImport { import: interface.clone() });

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use wasmtime::ResourceLimiter;
 
 use crate::bindings::abide::worker::{egress as wire, log, progress, types, workspace as wit};
-use crate::egress::{Egress, EgressFailure, EgressRequest, Told};
+use crate::egress::{Egress, EgressFailure, EgressRequest, EgressResponse, Told};
+use crate::http::Http;
 use crate::message::{Capability, Limits, LogLevel, LogLine, Usage};
 use crate::meter::WorkspaceMeter;
 use crate::stub::Stubs;
@@ -33,6 +34,7 @@ pub(crate) struct State {
     pub(crate) log: Vec<LogLine>,
     pub(crate) memory: MemoryMeter,
     pub(crate) stubs: Stubs,
+    pub(crate) http: Http,
 }
 
 impl State {
@@ -44,7 +46,9 @@ impl State {
         };
         let meter = WorkspaceMeter::new(&limits);
         let Ports { workspace, egress } = ports;
-        Self { workspace, egress, limits, meter, used: BTreeMap::new(), log: Vec::new(), memory, stubs }
+        let http = Http::new(&limits);
+        let (used, log) = (BTreeMap::new(), Vec::new());
+        Self { workspace, egress, limits, meter, used, log, memory, stubs, http }
     }
 
     /// What was called, per capability.
@@ -55,6 +59,15 @@ impl State {
 
     fn usage(&mut self, capability: Capability) -> &mut Usage {
         self.used.entry(capability).or_default()
+    }
+}
+
+impl State {
+    /// Asks the network, and counts it.
+    pub(crate) fn ask_network(&mut self, request: EgressRequest) -> Result<EgressResponse, EgressFailure> {
+        let answer = self.egress.fetch(request);
+        crate::egress::count(self.usage(Capability::Egress), &answer);
+        answer
     }
 }
 
@@ -158,11 +171,7 @@ impl wire::Host for State {
             fields: request.fields.into_iter().map(|field| (field.name, field.value)).collect(),
             body: request.body.into(),
         };
-        let egress = Arc::clone(&self.egress);
-        let answer = egress.fetch(request);
-        let usage = self.usage(Capability::Egress);
-        crate::egress::count(usage, &answer);
-        match answer {
+        match self.ask_network(request) {
             Ok(answer) => Ok(wire::Response {
                 status: answer.status,
                 fields: answer.fields.into_iter().map(|(name, value)| wire::Field { name, value }).collect(),

@@ -9,12 +9,14 @@
 mod meaning;
 mod walk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use abide_core::id::Digest;
 use serde::Serialize;
 
-pub use meaning::{Admission, PACKAGE, VERSION, WORLDS, admission, meaning, package, stubbed_as};
+use crate::http;
+
+pub use meaning::{Admission, PACKAGE, VERSION, WORLDS, admission, meaning, package, served_as, stubbed_as};
 
 /// Why some bytes cannot be looked at as a component.
 #[derive(Debug, thiserror::Error)]
@@ -302,16 +304,19 @@ impl Inspection {
                 0 => String::new(),
                 more => format!(" and {more} more of `{package}`"),
             };
-            Objection {
-                code: "AB0202",
-                what: format!(
-                    "it imports `{}`{more}: never given to a worker",
-                    names.first().copied().unwrap_or_default()
-                ),
-                next: format!(
-                    "{WITHOUT}, or list `{package}` in `stubs` of policies/data/grants.yaml: it then gets nothing behind it"
-                ),
-            }
+            let what = format!(
+                "it imports `{}`{more}: never given to a worker",
+                names.first().copied().unwrap_or_default()
+            );
+            let lease = if package == "wasi:http" {
+                "; with `egress` and a lease in its own entry there, requests go where the lease says"
+            } else {
+                ""
+            };
+            let next = format!(
+                "{WITHOUT}, or list `{package}` in `stubs` of policies/data/grants.yaml: it then gets nothing behind it{lease}"
+            );
+            Objection { code: "AB0202", what, next }
         };
         packages.into_iter().map(objection).collect::<Vec<_>>().into_iter()
     }
@@ -320,6 +325,11 @@ impl Inspection {
     pub fn of_wasi(&self) -> impl Iterator<Item = &str> {
         let wasi = self.imports.iter().filter(|import| import.admission == Admission::Stubbable);
         wasi.map(|import| import.name.as_str())
+    }
+
+    /// Interfaces of WASI by which it sends requests, and what these drag in: with a lease they lead to the broker. Empty if it sends none that way.
+    pub fn of_http(&self) -> BTreeSet<&str> {
+        http::of_client(self.imports.iter().map(|import| import.name.as_str()))
     }
 
     /// Names of the capabilities that it asks for, as policies have them, sorted.

@@ -8,6 +8,7 @@
 //! Each wall is tried by itself, and a report says which stand ([`Wall`]). Not here: what a check is, and whether its result counts.
 
 mod attempts;
+mod exit;
 mod filter;
 mod identity;
 mod inner;

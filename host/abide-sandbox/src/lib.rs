@@ -19,6 +19,7 @@ mod component;
 pub mod egress;
 mod engine;
 mod host;
+mod http;
 pub mod inspect;
 pub mod jail;
 pub mod message;

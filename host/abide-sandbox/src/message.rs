@@ -126,6 +126,18 @@ pub struct Limits {
     /// Bytes that stubs of `wasi:random` give out. None under a policy from before there were any.
     #[serde(default)]
     pub random_bytes_max: u64,
+    /// Fields of one request or answer of `wasi:http`. None of this under a policy from before there was any; the same for the next three.
+    #[serde(default)]
+    pub http_fields_max: u32,
+    /// Bytes of names and values of all header fields that the instance holds.
+    #[serde(default)]
+    pub http_field_bytes_max: u64,
+    /// Bytes of all bodies of requests that the instance has begun and not sent.
+    #[serde(default)]
+    pub http_body_bytes_max: u64,
+    /// Requests that were sent and whose answers the instance still holds, read or not.
+    #[serde(default)]
+    pub http_outstanding_max: u32,
 }
 
 /// What came of a run.

@@ -14,6 +14,7 @@ use crate::component::{self, ComponentInfo, LoadError};
 use crate::egress::{Egress, NoEgress};
 use crate::engine::{Engine, EngineError, EngineLimits, Execution};
 use crate::host::{Ports, State};
+use crate::http;
 use crate::message::{
     Capability, CapabilityReceipt, Failure, Limits, LogLine, Refusal, RunOutcome, RunRequest, RunResult,
     Spent, Task, Trap, TrapKind, Usage,
@@ -198,7 +199,11 @@ impl InProcess {
         }
         let incompatible = |error: wasmtime::Error| Refusal::Incompatible { why: shorten(&error) };
         let mut linker = linker(&self.engine.inner, &request.grants).map_err(incompatible)?;
-        stub::link(&mut linker, &self.engine.inner, &loaded.component, &request.stubs)
+        let served = http::served(loaded.info.imports.iter().map(String::as_str), &request.grants);
+        if !served.is_empty() {
+            http::link(&mut linker).map_err(incompatible)?;
+        }
+        stub::link(&mut linker, &self.engine.inner, &loaded.component, &request.stubs, &served)
             .map_err(incompatible)?;
         let ready = AnyPre::new(linker.instantiate_pre(&loaded.component).map_err(incompatible)?)
             .map_err(incompatible)?;

@@ -11,7 +11,7 @@ mod child;
 mod compiler;
 mod hand;
 pub mod no_exec;
-mod pipe;
+pub(crate) mod pipe;
 mod process;
 mod remote;
 mod task;

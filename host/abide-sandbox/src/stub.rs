@@ -16,6 +16,7 @@ use wasmtime::component::{Component, Linker, LinkerInstance, ResourceType, Type,
 use wasmtime::{Engine, StoreContextMut};
 
 use crate::host::State;
+use crate::http;
 use crate::message::{TrapKind, Usage};
 use value::{Kind, Maker, is_denial, release};
 
@@ -24,7 +25,7 @@ const FAMILY: &str = "wasi:";
 /// LIMIT: resources that one instance holds at a time. The table that the engine keeps of them is this host's memory.
 const HANDLES_MAX: u32 = 10_000;
 /// How far a clock goes with each question, in nanoseconds.
-const CLOCK_STEP_NS: u64 = 1_000_000;
+pub(crate) const CLOCK_STEP_NS: u64 = 1_000_000;
 
 /// What stands behind every resource of a stub.
 enum Nothing {}
@@ -39,8 +40,10 @@ pub(crate) fn is_stubbable(interface: &str) -> bool {
 pub(crate) enum Stop {
     #[error("the component asked for {asked} random bytes, and {left} of {limit} are left")]
     Random { asked: u64, left: u64, limit: u64 },
-    #[error("the component holds more than {HANDLES_MAX} resources of stubs")]
+    #[error("the component holds more than {HANDLES_MAX} resources of WASI")]
     Handles,
+    #[error("the component holds more bytes of header fields than it may")]
+    Fields,
     #[error("the component ended itself instead of answering")]
     Exit,
 }
@@ -50,7 +53,7 @@ impl Stop {
     pub(crate) fn kind(&self) -> TrapKind {
         match self {
             Self::Random { .. } => TrapKind::RandomBytes,
-            Self::Handles => TrapKind::Handles,
+            Self::Handles | Self::Fields => TrapKind::Handles,
             Self::Exit => TrapKind::Exit,
         }
     }
@@ -104,27 +107,44 @@ impl Stubs {
         Ok(bytes)
     }
 
+    /// One more resource, if there may be one.
+    pub(crate) fn hold_one(&mut self) -> Result<(), Stop> {
+        if self.handles >= HANDLES_MAX {
+            return Err(Stop::Handles);
+        }
+        self.handles = self.handles.saturating_add(1);
+        Ok(())
+    }
+
+    /// One less.
+    pub(crate) fn let_go_one(&mut self) {
+        self.handles = self.handles.saturating_sub(1);
+    }
+
     /// The clock's next reading.
-    fn now_ns(&mut self) -> u64 {
+    pub(crate) fn now_ns(&mut self) -> u64 {
         let now = self.clock_ns;
         self.clock_ns = now.saturating_add(CLOCK_STEP_NS);
         now
     }
 }
 
-/// Links every instance that `component` imports and `stubs` names to functions with nothing behind them.
+/// Links every instance that `component` imports and `stubs` names, but for what is `served` otherwise, to functions with nothing behind them.
 pub(crate) fn link(
     linker: &mut Linker<State>,
     engine: &Engine,
     component: &Component,
     stubs: &BTreeSet<String>,
+    served: &BTreeSet<&str>,
 ) -> wasmtime::Result<()> {
+    let theirs = http::resources(engine, component, served);
     for (name, import) in component.component_type().imports(engine) {
         if let ComponentItem::ComponentInstance(instance) = &import.ty
             && is_stubbable(name)
             && stubs.contains(name)
+            && !served.contains(name)
         {
-            link_instance(&mut linker.instance(name)?, engine, name, instance)?;
+            link_instance(&mut linker.instance(name)?, engine, name, instance, &theirs)?;
         }
     }
     Ok(())
@@ -136,14 +156,16 @@ fn link_instance(
     engine: &Engine,
     interface: &str,
     instance: &ComponentInstance,
+    theirs: &[ResourceType],
 ) -> wasmtime::Result<()> {
     for (name, export) in instance.exports(engine) {
         match &export.ty {
             ComponentItem::Type(_) => {}
+            // It is another interface's, and stands there.
+            ComponentItem::Resource(ty) if theirs.contains(ty) => {}
             ComponentItem::Resource(_) => {
                 linker.resource(name, ResourceType::host::<Nothing>(), |mut store, _| {
-                    let stubs = &mut store.data_mut().stubs;
-                    stubs.handles = stubs.handles.saturating_sub(1);
+                    store.data_mut().stubs.let_go_one();
                     Ok(())
                 })?;
             }

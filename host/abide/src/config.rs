@@ -129,6 +129,7 @@ struct RawCheck {
     env: Vec<String>,
     #[serde(default)]
     read: Vec<PathBuf>,
+    egress: Option<String>,
     proof: Option<Proof>,
 }
 
@@ -214,6 +215,8 @@ pub(crate) struct Check {
     pub(crate) env: Vec<String>,
     /// What of the host it may read, besides what every check sees; `~/` is the home of whoever runs `ab`.
     pub(crate) read: Vec<PathBuf>,
+    /// The lease of the policy's data by which it may ask the network.
+    pub(crate) egress: Option<String>,
     /// What its report takes to count.
     pub(crate) proof: Option<Proof>,
 }
@@ -420,6 +423,9 @@ fn checks(raw: Vec<RawCheck>) -> Result<Vec<Check>, ConfigError> {
             {
                 return Err(value(&key, "needs `{name}` in `path` and in `text` of its canary"));
             }
+            if check.egress.as_ref().is_some_and(String::is_empty) {
+                return Err(value(&key, "needs the name of a lease in `egress`"));
+            }
             if check.timeout.0 == 0 {
                 return Err(value(&key, "needs a timeout above zero"));
             }
@@ -430,6 +436,7 @@ fn checks(raw: Vec<RawCheck>) -> Result<Vec<Check>, ConfigError> {
                 required: check.required,
                 env: check.env,
                 read: check.read,
+                egress: check.egress,
                 proof: check.proof,
             })
         })

@@ -12,7 +12,7 @@ use abide_effects::egress::lease::{Lease, LeaseData};
 use abide_effects::egress::refusal::EgressError;
 use abide_effects::egress::resolver::SystemResolver;
 use abide_effects::egress::vault::Vault;
-use abide_effects::egress::{Broker, Outgoing, Parts, Session, Upstream, Used};
+use abide_effects::egress::{Broker, Door, Outgoing, Parts, Session, Until, Upstream, Used};
 use abide_gate::{Clock, Permit};
 use abide_sandbox::{Egress, EgressFailure, EgressRequest, EgressResponse};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -84,21 +84,7 @@ impl Way {
             .enable_all()
             .build()
             .map_err(|error| Failure::of("AB0912", error))?;
-        let host = &desk.policy.egress.host;
-        let tls =
-            trust_also(&host.extra_roots).map_err(|why| Failure::new("AB0913", why).exit(Exit::Gate))?;
-        let meter = Meter::compile(&desk.policy.measure).map_err(|error| Failure::of(error.code(), error))?;
-        let clock: Arc<dyn Clock> = Arc::<crate::wiring::SystemClock>::clone(&desk.clock);
-        let broker = Broker::new(Parts {
-            resolver: SystemResolver::of_this_machine(),
-            tls,
-            vault,
-            meter: Arc::new(meter),
-            clock,
-            limits: DialLimits::USUAL,
-            upstream: host.upstream.clone(),
-        });
-        let session = broker.open(permit, lease).map_err(|error| Failure::of(error.code(), error))?;
+        let session = session(desk, vault, permit, lease, Until::Permit)?;
         Ok(Self { runtime: Mutex::new(runtime), session })
     }
 
@@ -109,25 +95,7 @@ impl Way {
         component: &Digest,
         lease: &str,
     ) -> Result<(Body, Vec<Payload>), Failure> {
-        let Used { decision, archive, tallies } = self.session.clone().close();
-        let bytes = serde_json::to_vec(&archive).map_err(|error| Failure::of("AB0124", error))?;
-        let payload = Payload::bytes("har", bytes);
-        let rows = tallies.into_iter().take(ROWS_MAX).map(|((origin, method), tally)| EgressRow {
-            origin,
-            method,
-            requests: Count(tally.requests),
-            stopped: Count(tally.stopped),
-            bytes: Count(tally.bytes),
-        });
-        let used = EgressUsed {
-            unit: unit.to_owned(),
-            decision: decision.into(),
-            component: component.clone(),
-            lease: lease.to_owned(),
-            archive: payload.digest.clone(),
-            rows: rows.collect(),
-        };
-        Ok((Body::EgressUsed(Box::new(used)), vec![payload]))
+        used(self.session.clone().close(), unit, component, lease, None)
     }
 
     async fn ask(&self, outgoing: Outgoing) -> Result<EgressResponse, EgressError> {
@@ -158,6 +126,92 @@ impl Egress for Way {
     fn has_read(&self, content: &[u8]) {
         self.session.has_read(content);
     }
+}
+
+/// A lease in use by one check, as often as it runs.
+#[derive(Debug)]
+pub(crate) struct CheckWay {
+    session: Session,
+    lease: String,
+    definition: Digest,
+}
+
+impl CheckWay {
+    /// Opens a lease by its name on a permit, for the check that has this definition.
+    pub(crate) fn open(
+        desk: &Desk,
+        vault: Arc<dyn Vault>,
+        permit: Permit<OpenEgress>,
+        (name, lease): (&str, Lease),
+        definition: Digest,
+    ) -> Result<Self, Failure> {
+        let session = session(desk, vault, permit, lease, Until::Task)?;
+        Ok(Self { session, lease: name.to_owned(), definition })
+    }
+
+    /// What jails are served by.
+    pub(crate) fn door(&self) -> Door {
+        Door::of(self.session.clone(), &self.lease)
+    }
+
+    /// Ends the lease, and says what it was used for.
+    pub(crate) fn close(&self, unit: &str, check: Option<&str>) -> Result<(Body, Vec<Payload>), Failure> {
+        used(self.session.clone().close(), unit, &self.definition, &self.lease, check)
+    }
+}
+
+/// A lease in use, over a broker that reaches the network as this host does.
+fn session(
+    desk: &Desk,
+    vault: Arc<dyn Vault>,
+    permit: Permit<OpenEgress>,
+    lease: Lease,
+    until: Until,
+) -> Result<Session, Failure> {
+    let host = &desk.policy.egress.host;
+    let tls = trust_also(&host.extra_roots).map_err(|why| Failure::new("AB0913", why).exit(Exit::Gate))?;
+    let meter = Meter::compile(&desk.policy.measure).map_err(|error| Failure::of(error.code(), error))?;
+    let clock: Arc<dyn Clock> = Arc::<crate::wiring::SystemClock>::clone(&desk.clock);
+    let broker = Broker::new(Parts {
+        resolver: SystemResolver::of_this_machine(),
+        tls,
+        vault,
+        meter: Arc::new(meter),
+        clock,
+        limits: DialLimits::USUAL,
+        upstream: host.upstream.clone(),
+    });
+    broker.open_until(permit, lease, until).map_err(|error| Failure::of(error.code(), error))
+}
+
+/// What a lease was used for, as it is recorded.
+fn used(
+    used: Used,
+    unit: &str,
+    component: &Digest,
+    lease: &str,
+    check: Option<&str>,
+) -> Result<(Body, Vec<Payload>), Failure> {
+    let Used { decision, archive, tallies } = used;
+    let bytes = serde_json::to_vec(&archive).map_err(|error| Failure::of("AB0124", error))?;
+    let payload = Payload::bytes("har", bytes);
+    let rows = tallies.into_iter().take(ROWS_MAX).map(|((origin, method), tally)| EgressRow {
+        origin,
+        method,
+        requests: Count(tally.requests),
+        stopped: Count(tally.stopped),
+        bytes: Count(tally.bytes),
+    });
+    let used = EgressUsed {
+        unit: unit.to_owned(),
+        decision: decision.into(),
+        component: component.clone(),
+        check: check.map(str::to_owned),
+        lease: lease.to_owned(),
+        archive: payload.digest.clone(),
+        rows: rows.collect(),
+    };
+    Ok((Body::EgressUsed(Box::new(used)), vec![payload]))
 }
 
 /// What a worker is told. Where a name leads inside of this network is not its business.

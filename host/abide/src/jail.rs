@@ -126,6 +126,7 @@ impl Cells {
             read,
             limits,
             required: Vec::new(),
+            exit: false,
         };
         let (mut reader, writer) = std::io::pipe().map_err(disk)?;
         let report = self.jail.start(&cell, writer).and_then(Inmate::report).map_err(fault)?;
@@ -193,6 +194,7 @@ impl process::Jail for Cells {
             read: self.readable(cell.read)?,
             limits: self.limits(cell.limits.file_bytes_max, cell.limits.cpu_s_max),
             required: self.settings.require_walls.clone(),
+            exit: cell.door.is_some(),
         };
         Ok(Box::new(Held(self.jail.start(&cell, output).map_err(fault)?)))
     }
@@ -203,6 +205,10 @@ impl process::Jail for Cells {
 struct Held(Inmate);
 
 impl process::Inmate for Held {
+    fn take_exit(&mut self) -> Option<TcpListener> {
+        self.0.take_exit()
+    }
+
     fn pid(&self) -> Pid {
         self.0.pid()
     }

@@ -314,6 +314,7 @@ fn jail_true(bencher: Bencher<'_, '_>) {
         read,
         limits,
         required: Vec::new(),
+        exit: false,
     };
     let jail = Jail::this();
     bencher.bench_local(|| {

@@ -12,8 +12,11 @@ pub struct EgressUsed {
     pub unit: String,
     /// The decision that opened the lease.
     pub decision: Cites,
-    /// The component that asked.
+    /// The component that asked; for a check, the digest of its definition.
     pub component: Digest,
+    /// The check that asked, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<String>,
     /// Name of the lease in the policy's data.
     pub lease: String,
     /// Digest of the HTTP archive (HAR 1.2, redacted), which lies beside the log.

@@ -34,6 +34,10 @@ impl Jail for Open {
 }
 
 impl Inmate for OpenInmate {
+    fn take_exit(&mut self) -> Option<std::net::TcpListener> {
+        None
+    }
+
     fn pid(&self) -> rustix::process::Pid {
         rustix::process::Pid::from_child(&self.0)
     }
@@ -65,6 +69,7 @@ fn shell(name: &str, script: &str) -> CheckSpec {
         required: true,
         workdir: None,
         read: Vec::new(),
+        egress: None,
         proof: None,
     }
 }
@@ -77,6 +82,7 @@ fn action(pit: &Sandpit, specs: &[CheckSpec], names: &[&str]) -> RunChecks {
         commit: pit.oid("HEAD"),
         checks: names.iter().map(|name| (*name).to_owned()).collect(),
         definitions: definitions_digest(specs).unwrap(),
+        egress: Vec::new(),
     }
 }
 
@@ -100,6 +106,7 @@ fn apply(
         jail: &Open,
         host: &host,
         environment: &environment,
+        doors: &BTreeMap::new(),
     };
     assert_eq!(hand.probe(&action).unwrap(), None);
     let result = hand.apply(trial.permit(action), specs, cancelled);

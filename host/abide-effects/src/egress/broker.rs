@@ -74,6 +74,15 @@ impl OpenError {
     }
 }
 
+/// When a lease ends, besides at its own `lease_ms_max` and when the kill switch is pulled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// With its permit, after a minute.
+    Permit,
+    /// With the task: a check may take longer than the permit's minute, which was spent when it began.
+    Task,
+}
+
 impl Broker {
     /// A broker without leases.
     pub fn new(parts: Parts) -> Arc<Self> {
@@ -83,6 +92,16 @@ impl Broker {
 
     /// Opens a lease that the gate allowed: for this component, and for no origin that it was not asked about.
     pub fn open(self: &Arc<Self>, permit: Permit<OpenEgress>, lease: Lease) -> Result<Session, OpenError> {
+        self.open_until(permit, lease, Until::Permit)
+    }
+
+    /// The same, for as long as `until` says.
+    pub fn open_until(
+        self: &Arc<Self>,
+        permit: Permit<OpenEgress>,
+        lease: Lease,
+        until: Until,
+    ) -> Result<Session, OpenError> {
         let permitted = permit.redeem()?;
         if permitted.action.component != lease.component {
             return Err(OpenError::Wider { what: format!("component {}", lease.component.short()) });
@@ -92,7 +111,7 @@ impl Broker {
         {
             return Err(OpenError::Wider { what });
         }
-        Ok(Session::new(Arc::clone(self), lease, permitted))
+        Ok(Session::new(Arc::clone(self), lease, permitted, until))
     }
 
     pub(super) fn deadline(ms: u64) -> Instant {

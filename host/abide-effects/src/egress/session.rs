@@ -1,6 +1,6 @@
 //! A lease in use: judges each request, sends it, counts it and writes it down, until its time is up or the kill switch is pulled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use abide_core::action::OpenEgress;
 use abide_core::id::{Seq, Timestamp};
-use abide_gate::Redeemed;
+use abide_core::safe_text;
+use abide_gate::{Redeemed, Stale};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::Full;
@@ -16,7 +17,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::body::Body;
-use super::broker::Broker;
+use super::broker::{Broker, Until};
 use super::budget::Spending;
 use super::dial::within;
 use super::har::{Entry, Har, Redactor, Tally, known};
@@ -30,6 +31,8 @@ use super::vault::{Secret, name_of};
 
 /// How often a request that waits looks at the kill switch, in milliseconds.
 const LOOK_MS: u64 = 100;
+/// LIMIT: different things that were stopped and are told.
+const TOLD_MAX: usize = 10;
 
 /// A request as it was asked for.
 #[derive(Debug, Clone)]
@@ -59,6 +62,9 @@ struct Inner {
     broker: Arc<Broker>,
     lease: Lease,
     permitted: Redeemed<OpenEgress>,
+    until: Until,
+    /// What was refused, and failed to be answered, in words; each once.
+    refused: Mutex<BTreeSet<String>>,
     spending: Mutex<Spending>,
     har: Mutex<Har>,
     tainted: AtomicBool,
@@ -98,12 +104,19 @@ impl Drop for Running {
 }
 
 impl Session {
-    pub(super) fn new(broker: Arc<Broker>, lease: Lease, permitted: Redeemed<OpenEgress>) -> Self {
+    pub(super) fn new(
+        broker: Arc<Broker>,
+        lease: Lease,
+        permitted: Redeemed<OpenEgress>,
+        until: Until,
+    ) -> Self {
         let spending = Spending::new(lease.budgets, broker.clock.now());
         Self(Arc::new(Inner {
             broker,
             lease,
             permitted,
+            until,
+            refused: Mutex::default(),
             spending: Mutex::new(spending),
             har: Mutex::default(),
             tainted: AtomicBool::new(false),
@@ -282,7 +295,18 @@ impl Session {
         self.0.broker.clock.now()
     }
 
+    /// What was stopped since this was asked last, in words, each once and not more than a person reads.
+    pub fn stopped(&self) -> Vec<String> {
+        std::mem::take(&mut *lock(&self.0.refused)).into_iter().collect()
+    }
+
     pub(super) fn write_down(&self, origin: Option<String>, entry: Entry) {
+        if let Some((code, why)) = &entry.stopped {
+            let mut refused = lock(&self.0.refused);
+            if refused.len() < TOLD_MAX {
+                refused.insert(format!("{} [{code}]", safe_text::line(why)));
+            }
+        }
         lock(&self.0.har).add(origin, entry);
     }
 
@@ -292,7 +316,10 @@ impl Session {
             return Err(Refusal::Over("its task ended".to_owned()));
         }
         lock(&self.0.spending).is_in_time(self.now())?;
-        self.0.permitted.still_stands().map_err(|stale| Refusal::Over(stale.to_string()))
+        match (self.0.permitted.still_stands(), self.0.until) {
+            (Ok(()), _) | (Err(Stale::Expired), Until::Task) => Ok(()),
+            (Err(stale), _) => Err(Refusal::Over(stale.to_string())),
+        }
     }
 
     /// The same, with a look at the kill switch that is a tenth of a second old at most: for what is under way, where each piece of a body asks.

@@ -4,9 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::io::PipeWriter;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::egress::Door;
 
 use super::{Host, Nap, Output, ProcessError, ProcessLimits, collect, ended};
 
@@ -30,6 +33,8 @@ pub struct Cell<'a> {
     pub read: &'a [PathBuf],
     /// Bounds.
     pub limits: ProcessLimits,
+    /// The way to the network; none at all for `None`.
+    pub door: Option<&'a Door>,
 }
 
 /// Starts programs behind walls.
@@ -40,6 +45,8 @@ pub trait Jail: std::fmt::Debug {
 
 /// A program in a jail.
 pub trait Inmate: std::fmt::Debug {
+    /// The listener of the jail's way out, once, if it was asked for and there is one.
+    fn take_exit(&mut self) -> Option<TcpListener>;
     /// The outer process, a child of this one. It ends after everything that is inside.
     fn pid(&self) -> Pid;
     /// Asks for the end of everything inside, at once.
@@ -111,7 +118,14 @@ pub fn run_jailed(
     }
     let start = (host.monotonic_ms)();
     let (reader, writer) = std::io::pipe().map_err(ProcessError::system("watched"))?;
-    let inmate = jail.start(cell, writer)?;
+    let mut inmate = jail.start(cell, writer)?;
+    let serving = match (cell.door, inmate.take_exit()) {
+        (Some(door), Some(listener)) => {
+            Some(door.serve(listener).map_err(ProcessError::system("given its way out"))?)
+        }
+        // Without a listener the jail starts nothing, and its report says why.
+        (Some(_) | None, _) => None,
+    };
     let output = collect(reader, cell.limits.output_bytes_max);
     let deadline = start.saturating_add(cell.limits.wall_ms_max);
     let printed_max = cell.limits.printed_bytes_max;
@@ -135,6 +149,7 @@ pub fn run_jailed(
         finish(&*inmate, cell.limits.grace_ms, host)?;
     }
     let report = inmate.report();
+    drop(serving);
     let wall_ms = (host.monotonic_ms)().saturating_sub(start);
     let printed = output.finish();
     let report = match (forced, report) {

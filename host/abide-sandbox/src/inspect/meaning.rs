@@ -102,6 +102,15 @@ const WASI: &[(&str, &str)] = &[
     ("wasi:webgpu/", "use the graphics card"),
 ];
 
+/// What a component finds behind an interface of WASI that an HTTP client needs, where it has a lease, for people.
+pub fn served_as(name: &str) -> &'static str {
+    match package(name) {
+        "wasi:http" => "each request is judged by its lease",
+        "wasi:clocks" => "gets a clock that counts questions and knows no time",
+        _ => "the bytes of its own requests and answers",
+    }
+}
+
 /// What a component finds behind an interface of WASI that policy has linked to nothing, for people.
 pub fn stubbed_as(name: &str) -> &'static str {
     match package(name) {

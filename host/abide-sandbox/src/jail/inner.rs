@@ -1,6 +1,7 @@
 //! The first process of a jail: it gives everything up, starts the check, and says how it ended.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ use super::outer::Left;
 use super::report::{Ended, Ending, Report};
 use super::start::{Cell, CellLimits, HOME, TEMPORARY, Task};
 use super::told::{self, Ground, Heard};
-use super::{MESSAGE_BYTES_MAX, attempts, filter, identity, paths, view, watch};
+use super::{MESSAGE_BYTES_MAX, attempts, exit, filter, identity, paths, view, watch};
 use crate::runner::{Wall, wire};
 
 /// Ends with this process, whatever happens: who started it is watched by the kernel.
@@ -28,7 +29,7 @@ pub(super) fn serve(left: &str) -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let mut control = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let cell: Cell = wire::receive(&mut control, MESSAGE_BYTES_MAX).map_err(io::Error::other)?;
-    let report = held(&cell, &Left::parse(left));
+    let report = held(&cell, &Left::parse(left), &mut control);
     wire::send(&mut control, &report).map_err(io::Error::other)
 }
 
@@ -58,8 +59,9 @@ impl Ways {
     }
 }
 
-fn held(cell: &Cell, left: &Left) -> Report {
+fn held(cell: &Cell, left: &Left, control: &mut UnixStream) -> Report {
     let ways = leave(cell, left);
+    let proxy = if cell.exit { exit::offer(&ways.namespaces, control).map(Some) } else { Ok(None) };
     let folders = ways.folders(cell);
     let rights = bound(cell.limits, ways.has_namespaces());
     let landlock = landlock(&ways, cell, &folders);
@@ -79,8 +81,11 @@ fn held(cell: &Cell, left: &Left) -> Report {
     match (missing, &cell.task) {
         (Some(missing), _) => report.ended = Err(missing),
         (None, Task::Run(argv)) => {
-            let ended = run(argv, cell, &folders, &ways, &heard.unwrap_or_default());
-            report.ended = ended.map_err(|error| error.to_string());
+            let started = proxy.and_then(|proxy| {
+                let ended = run(argv, cell, &folders, &ways, proxy, &heard.unwrap_or_default());
+                ended.map_err(|error| error.to_string())
+            });
+            report.ended = started;
         }
         (None, Task::Try { port, socket, name }) => {
             report.attempts = attempts::all(cell, *port, socket, name);
@@ -249,6 +254,7 @@ fn run(
     cell: &Cell,
     folders: &[PathBuf; 3],
     ways: &Ways,
+    proxy: Option<SocketAddr>,
     heard: &Heard,
 ) -> io::Result<Ended> {
     let [work, home, temporary] = folders;
@@ -259,6 +265,7 @@ fn run(
         .current_dir(start)
         .env_clear()
         .envs(&cell.env)
+        .envs(proxy.map(exit::variables).into_iter().flatten())
         .env("HOME", home)
         .env("TMPDIR", temporary)
         .stdin(Stdio::null())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, PipeWriter};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::report::Report;
 use super::{ARGUMENT, MESSAGE_BYTES_MAX};
+use crate::runner::pipe;
 use crate::runner::wire::{self, WireError};
 
 /// The walls of a jail, by what they keep.
@@ -74,6 +75,18 @@ pub struct Cell {
     pub limits: CellLimits,
     /// Walls without which nothing is started.
     pub required: Vec<String>,
+    /// Whether there is a way out: a port of the jail's own loopback, whose listener is given to whoever starts it, and the variables that name it as a proxy.
+    /// Nothing is started where the jail has no network of its own.
+    pub exit: bool,
+}
+
+/// What a jail says before anything runs in it, if it was asked for a way out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Offer {
+    /// A listener follows.
+    Listener,
+    /// There is none; the report says why.
+    None,
 }
 
 /// Why there is no report.
@@ -136,9 +149,13 @@ impl Jail {
             .process_group(0)
             .spawn()
             .map_err(JailError::Start)?;
-        let inmate = Inmate { child, control: ours.try_clone().map_err(JailError::Start)? };
+        let mut inmate = Inmate { child, control: ours.try_clone().map_err(JailError::Start)?, exit: None };
         // A jail that ended already tells more by its report, or by having none.
         drop(wire::send(&mut ours, cell));
+        if cell.exit && matches!(wire::receive(&mut ours, MESSAGE_BYTES_MAX), Ok(Offer::Listener)) {
+            let end = pipe::receive_end(&ours).map_err(JailError::Start)?;
+            inmate.exit = Some(TcpListener::from(end));
+        }
         Ok(inmate)
     }
 }
@@ -161,9 +178,15 @@ pub(super) const ROOT: &str = "root";
 pub struct Inmate {
     child: Child,
     control: UnixStream,
+    exit: Option<TcpListener>,
 }
 
 impl Inmate {
+    /// The listener on the jail's own loopback, once. It belongs to the jail's network: who connects to it is inside.
+    pub fn take_exit(&mut self) -> Option<TcpListener> {
+        self.exit.take()
+    }
+
     /// The outer process. It leads a process group of its own, and ends last.
     pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)

@@ -12,7 +12,7 @@ use rustix::net::{
 };
 
 /// Gives `end` away.
-pub(super) fn send(over: &UnixStream, end: impl AsFd) -> Result<()> {
+pub(crate) fn send(over: &UnixStream, end: impl AsFd) -> Result<()> {
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
     let mut beside = SendAncillaryBuffer::new(&mut space);
     let ends = [end.as_fd()];
@@ -23,8 +23,13 @@ pub(super) fn send(over: &UnixStream, end: impl AsFd) -> Result<()> {
     Ok(())
 }
 
-/// Takes what was given.
+/// Takes the socket that was given.
 pub(super) fn receive(over: &UnixStream) -> Result<UnixStream> {
+    receive_end(over).map(UnixStream::from)
+}
+
+/// Takes what was given.
+pub(crate) fn receive_end(over: &UnixStream) -> Result<OwnedFd> {
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
     let mut beside = RecvAncillaryBuffer::new(&mut space);
     let mut byte = [0];
@@ -35,5 +40,5 @@ pub(super) fn receive(over: &UnixStream) -> Result<UnixStream> {
             end = ends.next();
         }
     }
-    end.map(UnixStream::from).ok_or_else(|| Error::from(ErrorKind::UnexpectedEof))
+    end.ok_or_else(|| Error::from(ErrorKind::UnexpectedEof))
 }

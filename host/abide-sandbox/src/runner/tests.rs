@@ -69,6 +69,10 @@ fn request() -> RunRequest {
             files_max: 2,
             output_bytes_max: 1 << 10,
             random_bytes_max: 100,
+            http_fields_max: 16,
+            http_field_bytes_max: 4_096,
+            http_body_bytes_max: 1_000,
+            http_outstanding_max: 2,
         },
     }
 }

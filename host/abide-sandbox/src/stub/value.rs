@@ -2,10 +2,11 @@
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::types::{Case, Variant};
-use wasmtime::component::{Resource, Type, Val};
+use wasmtime::component::{Resource, ResourceType, Type, Val};
 
-use super::{CLOCK_STEP_NS, HANDLES_MAX, Nothing, Stop};
+use super::{CLOCK_STEP_NS, Nothing};
 use crate::host::State;
+use crate::http;
 
 /// LIMIT: values that one answer is made of, nested ones included.
 const VALUES_MAX: u32 = 10_000;
@@ -110,7 +111,7 @@ impl<'a, 's> Maker<'a, 's> {
                 let error = result.err().map(|ty| self.make(&ty)).transpose()?;
                 Val::Result(Err(error.map(Box::new)))
             }
-            Type::Own(_) => self.resource()?,
+            Type::Own(ty) => self.resource(*ty)?,
             Type::Borrow(_)
             | Type::Future(_)
             | Type::Stream(_)
@@ -178,12 +179,11 @@ impl<'a, 's> Maker<'a, 's> {
         Ok(Val::Variant(name, value.map(Box::new)))
     }
 
-    fn resource(&mut self) -> wasmtime::Result<Val> {
-        let stubs = &mut self.store.data_mut().stubs;
-        if stubs.handles >= HANDLES_MAX {
-            return Err(Stop::Handles.into());
+    fn resource(&mut self, ty: ResourceType) -> wasmtime::Result<Val> {
+        if let Some(theirs) = http::nothing_of(self.store, ty)? {
+            return Ok(Val::Resource(theirs));
         }
-        stubs.handles = stubs.handles.saturating_add(1);
+        self.store.data_mut().stubs.hold_one()?;
         Ok(Val::Resource(Resource::<Nothing>::new_own(0).try_into_resource_any(&mut *self.store)?))
     }
 }

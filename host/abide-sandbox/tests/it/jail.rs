@@ -76,6 +76,7 @@ impl Place {
             read: SYSTEM.iter().map(PathBuf::from).collect(),
             limits: LIMITS,
             required: Vec::new(),
+            exit: false,
         }
     }
 
@@ -188,4 +189,37 @@ fn a_program_that_is_no_jail_is_an_error() {
     assert_eq!(inmate.report().unwrap_err().code(), "AB0951");
     let (_reader, writer) = std::io::pipe().unwrap();
     assert_eq!(Jail::of("/nowhere").start(&place.cell("true"), writer).unwrap_err().code(), "AB0950");
+}
+
+/// The listener of the way out is outside, what connects to it is inside, and nothing else of the host can be reached.
+#[test]
+fn a_way_out_is_one_port_of_the_jails_own_loopback() {
+    let host = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = Place::new();
+    let ask = "python3 -c \"import os, socket; at = os.environ['HTTPS_PROXY'].removeprefix('http://').split(':'); \
+        s = socket.create_connection((at[0], int(at[1])), 5); s.sendall(b'from inside'); print(s.recv(9).decode())\"";
+    let beside = format!(
+        "python3 -c \"import socket; socket.create_connection(('127.0.0.1', {}), 1)\" 2>&1 | grep -c refused",
+        host.local_addr().unwrap().port()
+    );
+    let cell = Cell { exit: true, ..place.cell(&format!("{ask}; {beside}; test $http_proxy = $ALL_PROXY")) };
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut inmate = jail().start(&cell, writer).unwrap();
+    let listener = inmate.take_exit().expect("a listener");
+    assert!(inmate.take_exit().is_none(), "once");
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut heard = [0; 11];
+    stream.read_exact(&mut heard).unwrap();
+    assert_eq!(&heard, b"from inside");
+    std::io::Write::write_all(&mut stream, b"answered").unwrap();
+    drop(stream);
+    let report = inmate.report().unwrap();
+    let mut output = String::new();
+    reader.read_to_string(&mut output).unwrap();
+    assert_eq!(output, "answered\n1\n");
+    let ended = report.ended.unwrap();
+    assert_eq!((ended.ending, ended.tried), (Ending::Exit(0), Vec::new()));
+    // Without a word of it there is none.
+    let plain = place.run("env | grep -ci proxy; true");
+    assert_eq!(plain.output, "0\n");
 }

@@ -9,6 +9,7 @@ mod built;
 mod cache;
 mod egress;
 mod hostile;
+mod http;
 mod inspect;
 mod jail;
 mod languages;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use abide_sandbox::workspace::DirWorkspaceLimits;
 use abide_sandbox::{
-    CacheKey, Capability, CompiledCache, DirWorkspace, EngineLimits, Execution, InProcess, Limits, NoEgress,
-    Processes, Program, Recorded, Recording, RunOutcome, RunRequest, RunResult, Task, Transcript, TrapKind,
-    Workspace,
+    CacheKey, Capability, CompiledCache, DirWorkspace, Egress, EngineLimits, Execution, InProcess, Limits,
+    NoEgress, Processes, Program, Recorded, Recording, RunOutcome, RunRequest, RunResult, Task, Transcript,
+    TrapKind, Workspace,
 };
 
 use crate::built;
@@ -86,6 +86,10 @@ pub(crate) fn limits() -> Limits {
         files_max: 50,
         output_bytes_max: 1 << 20,
         random_bytes_max: 4_096,
+        http_fields_max: 16,
+        http_field_bytes_max: 4_096,
+        http_body_bytes_max: 1_000,
+        http_outstanding_max: 2,
     }
 }
 
@@ -196,12 +200,22 @@ impl Bench {
     /// Runs the task here and behind the walls, as machine code and interpreted, and from what was recorded: what comes out is the same, but for
     /// time.
     pub(crate) fn run(&self, task: Task, repository: &Repository) -> RunOutcome {
+        self.run_over(task, repository, &NoEgress)
+    }
+
+    /// The same with a way to the network, which has to answer the same thing twice.
+    pub(crate) fn run_over(
+        &self,
+        task: Task,
+        repository: &Repository,
+        egress: &'static dyn Egress,
+    ) -> RunOutcome {
         let request = RunRequest { task, ..self.request.clone() };
         let recording = Arc::new(Recording::over(repository.port()));
-        let no_egress = Arc::new(recording.egress(&NoEgress));
-        let here = self.runner.run_with(&request, recording.clone(), no_egress);
+        let heard = Arc::new(recording.egress(egress));
+        let here = self.runner.run_with(&request, recording.clone(), heard);
         let packed = recording.transcript(request.clone(), here.clone()).pack().unwrap();
-        let there = self.behind.run(&request, &*repository.port());
+        let there = self.behind.run_with(&request, &*repository.port(), egress);
         assert_eq!((&there.result, &there.receipt, &there.log), (&here.result, &here.receipt, &here.log));
         assert_eq!(there.spent.output_bytes, here.spent.output_bytes);
         assert_eq!((here.execution, there.execution), (Execution::Native, Execution::Native));

@@ -356,9 +356,10 @@ pub(super) fn told(event: &Event) -> Option<String> {
         Body::EgressUsed(used) => {
             let sum = |count: fn(&EgressRow) -> u64| used.rows.iter().map(count).fold(0, u64::saturating_add);
             let (asked, stopped) = (sum(|row| row.requests.0), sum(|row| row.stopped.0));
-            let lease = safe_text::line(&used.lease);
+            let check = used.check.as_ref().map(|name| format!(" check {}", safe_text::line(name)));
+            let (lease, check) = (safe_text::line(&used.lease), check.unwrap_or_default());
             format!(
-                "{} asked the network {asked} times, {stopped} stopped (lease {lease}, archive {})",
+                "{}{check} asked the network {asked} times, {stopped} stopped (lease {lease}, archive {})",
                 used.unit,
                 used.archive.short()
             )

@@ -5,12 +5,15 @@
     reason = "picks a few events out of many; the spine matches all of them"
 )]
 
-use abide_core::action::{Merge, RunChecks};
+use std::collections::BTreeMap;
+
+use abide_core::action::{Merge, OpenEgress, RunChecks};
+use abide_core::canonical;
 use abide_core::event::{Body, CheckResult, Count, Event};
 use abide_core::id::{Oid, Seq};
 use abide_core::input::{CheckInput, RollbackInput};
 use abide_core::spine::{Progress, Run, Unit, Work};
-use abide_effects::checks::{self, CheckHand, CheckLimits, CheckOutcome, CheckSpec};
+use abide_effects::checks::{self, CheckHand, CheckLimits, CheckOutcome, CheckRan, CheckSpec};
 use abide_effects::forge::{MergeError, MergeHand, Rehearsal, WorkspaceLimits};
 use abide_effects::process::Output;
 use abide_gate::Ask;
@@ -22,6 +25,7 @@ use crate::cli::printer::Tone;
 use crate::config::Check;
 use crate::config::env::Moment;
 use crate::desk::Payload;
+use crate::egress::CheckWay;
 use crate::report::Failure;
 
 /// LIMIT: what any check may use, whatever `ab.yml` says.
@@ -48,14 +52,18 @@ impl Drive<'_> {
             commit: work.commit.clone(),
             checks: self.config.checks.iter().map(|check| check.name.clone()).collect(),
             definitions: checks::definitions_digest(&specs).map_err(|error| Failure::of("AB0124", error))?,
+            egress: checks::leases(&specs),
         };
         let facts = self.facts_of(&work.facts)?;
         let risk = self.desk.policy.risk.assess(&facts);
-        let mut ask = Ask { facts: Some(facts), risk, ..self.ask(run, self.author(run, state)?) };
+        let requests = action.egress.clone();
+        let mut ask = Ask { facts: Some(facts), risk, requests, ..self.ask(run, self.author(run, state)?) };
         ask.run.jail_walls = self.jail.standing(&self.scratch);
         let Answer::Go { permit, seq, .. } = self.admit(run, action, ask, Some(unit))? else { return Ok(()) };
+        let Some(ways) = self.ways_of_checks(run, unit, state, &specs)? else { return Ok(()) };
+        let doors = ways.iter().map(|(name, way)| (name.clone(), way.door())).collect();
         let stopped = || self.desk.halt(&run.id).map_or(true, |state| state.halted);
-        let receipt = {
+        let ran = {
             let _busy = self.printer().busy("checks");
             let hand = CheckHand {
                 repo: self.repo,
@@ -65,12 +73,34 @@ impl Drive<'_> {
                 jail: self.jail,
                 host: self.host,
                 environment: self.environment,
+                doors: &doors,
             };
-            hand.apply(permit, &specs, &stopped).map_err(|error| Failure::of(error.code(), error))?
+            hand.apply(permit, &specs, &stopped)
         };
+        // Also of checks that could not be ended: what they asked was asked.
+        for (name, way) in &ways {
+            let (body, payloads) = way.close(unit, Some(name))?;
+            self.deed(run, &body, payloads)?;
+        }
+        let receipt = ran.map_err(|error| Failure::of(error.code(), error))?;
+        let (results, payloads) = self.told(receipt.outcome.results);
+        let passed = results.iter().all(|result| !result.required || result.outcome == "passed");
+        let body = Body::ChecksFinished {
+            unit: unit.to_owned(),
+            decision: seq.into(),
+            commit: work.commit.clone(),
+            passed,
+            results,
+        };
+        self.note(run, &body, payloads)?;
+        Ok(())
+    }
+
+    /// Tells how checks came out, and gives it as it is recorded, with what they printed.
+    fn told(&self, checks: Vec<CheckRan>) -> (Vec<CheckResult>, Vec<Payload>) {
         let mut payloads = Vec::new();
         let mut results = Vec::new();
-        for check in receipt.outcome.results {
+        for check in checks {
             let output = Payload::bytes(
                 "check-output",
                 check.output.as_ref().map(Output::text).unwrap_or_default().into_bytes(),
@@ -94,16 +124,38 @@ impl Drive<'_> {
             });
             payloads.push(output);
         }
-        let passed = results.iter().all(|result| !result.required || result.outcome == "passed");
-        let body = Body::ChecksFinished {
-            unit: unit.to_owned(),
-            decision: seq.into(),
-            commit: work.commit.clone(),
-            passed,
-            results,
-        };
-        self.note(run, &body, payloads)?;
-        Ok(())
+        (results, payloads)
+    }
+
+    /// Asks for the leases that checks ask for, and opens them. None where an answer is not yes; the log says which.
+    fn ways_of_checks(
+        &self,
+        run: &Run,
+        unit: &str,
+        state: &Unit,
+        specs: &[CheckSpec],
+    ) -> Result<Option<BTreeMap<String, CheckWay>>, Failure> {
+        let mut ways = BTreeMap::new();
+        for spec in specs {
+            let Some(name) = &spec.egress else { continue };
+            // Whoever changes what a check is has another one, which was not decided about.
+            let definition = canonical::digest(spec).map_err(|error| Failure::of("AB0124", error))?;
+            let lease = self.desk.policy.egress.lease(name, &definition)?;
+            let origins = lease.origins();
+            let action = OpenEgress {
+                run: run.id.clone(),
+                unit: unit.to_owned(),
+                component: definition.clone(),
+                origins: origins.clone(),
+            };
+            let ask = Ask { requests: origins, ..self.ask(run, self.author(run, state)?) };
+            let Answer::Go { permit, .. } = self.admit(run, action, ask, Some(unit))? else {
+                return Ok(None);
+            };
+            let way = CheckWay::open(self.desk, self.workshop.vault(), permit, (name, lease), definition)?;
+            ways.insert(spec.name.clone(), way);
+        }
+        Ok(Some(ways))
     }
 
     /// Tries the way back of the unit's commit, in a store that is thrown away.
@@ -227,6 +279,7 @@ fn spec(check: &Check) -> CheckSpec {
         required: check.required,
         workdir: None,
         read: check.read.clone(),
+        egress: check.egress.clone(),
         proof: check.proof.clone(),
     }
 }

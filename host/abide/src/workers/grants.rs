@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use abide_sandbox::Limits;
 use abide_sandbox::inspect::{Inspection, package};
+use abide_sandbox::{Capability, Limits};
 use serde_json::Value;
 
 use crate::policy::Policy;
@@ -17,6 +17,8 @@ pub(crate) struct Outlook {
     pub(crate) miss: Vec<String>,
     /// Interfaces of WASI that it imports and would find nothing behind.
     pub(crate) stubs: BTreeSet<String>,
+    /// Interfaces of WASI by which it would send requests: they lead to the broker.
+    pub(crate) served: BTreeSet<String>,
     /// Name of the set of limits.
     pub(crate) limits: String,
     /// The lease that goes with `egress`, if it is granted that.
@@ -56,17 +58,32 @@ impl Outlook {
                 None => miss.push(name.to_owned()),
             }
         }
-        let lease = own.filter(|_| get.contains_key("egress")).and_then(|own| own.get("egress")?.as_str());
+        let listed = own.unwrap_or(grants).get("stubs").and_then(Value::as_array).into_iter().flatten();
+        let packages: BTreeSet<&str> = listed.filter_map(Value::as_str).collect();
+        let has_lease = own.is_some_and(|own| own.get("egress").is_some_and(Value::is_string));
+        let served: BTreeSet<String> = if has_lease && level("egress").is_some() {
+            found.of_http().into_iter().map(str::to_owned).collect()
+        } else {
+            BTreeSet::new()
+        };
+        if !served.is_empty() {
+            get.insert("egress".to_owned(), 0);
+        }
+        let is_stub = |name: &&str| packages.contains(package(name)) && !served.contains(*name);
+        let stubs = found.of_wasi().filter(is_stub).map(str::to_owned).collect();
+        let lease = own
+            .filter(|_| get.contains_key("egress") || !served.is_empty())
+            .and_then(|own| own.get("egress")?.as_str());
         let unasked = own
             .and_then(|own| own.get("capabilities")?.as_array())
             .into_iter()
             .flatten()
-            .filter_map(|one| one.as_str().filter(|name| !get.contains_key(*name)).map(str::to_owned))
+            .filter_map(|one| {
+                one.as_str()
+                    .filter(|name| !get.contains_key(*name) && (*name != "egress" || served.is_empty()))
+                    .map(str::to_owned)
+            })
             .collect();
-        let listed = own.unwrap_or(grants).get("stubs").and_then(Value::as_array).into_iter().flatten();
-        let packages: BTreeSet<&str> = listed.filter_map(Value::as_str).collect();
-        let stubs =
-            found.of_wasi().filter(|name| packages.contains(package(name))).map(str::to_owned).collect();
         let limits =
             own.unwrap_or(grants).get("limits").and_then(Value::as_str).unwrap_or_default().to_owned();
         let short = policy.limits.get(&limits).map_or_else(
@@ -80,6 +97,7 @@ impl Outlook {
             get,
             miss,
             stubs,
+            served,
             limits,
             short,
             place: place(files, &word),
@@ -101,6 +119,21 @@ fn short_of(limits: &Limits, (memory, elements): (u64, u64)) -> Vec<String> {
         ));
     }
     short
+}
+
+impl Outlook {
+    /// Whether an interface of WASI would be given, as a stub or as the way to the broker.
+    pub(crate) fn gives(&self, name: &str) -> bool {
+        self.stubs.contains(name) || self.served.contains(name)
+    }
+
+    /// What would be linked.
+    pub(crate) fn grants(&self) -> BTreeSet<Capability> {
+        let is_given = |one: &Capability| {
+            self.get.contains_key(one.name()) || (*one == Capability::Egress && !self.served.is_empty())
+        };
+        Capability::ALL.into_iter().filter(is_given).collect()
+    }
 }
 
 /// File and line of the grants in a policy: YAML where people write it, JSON where it came in a bundle.

@@ -63,6 +63,36 @@ async fn a_request_in_absolute_form_is_judged_like_any() {
     assert_eq!(server.seen().1, 1);
 }
 
+/// Clients of HTTP/1.0 name no host; all others have to, and it is the one that they ask for.
+#[tokio::test]
+async fn who_asks_for_a_tunnel_names_one_host() {
+    let (ca, config) = certified("good.example");
+    let port = serve_tls(config).await.port();
+    let names = Scripted::of(&[("good.example", &[&["127.0.0.1"]])]);
+    let session = Setup::named(names).open(&json!([
+        {"allow": "tunnel", "origin": format!("connect://good.example:{port}"), "networks": ["127.0.0.1/32"]},
+    ]));
+    let at = proxy(&session).await;
+    let (authority, other) = (format!("good.example:{port}"), "host: other.example:443\r\n");
+    for (line, status) in [
+        (format!("CONNECT {authority} HTTP/1.0\r\n"), "200"),
+        (format!("CONNECT {authority} HTTP/1.1\r\n"), "403"),
+        (format!("CONNECT {authority} HTTP/1.0\r\n{other}"), "403"),
+        (format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n{other}"), "403"),
+    ] {
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        stream.write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
+        let mut told = vec![0; 1_024];
+        let count = stream.read(&mut told).await.unwrap();
+        let told = String::from_utf8_lossy(&told[..count]).into_owned();
+        assert!(told.split(' ').nth(1) == Some(status), "{line}: {told}");
+        if status == "200" {
+            let said = greet(stream, "good.example", &["http/1.1"], &ca).await;
+            assert!(said.is_some(), "the tunnel carries");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_answer_that_is_cut_off_does_not_look_whole() {
     let server = Server::start(|_| whole(200, vec![b'x'; 5_000])).await;

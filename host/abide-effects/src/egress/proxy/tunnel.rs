@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{Request, Response, header};
+use http::{Request, Response, Version, header};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper::upgrade::Upgraded;
@@ -73,7 +73,12 @@ async fn prepare(
         return Err(Refusal::Address(Ambiguous("it is read otherwise than it is written")).into());
     }
     let mut hosts = request.headers().get_all(header::HOST).iter();
-    if hosts.next().is_none_or(|host| host.as_bytes() != asked.as_bytes()) || hosts.next().is_some() {
+    // HTTP/1.0 has no such field, and Python speaks that to a proxy: what is not said is not another host.
+    let fits = match hosts.next() {
+        Some(host) => host.as_bytes() == asked.as_bytes(),
+        None => request.version() == Version::HTTP_10,
+    };
+    if !fits || hosts.next().is_some() {
         return Err(Refusal::Header("host".to_owned()).into());
     }
     let rule = judge_tunnel(session.lease(), &origin, session.taint())?.clone();

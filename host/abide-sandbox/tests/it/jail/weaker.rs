@@ -63,6 +63,20 @@ fn without_namespaces_landlock_and_seccomp_hold() {
     }
 }
 
+/// A way out is one of the jail's own network: where there is none, nothing is started.
+#[test]
+fn without_a_network_of_its_own_there_is_no_way_out() {
+    let Some((_folder, jail)) = without_namespaces() else { return };
+    let place = Place::new();
+    let cell = Cell { exit: true, ..place.cell("touch started") };
+    let (_reader, writer) = std::io::pipe().unwrap();
+    let mut inmate = jail.start(&cell, writer).unwrap();
+    assert!(inmate.take_exit().is_none());
+    let why = inmate.report().unwrap().ended.unwrap_err();
+    assert!(why.contains("egress takes a network of its own") && why.ends_with("[AB0957]"), "{why}");
+    assert!(!place.work().join("started").exists());
+}
+
 #[test]
 fn without_a_pid_namespace_what_forks_away_is_found_and_killed() {
     let Some((_folder, jail)) = without_namespaces() else { return };

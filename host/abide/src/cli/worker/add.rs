@@ -75,7 +75,7 @@ pub(super) fn run(shell: &Shell, args: &AddArgs) -> Result<Exit, Failure> {
     };
     let (bytes, found) = look(&law, &args.file)?;
     let outlook = outlook(&law, &found);
-    if let Some(objection) = found.objections(|name| outlook.stubs.contains(name)).first() {
+    if let Some(objection) = found.objections(|name| outlook.gives(name)).first() {
         return Err(Failure::new(objection.code, objection.what.clone())
             .help(format!(
                 "nothing was handed in; {}; ab worker inspect {} shows all of it",

@@ -49,7 +49,7 @@ pub(super) fn run(shell: &Shell, args: &InspectArgs) -> Result<Exit, Failure> {
     let law = Law::around(shell, args.at.repo.as_deref())?;
     let (_, found) = look(&law, &args.file)?;
     let outlook = outlook(&law, &found);
-    let objections = found.objections(|name| outlook.stubs.contains(name));
+    let objections = found.objections(|name| outlook.gives(name));
     let printer = &shell.printer;
     told(printer, &found, &outlook);
     grants(printer, &law, &outlook, &found);
@@ -125,6 +125,9 @@ fn asks<'a>(found: &'a Inspection, outlook: &Outlook) -> Vec<(&'a str, &'a str, 
         let name = import.name.as_str();
         let row = match &import.admission {
             Admission::Grantable(capability) => (capability.name(), import.meaning, String::new()),
+            Admission::Stubbable if outlook.served.contains(name) => {
+                (inspect::package(name), import.meaning, format!(": {}", inspect::served_as(name)))
+            }
             Admission::Stubbable if outlook.stubs.contains(name) => {
                 (inspect::package(name), import.meaning, format!(": {}", inspect::stubbed_as(name)))
             }
@@ -222,7 +225,7 @@ pub(super) fn grants(printer: &Printer, law: &Law, outlook: &Outlook, found: &In
         printer.line(&format!("stubs       {}  (`stubs` of the same data)", packages.join(", ")));
     }
     let others = found.imports.iter().filter(|import| {
-        !matches!(import.admission, Admission::Grantable(_)) && !outlook.stubs.contains(&import.name)
+        !matches!(import.admission, Admission::Grantable(_)) && !outlook.gives(&import.name)
     });
     let miss: Vec<String> =
         outlook.miss.iter().cloned().chain(others.map(|import| import.name.clone())).collect();

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use abide_core::id::{Digest, Oid, RefName};
 use abide_core::safe_text;
 use abide_effects::forge::Workspace as Files;
-use abide_sandbox::{
-    Capability, DirWorkspace, LogLevel, NoEgress, PatchDoc, RunOutcome, RunRequest, RunResult, Task,
-};
+use abide_sandbox::{DirWorkspace, LogLevel, NoEgress, PatchDoc, RunOutcome, RunRequest, RunResult, Task};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use clap::Args as ClapArgs;
@@ -114,7 +112,7 @@ pub(super) fn run(shell: &Shell, args: &TrialArgs) -> Result<Exit, Failure> {
             scope: args.scope.clone(),
             base: base.commit.clone(),
         },
-        grants: Capability::ALL.into_iter().filter(|one| outlook.get.contains_key(one.name())).collect(),
+        grants: outlook.grants(),
         stubs: outlook.stubs.clone(),
         limits,
     };

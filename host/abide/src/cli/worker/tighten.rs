@@ -55,8 +55,7 @@ pub(super) fn run(shell: &Shell, args: &TightenArgs) -> Result<Exit, Failure> {
     let limits = law.policy.limits.get(&outlook.limits).ok_or_else(|| {
         Failure::new("AB0831", format!("there are no limits called `{}`", outlook.limits)).exit(Exit::Gate)
     })?;
-    let imported: BTreeSet<&str> = found.capabilities().into_iter().collect();
-    let less = Less::of(&found.digest, &imported, &outlook, limits, &history);
+    let less = Less::of(&found.digest, &outlook, limits, &history);
     tell(shell, &history, &outlook, &less);
     shell.printer.data(&json!({
         "component": found.digest, "history": history, "proposal": less.changes, "yaml": less.yaml, "outlook": outlook,
@@ -76,13 +75,7 @@ struct Less {
 const ROOM: u64 = 4;
 
 impl Less {
-    fn of(
-        component: &Digest,
-        imported: &BTreeSet<&str>,
-        outlook: &Outlook,
-        limits: &Limits,
-        history: &History,
-    ) -> Self {
+    fn of(component: &Digest, outlook: &Outlook, limits: &Limits, history: &History) -> Self {
         let mut changes: Vec<String> =
             outlook.unasked.iter().map(|name| format!("without `{name}`: it does not ask for it")).collect();
         let called = |name: &str| {
@@ -92,8 +85,8 @@ impl Less {
                 .and_then(|one| history.used.get(&one))
                 .is_some_and(|(tasks, _)| *tasks > 0)
         };
-        let kept: Vec<&str> =
-            outlook.get.keys().map(String::as_str).filter(|name| imported.contains(name)).collect();
+        let grants = outlook.grants();
+        let kept: Vec<&str> = grants.iter().map(|one| one.name()).collect();
         let mut lease = outlook.lease.clone();
         if let Some(name) = &outlook.lease
             && !called("egress")
@@ -130,7 +123,7 @@ fn smaller(limits: &Limits, history: &History) -> (Vec<(&'static str, u64)>, Vec
     let (workspace, log, progress) =
         (most(Capability::Workspace), most(Capability::Log), most(Capability::Progress));
     // What no receipt measures stays as it is.
-    let rows: [(&'static str, u64, Option<u64>); 12] = [
+    let rows: [(&'static str, u64, Option<u64>); 16] = [
         ("memory_bytes_max", limits.memory_bytes_max, Some(history.memory_bytes.max(1 << 20))),
         ("table_elements_max", limits.table_elements_max.into(), None),
         ("wall_ms_max", limits.wall_ms_max, Some(history.wall_ms.max(250))),
@@ -143,6 +136,10 @@ fn smaller(limits: &Limits, history: &History) -> (Vec<(&'static str, u64)>, Vec
         ("files_max", limits.files_max.into(), Some(history.files.into())),
         ("output_bytes_max", limits.output_bytes_max, Some(history.output_bytes)),
         ("random_bytes_max", limits.random_bytes_max, None),
+        ("http_fields_max", limits.http_fields_max.into(), None),
+        ("http_field_bytes_max", limits.http_field_bytes_max, None),
+        ("http_body_bytes_max", limits.http_body_bytes_max, None),
+        ("http_outstanding_max", limits.http_outstanding_max.into(), None),
     ];
     let mut named = Vec::new();
     let smaller = rows.into_iter().map(|(name, now, used)| {

@@ -50,7 +50,7 @@ pub(super) fn run(shell: &Shell, args: &VerifyArgs) -> Result<Exit, Failure> {
     let law = Law::around(shell, args.at.repo.as_deref())?;
     let (bytes, found) = component(&law, &args.what)?;
     let outlook = inspect::outlook(&law, &found);
-    if let Some(first) = found.objections(|name| outlook.stubs.contains(name)).first() {
+    if let Some(first) = found.objections(|name| outlook.gives(name)).first() {
         return Err(Failure::new(first.code, first.what.clone())
             .help(first.next.clone())
             .exit(Exit::Evidence));
@@ -88,7 +88,13 @@ pub(super) fn run(shell: &Shell, args: &VerifyArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn tried(law: &Law, no_exec: bool, bytes: &[u8], found: &Inspection, outlook: &Outlook) -> Result<Vec<Tried>, Failure> {
+fn tried(
+    law: &Law,
+    no_exec: bool,
+    bytes: &[u8],
+    found: &Inspection,
+    outlook: &Outlook,
+) -> Result<Vec<Tried>, Failure> {
     let limits = law.policy.limits.get(&outlook.limits).ok_or_else(|| {
         Failure::new("AB0831", format!("there are no limits called `{}`", outlook.limits)).exit(Exit::Gate)
     })?;
@@ -98,7 +104,7 @@ fn tried(law: &Law, no_exec: bool, bytes: &[u8], found: &Inspection, outlook: &O
     if let Some(name) = &outlook.lease {
         all.extend(probes::lease(&law.policy.egress.lease(name, &found.digest)?));
     }
-    all.extend(probes::limits(&stand, limits)?);
+    all.extend(probes::limits(&stand, limits, !outlook.served.is_empty())?);
     let (walls, attempts) = processes.examine().map_err(|error| Failure::of(error.code(), error))?;
     all.extend(walls.into_iter().filter(|wall| !wall.stands).map(|wall| {
         let is_required = law.policy.walls_required.contains(&wall.name);
