@@ -1,15 +1,19 @@
 //! The vault of a repository: secrets by name, in a file of the state folder that is sealed to a key beside it.
 //!
-//! The key keeps secrets out of backups and of what is copied by mistake, not from who can read the state folder. A secret may also be left where it is, in
-//! a variable of the environment: then the vault has the variable's name.
+//! The key keeps secrets out of backups and of what is copied by mistake, not from who can read the state folder. A secret may also be left where it is: in
+//! a variable of the environment, or with a program that is asked for it, once for each lease, and that may mint one for just this errand. Then the vault has
+//! the variable's name, or the program's.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use abide_effects::egress::vault::{Secret, Vault, VaultError, is_name};
+use abide_effects::egress::vault::helper::Helper;
+use abide_effects::egress::vault::{Errand, Secret, Vault, VaultError, is_name};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
@@ -27,6 +31,9 @@ const SCHEMA: &str = "abide.vault/1";
 /// LIMIT: bytes of a secret.
 pub(crate) const SECRET_BYTES_MAX: usize = 16 << 10;
 
+/// LIMIT: how long a helper may take.
+const HELPER_PATIENCE: Duration = Duration::from_secs(10);
+
 /// What the file holds.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,6 +50,8 @@ enum Entry {
     File { sealed: String },
     /// In the environment of `ab`.
     Environment { variable: String },
+    /// With a program.
+    Helper { argv: Vec<String> },
 }
 
 /// Where a secret is, for people.
@@ -52,6 +61,8 @@ pub(crate) enum Place {
     File,
     /// In a variable.
     Environment(String),
+    /// With a program.
+    Helper(Vec<String>),
 }
 
 /// The vault of one repository.
@@ -59,12 +70,14 @@ pub(crate) enum Place {
 pub(crate) struct FileVault {
     state: State,
     file: PathBuf,
+    /// What helpers gave. A vault is opened for one lease, and this ends with it.
+    minted: Arc<Mutex<BTreeMap<(String, Errand), Secret>>>,
 }
 
 impl FileVault {
     /// The vault beside the log of `state`. It need not be there yet.
     pub(crate) fn of(state: &State) -> Self {
-        Self { state: state.clone(), file: state.folder.join(FILE) }
+        Self { state: state.clone(), file: state.folder.join(FILE), minted: Arc::default() }
     }
 
     /// Names, and where each secret is.
@@ -72,6 +85,7 @@ impl FileVault {
         let places = self.read()?.secrets.into_iter().map(|(name, entry)| match entry {
             Entry::File { .. } => (name, Place::File),
             Entry::Environment { variable } => (name, Place::Environment(variable)),
+            Entry::Helper { argv } => (name, Place::Helper(argv)),
         });
         Ok(places.collect())
     }
@@ -92,6 +106,32 @@ impl FileVault {
     /// Has `name` stand for a variable of the environment. Says whether there was one of that name.
     pub(crate) fn set_variable(&self, name: &str, variable: &str) -> Result<bool, Failure> {
         self.put(name, Entry::Environment { variable: variable.to_owned() })
+    }
+
+    /// Has `name` be asked of a program. Says whether there was one of that name.
+    pub(crate) fn set_helper(&self, name: &str, argv: &[String]) -> Result<bool, Failure> {
+        if !argv.first().is_some_and(|program| program.starts_with('/')) {
+            return Err(Failure::new("AB0920", "a helper is named by its whole path")
+                .help("for example ab secret set ci-token -- /usr/local/bin/mint --role ci")
+                .exit(Exit::Usage));
+        }
+        self.put(name, Entry::Helper { argv: argv.to_vec() })
+    }
+
+    /// What its helper says, once for each errand of this lease.
+    fn minted(&self, name: &str, argv: &[String], errand: &Errand) -> Result<Secret, VaultError> {
+        let mut minted = self.minted.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (name.to_owned(), errand.clone());
+        if let Some(secret) = minted.get(&key) {
+            return Ok(secret.clone());
+        }
+        let env = Env::read();
+        let home = env.picked(&["HOME".to_owned()]).remove("HOME").unwrap_or_default();
+        let environment = [("PATH", env.path.clone()), ("HOME", home)];
+        let helper = Helper { argv, environment: &environment, patience: HELPER_PATIENCE };
+        let secret = helper.ask(name, errand)?;
+        minted.insert(key, secret.clone());
+        Ok(secret)
     }
 
     /// Forgets a secret.
@@ -181,11 +221,12 @@ fn beside(name: &str) -> Vec<u8> {
 }
 
 impl Vault for FileVault {
-    fn open(&self, name: &str) -> Result<Secret, VaultError> {
+    fn open(&self, name: &str, errand: &Errand) -> Result<Secret, VaultError> {
         let stored = self.read().map_err(|failure| VaultError(failure.what.clone()))?;
         match stored.secrets.get(name) {
             None => Err(VaultError("there is no secret of that name".to_owned())),
             Some(Entry::File { sealed }) => self.unseal(name, sealed),
+            Some(Entry::Helper { argv }) => self.minted(name, argv, errand),
             Some(Entry::Environment { variable }) => {
                 let mut found = Env::read().picked([variable]);
                 let value = found.remove(variable);

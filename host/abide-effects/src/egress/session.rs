@@ -26,8 +26,8 @@ use super::lease::{Budgets, Credential, Lease, Rule};
 use super::pool::Pool;
 use super::refusal::{EgressError, Fault, Refusal};
 use super::scan::{self, Seen};
-use super::target::Target;
-use super::vault::{Secret, name_of};
+use super::target::{Origin, Target};
+use super::vault::{Errand, Secret, name_of};
 
 /// How often a request that waits looks at the kill switch, in milliseconds.
 const LOOK_MS: u64 = 100;
@@ -195,7 +195,8 @@ impl Session {
         };
         let rule = judge(&self.0.lease, &asked, self.taint())?;
         self.search(&asked, &outgoing.body)?;
-        let secret = rule.credential.as_ref().map(|credential| self.open(credential)).transpose()?;
+        let secret =
+            rule.credential.as_ref().map(|credential| self.open(credential, &target.origin)).transpose()?;
         if let Some(secret) = &secret {
             redactor.exact.push(secret.expose().to_vec());
         }
@@ -253,10 +254,19 @@ impl Session {
         scan::search(&self.0.broker.meter, seen.as_deref(), &parts)
     }
 
-    fn open(&self, credential: &Credential) -> Result<Secret, Refusal> {
+    fn open(&self, credential: &Credential, origin: &Origin) -> Result<Secret, Refusal> {
         let refused = |why: String| Refusal::Credential { reference: credential.secret.clone(), why };
         let name = name_of(&credential.secret).ok_or_else(|| refused("it is no reference".to_owned()))?;
-        self.0.broker.vault.open(name).map_err(|error| refused(error.to_string()))
+        let action = &self.0.permitted.action;
+        let errand = Errand {
+            run: action.run.clone(),
+            unit: action.unit.clone(),
+            component: action.component.clone(),
+            decision: self.0.permitted.seq().0,
+            origin: origin.to_string(),
+            lease_ms_max: self.0.lease.budgets.lease_ms_max,
+        };
+        self.0.broker.vault.open(name, &errand).map_err(|error| refused(error.to_string()))
     }
 
     /// Whether the task has read the workspace.

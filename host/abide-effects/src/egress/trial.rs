@@ -28,7 +28,7 @@ use super::lease::tests::{budgets, component};
 use super::lease::{Budgets, Lease, LeaseData};
 use super::resolver::{Looked, Resolver};
 use super::session::Session;
-use super::vault::{Secret, Vault, VaultError};
+use super::vault::{Errand, Secret, Vault, VaultError};
 use crate::trial::Trial;
 
 pub(crate) type Answer = Response<BoxBody<Bytes, Infallible>>;
@@ -126,7 +126,7 @@ pub(crate) struct OneSecret;
 pub(crate) const TOKEN: &str = "very-secret-value-of-the-vault";
 
 impl Vault for OneSecret {
-    fn open(&self, name: &str) -> Result<Secret, VaultError> {
+    fn open(&self, name: &str, _: &Errand) -> Result<Secret, VaultError> {
         match name {
             "token" => Ok(Secret::new(TOKEN.as_bytes().to_vec())),
             _ => Err(VaultError("there is none of that name".to_owned())),

@@ -1,7 +1,11 @@
 //! Where secrets come from. Data and configuration name them (`vault:NAME`); only the broker opens them, when the request that they are for leaves.
 
+pub mod helper;
+
 use std::fmt;
 
+use abide_core::id::{Digest, RunId};
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 /// What a reference begins with.
@@ -36,10 +40,27 @@ impl fmt::Debug for Secret {
 #[error("{0}")]
 pub struct VaultError(pub String);
 
+/// What a secret is opened for: whoever makes one on demand can make it for this and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Errand {
+    /// The run.
+    pub run: RunId,
+    /// The unit of work in it.
+    pub unit: String,
+    /// The component that asks; it never sees the secret.
+    pub component: Digest,
+    /// Place of the decision that opened the lease.
+    pub decision: u64,
+    /// Where the secret goes, `scheme://host:port`.
+    pub origin: String,
+    /// Milliseconds after which the lease is over at the latest.
+    pub lease_ms_max: u64,
+}
+
 /// Opens secrets by their names.
 pub trait Vault: fmt::Debug + Send + Sync {
-    /// The secret called `name`, without the prefix of a reference.
-    fn open(&self, name: &str) -> Result<Secret, VaultError>;
+    /// The secret called `name`, without the prefix of a reference, for `errand` and nothing else.
+    fn open(&self, name: &str, errand: &Errand) -> Result<Secret, VaultError>;
 }
 
 /// A vault without secrets.
@@ -47,7 +68,7 @@ pub trait Vault: fmt::Debug + Send + Sync {
 pub struct NoVault;
 
 impl Vault for NoVault {
-    fn open(&self, _: &str) -> Result<Secret, VaultError> {
+    fn open(&self, _: &str, _: &Errand) -> Result<Secret, VaultError> {
         Err(VaultError("there is no vault here".to_owned()))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 
+use abide_core::safe_text;
 use abide_effects::egress::vault::Secret;
 use clap::{Args as ClapArgs, Subcommand};
 use serde_json::json;
@@ -19,6 +20,7 @@ it. Values come from standard input, and no verb prints one:
 
   ab secret set hook-token < token.txt
   ab secret set ci-token --env CI_TOKEN
+  ab secret set deploy-token -- /usr/local/bin/mint --role deploy
 
 docs/guides/egress.md shows a rule that uses one.";
 
@@ -40,6 +42,9 @@ enum SecretVerb {
         /// Leave the value in this variable of the environment, and keep only the variable's name.
         #[arg(long, value_name = "VARIABLE")]
         env: Option<String>,
+        /// Ask this program each time a lease needs it, and keep only the program's name. It reads one line of JSON that says what for, and prints the secret.
+        #[arg(last = true, value_name = "PROGRAM", conflicts_with = "env")]
+        helper: Vec<String>,
     },
     /// List the names, and where each secret is.
     List {
@@ -57,7 +62,7 @@ enum SecretVerb {
 
 pub(crate) fn run(shell: &Shell, args: &SecretArgs) -> Result<Exit, Failure> {
     match &args.verb {
-        SecretVerb::Set { at, name, env } => set(shell, at, name, env.as_deref()),
+        SecretVerb::Set { at, name, env, helper } => set(shell, at, name, env.as_deref(), helper),
         SecretVerb::List { at } => list(shell, at),
         SecretVerb::Remove { at, name } => {
             vault(shell, at)?.remove(name)?;
@@ -68,10 +73,17 @@ pub(crate) fn run(shell: &Shell, args: &SecretArgs) -> Result<Exit, Failure> {
     }
 }
 
-fn set(shell: &Shell, at: &AtRepo, name: &str, variable: Option<&str>) -> Result<Exit, Failure> {
+fn set(
+    shell: &Shell,
+    at: &AtRepo,
+    name: &str,
+    variable: Option<&str>,
+    helper: &[String],
+) -> Result<Exit, Failure> {
     let vault = vault(shell, at)?;
     let replaced = match variable {
         Some(variable) => vault.set_variable(name, variable)?,
+        None if !helper.is_empty() => vault.set_helper(name, helper)?,
         None => vault.set(name, &from_stdin()?)?,
     };
     let what = if replaced { "replaced" } else { "kept" };
@@ -92,6 +104,7 @@ fn list(shell: &Shell, at: &AtRepo) -> Result<Exit, Failure> {
     let told = |place: &Place| match place {
         Place::File => "sealed in the state folder".to_owned(),
         Place::Environment(variable) => format!("in the variable {variable}"),
+        Place::Helper(argv) => format!("asked of {}", safe_text::line(&argv.join(" "))),
     };
     for (name, place) in &secrets {
         shell.printer.line(&format!("{name:<24} {}", told(place)));

@@ -86,7 +86,8 @@ impl Less {
                 .is_some_and(|(tasks, _)| *tasks > 0)
         };
         let grants = outlook.grants();
-        let kept: Vec<&str> = grants.iter().map(|one| one.name()).collect();
+        let kept: BTreeSet<&str> = grants.iter().map(|one| one.name()).collect();
+        let kept: Vec<&str> = kept.into_iter().collect();
         let mut lease = outlook.lease.clone();
         if let Some(name) = &outlook.lease
             && !called("egress")
