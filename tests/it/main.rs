@@ -2,6 +2,8 @@
 
 mod again;
 mod approvals;
+mod attacks;
+mod authoring;
 mod bad_input;
 mod bundles;
 mod checks;
@@ -17,6 +19,7 @@ mod hooks;
 mod in_force;
 mod invariants;
 mod layers;
+mod no_exec;
 mod policy;
 mod prove;
 mod reference;

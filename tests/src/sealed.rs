@@ -10,14 +10,20 @@ use abide_core::decision::Decision;
 use abide_core::id::Digest;
 use abide_gate::sealed::module_of;
 use abide_sandbox::sealed::SealedLimits;
-use abide_sandbox::{CacheKey, CompiledCache, SealedModule};
+use abide_sandbox::{CacheKey, CompiledCache, Execution, SealedModule};
 
 use crate::built::{self, target};
 
 /// The module, or `None` (after saying so) where it is not built and need not be.
 pub fn module() -> Option<Arc<SealedModule>> {
     static MODULE: OnceLock<Option<Arc<SealedModule>>> = OnceLock::new();
-    MODULE.get_or_init(compiled).clone()
+    MODULE.get_or_init(|| compiled(Execution::Native, SealedLimits::SHIPPED)).clone()
+}
+
+/// The same, interpreted.
+pub fn interpreted() -> Option<Arc<SealedModule>> {
+    static MODULE: OnceLock<Option<Arc<SealedModule>>> = OnceLock::new();
+    MODULE.get_or_init(|| compiled(Execution::Interpreted, SealedLimits::INTERPRETED)).clone()
 }
 
 /// Whether `ab` carries the judge; says so where not.
@@ -39,7 +45,7 @@ fn kept() -> PathBuf {
 
 const KEY: [u8; 32] = [7; 32];
 
-fn compiled() -> Option<Arc<SealedModule>> {
+fn compiled(execution: Execution, limits: SealedLimits) -> Option<Arc<SealedModule>> {
     let (bytes, folder) = (bytes()?, kept());
     fs::create_dir_all(&folder).unwrap();
     // Tests are processes of their own: one compiles, the others wait for it.
@@ -47,7 +53,7 @@ fn compiled() -> Option<Arc<SealedModule>> {
     lock.lock().unwrap();
     let dir = cap_std::fs::Dir::open_ambient_dir(&folder, cap_std::ambient_authority()).unwrap();
     let cache = CompiledCache::new(dir, CacheKey::new(KEY));
-    let module = SealedModule::new(&bytes, Some(&cache), SealedLimits::SHIPPED).unwrap();
+    let module = SealedModule::new_as(&bytes, Some(&cache), limits, execution).unwrap();
     Some(Arc::new(module))
 }
 

@@ -13,6 +13,8 @@ use sha2::Sha256;
 use wasmtime::Module;
 use wasmtime::component::Component;
 
+use crate::engine::Execution;
+
 /// Bytes of the MAC at the front of each file.
 const MAC_BYTES: usize = 32;
 /// What the MAC is for, so that the key's other uses, if there ever are any, cannot be mixed up with this one.
@@ -49,12 +51,12 @@ impl CompiledCache {
 
     /// What was compiled from the component with `digest`, if this engine can run it.
     pub(crate) fn find(&self, engine: &wasmtime::Engine, digest: &Digest) -> Option<Component> {
-        danger::load(engine, &self.checked(digest)?)
+        danger::load(engine, &self.checked(&for_target(digest, engine))?)
     }
 
     /// The same for a core module.
     pub(crate) fn find_module(&self, engine: &wasmtime::Engine, digest: &Digest) -> Option<Module> {
-        danger::load_module(engine, &self.checked(digest)?)
+        danger::load_module(engine, &self.checked(&for_target(digest, engine))?)
     }
 
     /// Bytes that were kept for the component with `digest` and for `engine`, a description of what they depend on.
@@ -83,12 +85,12 @@ impl CompiledCache {
 
     /// Keeps what was compiled from the component with `digest`.
     pub(crate) fn keep(&self, digest: &Digest, component: &Component) {
-        self.keep_code(digest, component.serialize());
+        self.keep_code(&for_target(digest, component.engine()), component.serialize());
     }
 
     /// The same for a core module.
     pub(crate) fn keep_module(&self, digest: &Digest, module: &Module) {
-        self.keep_code(digest, module.serialize());
+        self.keep_code(&for_target(digest, module.engine()), module.serialize());
     }
 
     fn keep_code(&self, digest: &Digest, code: wasmtime::Result<Vec<u8>>) {
@@ -123,6 +125,14 @@ impl CompiledCache {
 /// The name of what one engine made of a component.
 fn for_engine(digest: &Digest, engine: &str) -> Digest {
     Digest::of(format!("{digest} {engine}").as_bytes())
+}
+
+/// The name of what an engine of this target made of it: bytecode and machine code lie side by side.
+fn for_target(digest: &Digest, engine: &wasmtime::Engine) -> Digest {
+    match Execution::of(engine) {
+        Execution::Native => digest.clone(),
+        Execution::Interpreted => for_engine(digest, Execution::Interpreted.name()),
+    }
 }
 
 /// Code that came over the socket of a runner, from the process that started it and that checked it.

@@ -17,6 +17,46 @@ const GUARD_BYTES: u64 = 32 << 20;
 /// Memory that a slot keeps between two runs; zeroing that much is cheaper than giving it back.
 const KEEP_RESIDENT_BYTES: usize = 64 << 10;
 
+/// How the code of a component is run. What comes out is the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Execution {
+    /// As machine code, in pages that are made executable.
+    #[default]
+    Native,
+    /// By an interpreter (Pulley): what was translated is read and never executed, so that no page has to be executable.
+    Interpreted,
+}
+
+impl Execution {
+    /// The name in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Interpreted => "interpreted",
+        }
+    }
+
+    /// Sets what `config` translates to.
+    pub(crate) fn aim(self, config: &mut Config) -> Result<(), EngineError> {
+        match self {
+            Self::Native => {}
+            Self::Interpreted => {
+                config.target(BYTECODE).map_err(|error| EngineError::Start(format!("{error:#}")))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How `engine` runs code.
+    pub(crate) fn of(engine: &wasmtime::Engine) -> Self {
+        if engine.is_pulley() { Self::Interpreted } else { Self::Native }
+    }
+}
+
+/// The engine's name for bytecode of a 64-bit machine; of one with the other byte order it would be another.
+const BYTECODE: &str = if cfg!(target_endian = "big") { "pulley64be" } else { "pulley64" };
+
 /// What an engine is built for. From policy data; there is no default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -81,8 +121,8 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    pub(crate) fn start(limits: EngineLimits) -> Result<Self, EngineError> {
-        let config = config(&limits)?;
+    pub(crate) fn start(limits: EngineLimits, execution: Execution) -> Result<Self, EngineError> {
+        let config = config(&limits, execution)?;
         let inner =
             wasmtime::Engine::new(&config).map_err(|error| EngineError::Start(format!("{error:#}")))?;
         let clock =
@@ -102,20 +142,24 @@ impl Engine {
 }
 
 /// An engine that compiles for [`Engine`]s with the same limits, and reserves nothing for running.
-pub(crate) fn for_compiling(limits: &EngineLimits) -> Result<wasmtime::Engine, EngineError> {
-    let mut config = config(limits)?;
+pub(crate) fn for_compiling(
+    limits: &EngineLimits,
+    execution: Execution,
+) -> Result<wasmtime::Engine, EngineError> {
+    let mut config = config(limits, execution)?;
     config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
     wasmtime::Engine::new(&config).map_err(|error| EngineError::Start(format!("{error:#}")))
 }
 
-/// A name for everything that compiled code depends on: the engine's version, its settings, and what this machine's processor can do.
-pub(crate) fn fingerprint(limits: &EngineLimits) -> Result<String, EngineError> {
+/// A name for everything that compiled code depends on: the engine's version, its settings, what it translates to, and what this machine's
+/// processor can do.
+pub(crate) fn fingerprint(limits: &EngineLimits, execution: Execution) -> Result<String, EngineError> {
     let mut hasher = DefaultHasher::new();
-    for_compiling(limits)?.precompile_compatibility_hash().hash(&mut hasher);
+    for_compiling(limits, execution)?.precompile_compatibility_hash().hash(&mut hasher);
     Ok(format!("{:016x}", hasher.finish()))
 }
 
-fn config(limits: &EngineLimits) -> Result<Config, EngineError> {
+fn config(limits: &EngineLimits, execution: Execution) -> Result<Config, EngineError> {
     let in_range = |limit, value: u64| match usize::try_from(value) {
         Ok(value) if value > 0 => Ok(value),
         _ => Err(EngineError::OutOfRange { limit }),
@@ -163,5 +207,6 @@ fn config(limits: &EngineLimits) -> Result<Config, EngineError> {
         .memory_guard_size(GUARD_BYTES)
         .wasm_backtrace_max_frames(NonZeroUsize::new(16))
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    execution.aim(&mut config)?;
     Ok(config)
 }

@@ -24,6 +24,7 @@ pub mod inspect;
 pub mod jail;
 pub mod message;
 mod meter;
+mod pack;
 mod proposal;
 mod run;
 pub mod runner;
@@ -36,11 +37,12 @@ pub mod workspace;
 pub use cache::{CacheKey, CompiledCache};
 pub use component::{ComponentInfo, LoadError};
 pub use egress::{Egress, EgressFailure, EgressRequest, EgressResponse, NoEgress};
-pub use engine::{EngineError, EngineLimits};
+pub use engine::{EngineError, EngineLimits, Execution};
 pub use message::{
     Capability, CapabilityReceipt, Failure, FailureKind, FilePatch, Limits, LogLevel, LogLine, PatchDoc,
     Proposal, Refusal, Rejection, RunOutcome, RunRequest, RunResult, Spent, Task, Trap, TrapKind, Usage,
 };
+pub use pack::{PackError, pack};
 pub use run::InProcess;
 pub use runner::{Processes, Program, RunnerError};
 pub use sealed::{SealedError, SealedJudge, SealedModule};

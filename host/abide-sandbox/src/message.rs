@@ -6,6 +6,8 @@ use std::fmt;
 use abide_core::id::{Digest, Oid};
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Execution;
+
 mod patch;
 mod verdict;
 
@@ -149,6 +151,9 @@ pub struct RunOutcome {
     pub log: Vec<LogLine>,
     /// What it cost.
     pub spent: Spent,
+    /// How its code was run. Records from before there was a choice say nothing of it.
+    #[serde(default)]
+    pub execution: Execution,
 }
 
 /// Proof of least privilege: what a component imports, what it was granted, what it did with it.

@@ -12,7 +12,7 @@ use crate::bindings::{Any, AnyPre};
 use crate::cache::{self, CompiledCache};
 use crate::component::{self, ComponentInfo, LoadError};
 use crate::egress::{Egress, NoEgress};
-use crate::engine::{Engine, EngineError, EngineLimits};
+use crate::engine::{Engine, EngineError, EngineLimits, Execution};
 use crate::host::{Ports, State};
 use crate::http;
 use crate::message::{
@@ -51,7 +51,12 @@ impl std::fmt::Debug for Loaded {
 impl InProcess {
     /// Starts an engine.
     pub fn start(limits: EngineLimits) -> Result<Self, EngineError> {
-        Ok(Self { engine: Engine::start(limits)?, cache: None, loaded: Mutex::default() })
+        Self::start_as(limits, Execution::Native)
+    }
+
+    /// Starts an engine that runs code in this way.
+    pub fn start_as(limits: EngineLimits, execution: Execution) -> Result<Self, EngineError> {
+        Ok(Self { engine: Engine::start(limits, execution)?, cache: None, loaded: Mutex::default() })
     }
 
     /// Keeps what it compiles in `cache`, and takes from there what was compiled before.
@@ -133,6 +138,7 @@ impl InProcess {
             receipt: CapabilityReceipt { used: end.used, stubs: end.stubs, ..receipt },
             log: end.log,
             spent: end.spent,
+            execution: Execution::of(&self.engine.inner),
         }
     }
 
@@ -140,8 +146,31 @@ impl InProcess {
     pub fn try_instance(&self, request: &RunRequest, workspace: Arc<dyn Workspace>) -> Result<(), Refusal> {
         let ready = self.prepare(request)?;
         let _running = self.engine.running();
+        self.instance(&ready, request, workspace).map(drop)
+    }
+
+    /// The same with `count` of them at the same time.
+    pub fn try_instances(
+        &self,
+        request: &RunRequest,
+        workspace: &Arc<dyn Workspace>,
+        count: usize,
+    ) -> Result<(), Refusal> {
+        let ready = self.prepare(request)?;
+        let _running = self.engine.running();
+        let instance = |_| self.instance(&ready, request, Arc::clone(workspace));
+        (0..count).map(instance).collect::<Result<Vec<_>, _>>().map(drop)
+    }
+
+    fn instance(
+        &self,
+        ready: &AnyPre<State>,
+        request: &RunRequest,
+        workspace: Arc<dyn Workspace>,
+    ) -> Result<Store<State>, Refusal> {
         let mut store = self.store(request, Ports { workspace, egress: Arc::new(NoEgress) });
-        ready.instantiate(&mut store).map(drop).map_err(|error| not_made(&error))
+        ready.instantiate(&mut store).map_err(|error| not_made(&error))?;
+        Ok(store)
     }
 
     /// A store that holds one instance to the limits of its task.

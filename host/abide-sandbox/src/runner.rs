@@ -10,6 +10,7 @@
 mod child;
 mod compiler;
 mod hand;
+pub mod no_exec;
 pub(crate) mod pipe;
 mod process;
 mod remote;
@@ -31,6 +32,9 @@ const WORD_BYTES_MAX: u64 = 1 << 20;
 
 /// What the program's first argument is when it is to be a runner.
 pub const ARGUMENT: &str = "runner-process";
+
+/// And its second, where what it runs is interpreted.
+const INTERPRETED: &str = "no-exec";
 
 /// The value, whatever happened to a thread that had it.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -22,6 +22,7 @@ use wasmtime::{Config, ExternType, Module};
 
 use crate::cache::CompiledCache;
 use crate::clock::EpochClock;
+use crate::engine::Execution;
 
 pub use instance::Door;
 use worker::Worker;
@@ -56,7 +57,18 @@ impl SealedLimits {
         decide_ms_max: 900,
         instances_max: 4,
     };
+
+    /// Those that ship where the module is interpreted: the same room, and more time for the same work.
+    pub const INTERPRETED: Self = Self {
+        load_ms_max: Self::SHIPPED.load_ms_max.saturating_mul(SLOWER),
+        load_ms_per_mib: Self::SHIPPED.load_ms_per_mib.saturating_mul(SLOWER),
+        decide_ms_max: Self::SHIPPED.decide_ms_max.saturating_mul(SLOWER),
+        ..Self::SHIPPED
+    };
 }
+
+/// How much more time an interpreted module is given. What it takes is measured (docs/decisions/0015-no-exec.md).
+const SLOWER: u64 = 12;
 
 impl SealedLimits {
     /// Milliseconds that loading this bundle may take.
@@ -142,8 +154,20 @@ impl SealedModule {
         cache: Option<&CompiledCache>,
         limits: SealedLimits,
     ) -> Result<Self, SealedError> {
-        let engine = wasmtime::Engine::new(&config(&limits))
-            .map_err(|error| SealedError::Start(format!("{error:#}")))?;
+        Self::new_as(bytes, cache, limits, Execution::Native)
+    }
+
+    /// The same, run in this way.
+    pub fn new_as(
+        bytes: &[u8],
+        cache: Option<&CompiledCache>,
+        limits: SealedLimits,
+        execution: Execution,
+    ) -> Result<Self, SealedError> {
+        let mut config = config(&limits);
+        execution.aim(&mut config).map_err(|error| SealedError::Start(error.to_string()))?;
+        let engine =
+            wasmtime::Engine::new(&config).map_err(|error| SealedError::Start(format!("{error:#}")))?;
         let digest = Digest::of(bytes);
         let known = cache.and_then(|cache| cache.find_module(&engine, &digest));
         let module = known.map_or_else(|| compile(&engine, cache, &digest, bytes), Ok)?;

@@ -49,7 +49,7 @@ pub fn main() -> ExitCode {
     }
     if runner::was_asked(std::env::args_os()) {
         // Nobody reads what a runner would say: it ends, and who started it says that.
-        return runner::serve().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+        return runner::serve(std::env::args_os()).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
     let args = match Args::try_parse() {
         Ok(args) => args,
@@ -59,7 +59,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(exit.number());
         }
     };
-    let env = Env::read();
+    let env = Env { no_exec: args.no_exec, ..Env::read() };
     start_log(env.log.as_deref());
     let shell = Shell { printer: Printer::new(args.json, args.no_color), env };
     let exit = match dispatch(&shell, args.verb) {

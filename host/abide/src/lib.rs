@@ -20,6 +20,7 @@ mod jail;
 mod keys;
 mod layers;
 mod measure;
+mod no_exec;
 mod policy;
 mod prove;
 mod queue;

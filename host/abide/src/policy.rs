@@ -23,6 +23,7 @@ use crate::egress::{EgressHost, EgressPolicy};
 use crate::jail::JailSettings;
 use crate::layers::organisation::Organisation;
 use crate::layers::{Composed, Tightened};
+use crate::no_exec::Mode;
 use crate::report::{Exit, Failure};
 use crate::sealed::JudgeKind;
 
@@ -47,6 +48,10 @@ pub(crate) struct Policy {
     pub(crate) engine: EngineLimits,
     /// Walls without which no worker runs.
     pub(crate) walls_required: Vec<String>,
+    /// How workers are run.
+    pub(crate) execution: Mode,
+    /// Processes for workers that are started ahead of need.
+    pub(crate) runners_ahead: usize,
     /// The jail of checks.
     pub(crate) jail: JailSettings,
     /// Limits of a worker's view of the repository.
@@ -136,6 +141,13 @@ impl Policy {
             walls_required: data
                 .pointer("/host/require_walls")
                 .map_or(Ok(Vec::new()), |_| read(data, "/host/require_walls"))?,
+            // A policy from before there was a choice says nothing about these two.
+            execution: data
+                .pointer("/host/execution")
+                .map_or(Ok(Mode::Native), |_| read(data, "/host/execution"))?,
+            runners_ahead: data
+                .pointer("/host/runners_ahead")
+                .map_or(Ok(0), |_| read(data, "/host/runners_ahead"))?,
             // A policy from before there was a jail says nothing about it: what is built in holds.
             jail: data
                 .pointer("/host/jail")

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use abide_gate::{Bundle, BundleText, Judge, NativeJudge, source};
 use abide_sandbox::sealed::SealedLimits;
-use abide_sandbox::{CacheKey, CompiledCache, SealedError, SealedJudge, SealedModule};
+use abide_sandbox::{CacheKey, CompiledCache, Execution, SealedError, SealedJudge, SealedModule};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use serde::{Deserialize, Serialize};
@@ -95,7 +95,7 @@ fn failed(error: SealedError) -> Failure {
         }
         SealedError::Module(_) => "build it again: cargo xtask guests, then ab",
         SealedError::Start(_) => {
-            "free memory and address space (4 GiB for each instance), or take --judge native"
+            "free memory and address space (4 GiB for each instance), take --judge native, or --no-exec on a host that makes no page executable"
         }
     };
     Failure::of(error.code(), error).help(help).exit(Exit::Gate)
@@ -108,8 +108,14 @@ pub(crate) fn carried() -> Option<abide_core::id::Digest> {
 
 /// The module, compiled once for each process. What was compiled is kept in the state folder.
 pub(crate) fn module(env: &Env) -> Result<Arc<SealedModule>, Failure> {
-    static MODULE: OnceLock<Arc<SealedModule>> = OnceLock::new();
-    if let Some(module) = MODULE.get() {
+    static NATIVE: OnceLock<Arc<SealedModule>> = OnceLock::new();
+    static INTERPRETED: OnceLock<Arc<SealedModule>> = OnceLock::new();
+    let (kept, execution, limits) = if env.no_exec {
+        (&INTERPRETED, Execution::Interpreted, SealedLimits::INTERPRETED)
+    } else {
+        (&NATIVE, Execution::Native, SealedLimits::SHIPPED)
+    };
+    if let Some(module) = kept.get() {
         return Ok(Arc::clone(module));
     }
     let bytes = embedded::JUDGE.ok_or_else(|| {
@@ -124,8 +130,8 @@ pub(crate) fn module(env: &Env) -> Result<Arc<SealedModule>, Failure> {
         // Compiling takes a second or two, every time.
         tracing::warn!(code = failure.code, "the compiled sealed judge is not kept: {}", failure.what);
     }
-    let module = SealedModule::new(bytes, cache.ok().as_ref(), SealedLimits::SHIPPED).map_err(failed)?;
-    Ok(Arc::clone(MODULE.get_or_init(|| Arc::new(module))))
+    let module = SealedModule::new_as(bytes, cache.ok().as_ref(), limits, execution).map_err(failed)?;
+    Ok(Arc::clone(kept.get_or_init(|| Arc::new(module))))
 }
 
 fn cache(env: &Env) -> Result<CompiledCache, Failure> {

@@ -17,6 +17,8 @@ use cap_std::fs::Dir;
 
 use crate::embedded;
 use crate::home::{State, private_folder};
+use crate::no_exec::Mode;
+use crate::policy::Policy;
 use crate::report::{Exit, Failure};
 use crate::vault::FileVault;
 use crate::workers::{Kept, Registry};
@@ -27,6 +29,8 @@ pub(crate) trait Runner: fmt::Debug + Send + Sync {
     fn load(&self, bytes: &[u8]) -> Result<ComponentInfo, RunnerError>;
     /// Runs it.
     fn run(&self, request: &RunRequest, workspace: Arc<dyn Workspace>, egress: &dyn Egress) -> RunOutcome;
+    /// A task is to be expected, of this component or of one that is not known yet.
+    fn prepare(&self, component: Option<&Digest>);
 }
 
 impl Runner for Processes {
@@ -36,6 +40,35 @@ impl Runner for Processes {
 
     fn run(&self, request: &RunRequest, workspace: Arc<dyn Workspace>, egress: &dyn Egress) -> RunOutcome {
         self.run_with(request, &*workspace, egress)
+    }
+
+    fn prepare(&self, component: Option<&Digest>) {
+        match component {
+            None => Self::prepare(self),
+            Some(component) => self.prepare_for(component),
+        }
+    }
+}
+
+/// Why there is no worker to ask, and what to do about it.
+fn not_run(error: RunnerError) -> Failure {
+    let help = match &error {
+        RunnerError::NoExec(_) => Some(
+            "ab doctor --no-exec says what this kernel has; `execution: interpreted` in host.yaml goes without the wall",
+        ),
+        RunnerError::MachineCode => {
+            Some("ab --no-exec, or ABIDE_NO_EXEC=1, or `execution: no-exec` in host.yaml interprets them")
+        }
+        RunnerError::Start(_)
+        | RunnerError::Ended(_)
+        | RunnerError::Component(_)
+        | RunnerError::Compiler(_)
+        | RunnerError::Wall { .. } => None,
+    };
+    let failure = Failure::of(error.code(), error);
+    match help {
+        Some(help) => failure.help(help),
+        None => failure,
     }
 }
 
@@ -53,26 +86,51 @@ pub(crate) struct Worker {
 #[derive(Debug)]
 pub(crate) struct Workshop {
     workers: BTreeMap<String, Worker>,
-    engine: EngineLimits,
-    walls_required: Vec<String>,
+    terms: Terms,
     state: State,
     runner: std::sync::OnceLock<Arc<dyn Runner>>,
 }
 
+/// How workers are run here.
+#[derive(Debug, Clone)]
+pub(crate) struct Terms {
+    /// Limits of the engine.
+    pub(crate) engine: EngineLimits,
+    /// Walls without which none runs.
+    pub(crate) walls_required: Vec<String>,
+    /// As machine code or not.
+    pub(crate) mode: Mode,
+    /// Processes that are started ahead of need.
+    pub(crate) ahead: usize,
+}
+
+impl Terms {
+    /// What `policy` says, with `--no-exec` or without.
+    pub(crate) fn of(policy: &Policy, no_exec: bool) -> Self {
+        Self {
+            engine: policy.engine.clone(),
+            walls_required: policy.walls_required.clone(),
+            mode: policy.execution.asked(no_exec),
+            ahead: policy.runners_ahead,
+        }
+    }
+
+    fn processes(&self, mode: Mode) -> Processes {
+        let required = mode.required(&self.walls_required);
+        Processes::new(Program::this(), self.engine.clone(), required)
+            .with_execution(mode.execution())
+            .with_pool(self.ahead)
+    }
+}
+
 impl Workshop {
     /// The shipped workers. The engine starts when the first one is used; what it compiles is kept below `state`.
-    pub(crate) fn shipped(engine: EngineLimits, walls_required: Vec<String>, state: &State) -> Self {
+    pub(crate) fn shipped(terms: Terms, state: &State) -> Self {
         let workers = embedded::WORKERS.iter().map(|(file, bytes)| {
             let name = file.trim_end_matches(".wasm").rsplit('/').next().unwrap_or(file).to_owned();
             (name.clone(), Worker { name, digest: Digest::of(bytes), bytes: (*bytes).into() })
         });
-        Self {
-            workers: workers.collect(),
-            engine,
-            walls_required,
-            state: state.clone(),
-            runner: std::sync::OnceLock::new(),
-        }
+        Self { workers: workers.collect(), terms, state: state.clone(), runner: std::sync::OnceLock::new() }
     }
 
     /// Takes a component from a file in place of the shipped one of that name.
@@ -141,7 +199,7 @@ impl Workshop {
 
     /// What `worker` imports, by the names that policies use. An interface that this host does not have keeps its own name.
     pub(crate) fn requests(&self, worker: &Worker) -> Result<BTreeSet<String>, Failure> {
-        let info = self.runner()?.load(&worker.bytes).map_err(|error| Failure::of(error.code(), error))?;
+        let info = self.runner()?.load(&worker.bytes).map_err(not_run)?;
         let name = |interface: &String| {
             Capability::of_interface(interface)
                 .map_or_else(|| interface.clone(), |capability| capability.name().to_owned())
@@ -163,7 +221,7 @@ impl Workshop {
         if let Some(runner) = self.runner.get() {
             return Ok(runner);
         }
-        let runner = self.processes().with_cache(self.cache()?);
+        let runner = self.processes().with_cache(cache(&self.state)?);
         Ok(self.runner.get_or_init(|| Arc::new(runner)))
     }
 
@@ -172,21 +230,72 @@ impl Workshop {
         Arc::new(FileVault::of(&self.state))
     }
 
+    /// The same workers, run in another way.
+    pub(crate) fn as_mode(&self, mode: Mode) -> Self {
+        Self {
+            workers: self.workers.clone(),
+            terms: Terms { mode, ..self.terms.clone() },
+            state: self.state.clone(),
+            runner: std::sync::OnceLock::new(),
+        }
+    }
+
+    /// How they are run.
+    pub(crate) fn mode(&self) -> Mode {
+        self.terms.mode
+    }
+
+    /// Starts a process for a worker before it is known which one: its walls are up when the task is there. What fails here fails no task.
+    pub(crate) fn prepare(&self) {
+        if let Ok(runner) = self.runner() {
+            runner.prepare(None);
+        }
+    }
+
+    /// The same, unless one of this worker stands.
+    pub(crate) fn prepare_for(&self, worker: &Worker) {
+        if let Ok(runner) = self.runner() {
+            runner.prepare(Some(&worker.digest));
+        }
+    }
+
+    /// Refuses a host that cannot hold the promise of `--no-exec`, before anything is recorded.
+    pub(crate) fn check_no_exec(&self) -> Result<(), Failure> {
+        match self.terms.mode {
+            Mode::Native | Mode::Interpreted => Ok(()),
+            Mode::NoExec => self.processes().check().map_err(|error| not_run(error).exit(Exit::Gate)),
+        }
+    }
+
     fn processes(&self) -> Processes {
-        Processes::new(Program::this(), self.engine.clone(), self.walls_required.clone())
+        self.processes_as(self.terms.mode)
+    }
+
+    fn processes_as(&self, mode: Mode) -> Processes {
+        self.terms.processes(mode)
     }
 
     /// The walls around a runner on this host, and every way out of one that was tried.
     pub(crate) fn examine(&self) -> Result<(Vec<Wall>, Vec<Attempt>), RunnerError> {
         self.processes().examine()
     }
+}
 
-    /// Compiled components, under a key of this state folder.
-    fn cache(&self) -> Result<CompiledCache, Failure> {
-        let folder = self.state.folder.join("compiled");
-        private_folder(&folder)?;
-        let dir = Dir::open_ambient_dir(&folder, ambient_authority())
-            .map_err(|error| Failure::of("AB0004", error))?;
-        Ok(CompiledCache::new(dir, CacheKey::new(self.state.secret("compiled.key")?)))
-    }
+/// A runner for components that no run uses; what it compiles is kept only where there is a state folder.
+pub(crate) fn apart(policy: &Policy, no_exec: bool, state: Option<&State>) -> Result<Processes, Failure> {
+    let terms = Terms::of(policy, no_exec);
+    let processes = terms.processes(terms.mode);
+    Ok(match state {
+        Some(state) => processes.with_cache(cache(state)?),
+        None => processes,
+    })
+}
+
+/// Compiled components, under a key of this state folder.
+fn cache(state: &State) -> Result<CompiledCache, Failure> {
+    let folder = state.folder.join("compiled");
+    private_folder(&folder)?;
+    let dir =
+        Dir::open_ambient_dir(&folder, ambient_authority()).map_err(|error| Failure::of("AB0004", error))?;
+    Ok(CompiledCache::new(dir, CacheKey::new(state.secret("compiled.key")?)))
 }

@@ -80,7 +80,8 @@ pub fn bench(options: &Bench) -> Result<()> {
     let root = guests::root()?;
     guests::run(&guests::Options::default())?;
     let mut command = Command::new("cargo");
-    command.args(["bench", "--package", "abide-benches", "--"]).args(&options.rest).current_dir(&root);
+    command.args(["bench", "--package", "abide-benches", "--package", "abide-sandbox", "--"]);
+    command.args(&options.rest).current_dir(&root);
     command.env("ABIDE_GUESTS", guests::target_directory(&root)?.join("guests"));
     // With it the interpreter collects a backtrace for each of its inner errors, which are many and no failures.
     command.env_remove("RUST_BACKTRACE").env_remove("RUST_LIB_BACKTRACE");

@@ -31,7 +31,7 @@ fn main() {
         return jail::serve(std::env::args_os()).unwrap();
     }
     if runner::was_asked(std::env::args_os()) {
-        return runner::serve().unwrap();
+        return runner::serve(std::env::args_os()).unwrap();
     }
     divan::main();
     let names: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();

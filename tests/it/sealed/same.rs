@@ -99,6 +99,21 @@ fn any_question_to_the_shipped_policies() {
         .unwrap();
 }
 
+/// Without an executable page it decides the same.
+#[test]
+fn any_question_to_the_shipped_policies_interpreted() {
+    let Some(module) = sealed::interpreted() else { return };
+    let bundle = gate::shipped();
+    let sealed = SealedJudge::load(&module, bundle.text()).unwrap();
+    let native = NativeJudge::over(bundle);
+    runner(60)
+        .run(&asked(), |question| {
+            sealed::assert_same(&native.decide(&question), sealed.decide(&question));
+            Ok(())
+        })
+        .unwrap();
+}
+
 /// A policy with a rule for each builtin that policies may call on texts, and the questions are what they are called with.
 #[test]
 fn any_text_to_every_kind_of_builtin() {

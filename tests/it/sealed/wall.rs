@@ -206,6 +206,17 @@ fn texts_that_break_the_parser() {
     }
 }
 
+/// Interpreted, it has a stack of its own, which ends as well.
+#[test]
+fn texts_that_break_the_parser_where_it_is_interpreted() {
+    let Some(module) = sealed::interpreted() else { return };
+    let nested = format!("x := {}1{}", "(".repeat(20_000), ")".repeat(20_000));
+    let Err(error) = unchecked(&module, &policy(&nested, "x"), none()) else { panic!("it was loaded") };
+    assert!(["AB0102", "AB0108", MEMORY, STACK].contains(&error.code()), "{} {error}", error.code());
+    let fine = unchecked(&module, &policy("", "true"), none()).unwrap();
+    assert_eq!(attempt(&fine, 1).verdict.as_str(), "allow");
+}
+
 /// The same with the inspection in front, as an untrusted bundle meets it.
 #[test]
 fn with_the_inspection_they_are_refused_as_they_are_natively() {

@@ -8,7 +8,7 @@ fn main() -> ExitCode {
     if jail::was_asked(std::env::args_os()) {
         return jail::serve(std::env::args_os()).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
-    if runner::was_asked(std::env::args_os()) && runner::serve().is_ok() {
+    if runner::was_asked(std::env::args_os()) && runner::serve(std::env::args_os()).is_ok() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -7,9 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use super::remote::Remote;
-use super::wire::{Order, WireError, Word, receive, send};
-use super::{ARGUMENT, compiler, pipe, walls};
-use crate::engine::EngineLimits;
+use super::wire::{Order, Purpose, WireError, Word, receive, send};
+use super::{ARGUMENT, INTERPRETED, compiler, no_exec, pipe, walls};
+use crate::engine::{EngineLimits, Execution};
 use crate::host::Ports;
 use crate::message::RunRequest;
 use crate::run::InProcess;
@@ -24,34 +24,52 @@ pub fn was_asked(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> bool
     arguments.into_iter().nth(1).is_some_and(|first| first.as_ref() == ARGUMENT)
 }
 
+/// How its code is to be run, which decides about the walls before anything is read.
+fn execution(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Execution {
+    let asked = arguments.into_iter().nth(2).is_some_and(|second| second.as_ref() == INTERPRETED);
+    if asked { Execution::Interpreted } else { Execution::Native }
+}
+
 /// Serves until the other side hangs up. Nothing that happens here can be told but by ending.
 ///
 /// To be called first in the program, while it has one thread and has opened nothing: the walls hold for the threads that come after, and files
 /// that were left open by whoever started it are closed.
-pub fn serve() -> io::Result<()> {
+pub fn serve(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> io::Result<()> {
     walls::close_what_was_inherited();
     let mut control = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let stand = walls::confine();
-    match listen(&mut control, stand) {
+    let execution = execution(arguments);
+    let stand = walls::confine(execution);
+    match listen(&mut control, (execution, stand)) {
         Ok(()) | Err(WireError::Closed) => Ok(()),
         Err(error) => Err(io::Error::other(error)),
     }
 }
 
-fn listen(control: &mut UnixStream, stand: Vec<walls::Wall>) -> Result<(), WireError> {
-    let Order::Start(limits) = receive(control, ORDER_BYTES_MAX)? else { return Err(WireError::Malformed) };
+fn listen(control: &mut UnixStream, (raised, stand): (Execution, Vec<walls::Wall>)) -> Result<(), WireError> {
+    let Order::Start { limits, execution, purpose } = receive(control, ORDER_BYTES_MAX)? else {
+        return Err(WireError::Malformed);
+    };
+    if execution != raised {
+        return Err(WireError::Malformed);
+    }
+    let sealed = stand.iter().any(|wall| wall.name == "seccomp" && wall.stands);
     send(control, &Word::Ready(stand))?;
+    // After the answer: the other side prepares the code meanwhile, or has no use for it yet.
+    let mut fresh = (purpose == Purpose::Run).then(|| started(&limits, execution));
     let mut engine = None;
     loop {
         match receive(control, ORDER_BYTES_MAX)? {
-            Order::Start(_) => return Err(WireError::Malformed),
+            Order::Start { .. } => return Err(WireError::Malformed),
             Order::Compile(bytes) => {
                 walls::bound_memory(limits.compile_memory_bytes_max)?;
-                send(control, &Word::Compiled(compiler::compile(&limits, &bytes)))?;
+                send(control, &Word::Compiled(compiler::compile(&limits, execution, &bytes)))?;
             }
             Order::Load { component, bytes, code } => {
-                let loaded = started(&limits).and_then(|started: InProcess| {
+                // One component for each process: a second one finds no engine.
+                let fresh = fresh.take().ok_or(WireError::Malformed)?;
+                let loaded = fresh.and_then(|started: InProcess| {
                     started.load_compiled(component, bytes, &code)?;
+                    seal(execution, sealed).map_err(|error| error.to_string())?;
                     engine = Some(Arc::new(started));
                     Ok(())
                 });
@@ -63,13 +81,29 @@ fn listen(control: &mut UnixStream, stand: Vec<walls::Wall>) -> Result<(), WireE
                 let request = serde_json::from_slice(&request).map_err(|_| WireError::Malformed)?;
                 begin(&limits, engine, request, socket)?;
             }
-            Order::Try => send(control, &Word::Tried(walls::attempts()))?,
+            Order::Try => {
+                seal(execution, sealed)?;
+                let attempts = walls::attempts().into_iter().chain(no_exec::attempts()).collect();
+                send(control, &Word::Tried(attempts))?;
+            }
         }
     }
 }
 
-fn started(limits: &EngineLimits) -> Result<InProcess, String> {
-    InProcess::start(limits.clone()).map_err(|error| error.to_string())
+/// The code is there, and no other page becomes executable. Where it is interpreted, none ever could.
+fn seal(execution: Execution, has_filters: bool) -> io::Result<()> {
+    match execution {
+        Execution::Interpreted => Ok(()),
+        Execution::Native => match no_exec::seal() {
+            // A host without filters is told of as one.
+            Err(_) if !has_filters => Ok(()),
+            sealed => sealed,
+        },
+    }
+}
+
+fn started(limits: &EngineLimits, execution: Execution) -> Result<InProcess, String> {
+    InProcess::start_as(limits.clone(), execution).map_err(|error| error.to_string())
 }
 
 /// Runs a task on a thread of its own. One that cannot be begun hangs up.

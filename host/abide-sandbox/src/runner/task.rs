@@ -12,6 +12,7 @@ use serde_bytes::ByteBuf;
 use super::lock;
 use super::wire::{Answer, Ask, WireError, receive, send};
 use crate::egress::{self, Egress, EgressFailure, EgressRequest, EgressResponse, NoEgress, Told};
+use crate::engine::Execution;
 use crate::message::{
     Capability, CapabilityReceipt, Failure, Limits, LogLine, Refusal, RunOutcome, RunRequest, RunResult,
     Spent, Trap, TrapKind, Usage,
@@ -73,6 +74,7 @@ pub(super) struct Task<'a> {
     fetched: Usage,
     meter: WorkspaceMeter,
     grace: Duration,
+    execution: Execution,
 }
 
 impl<'a> Task<'a> {
@@ -81,11 +83,11 @@ impl<'a> Task<'a> {
         request: &'a RunRequest,
         workspace: &'a dyn Workspace,
         egress: &'a dyn Egress,
-        grace: Duration,
+        (grace, execution): (Duration, Execution),
     ) -> Self {
         let egress = request.grants.contains(&Capability::Egress).then_some(egress);
         let meter = WorkspaceMeter::new(&request.limits);
-        Self { request, workspace, egress, fetched: Usage::default(), meter, grace }
+        Self { request, workspace, egress, fetched: Usage::default(), meter, grace, execution }
     }
 
     /// How long its runner may take. It keeps the deadline by counting ticks, which come late on a busy machine; this only ends one that
@@ -158,7 +160,7 @@ impl<'a> Task<'a> {
             used: self.used(&log, &told),
             stubs,
         };
-        RunOutcome { result, receipt, log, spent }
+        RunOutcome { result, receipt, log, spent, execution: self.execution }
     }
 
     /// What is told of stubs, which are asked over there: of those that were linked, and no more than the task's time and limits allow.

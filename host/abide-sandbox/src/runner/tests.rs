@@ -11,6 +11,7 @@ use super::task::{Ended, Task};
 use super::wire::{Answer, Ask, WireError, receive, send};
 use super::{pipe, walls};
 use crate::egress::{Egress, EgressFailure, EgressRequest, EgressResponse, NoEgress};
+use crate::engine::Execution;
 use crate::message::{
     Capability, CapabilityReceipt, ExpectedOutcome, Failure, FailureKind, FilePatch, Limits, LogLevel,
     LogLine, PatchDoc, PatchFormat, Proposal, Rejection, RollbackRecipe, RunOutcome, RunRequest, RunResult,
@@ -110,6 +111,7 @@ fn said(result: RunResult) -> RunOutcome {
         },
         log: vec![line; 100],
         spent: Spent { wall_ms: u64::MAX, memory_bytes: u64::MAX, output_bytes: 7 },
+        execution: Execution::Interpreted,
     }
 }
 
@@ -128,7 +130,7 @@ fn recorded_with(
     ours.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(move || play(&mut theirs));
-        let mut task = Task::new(request, &OneFile, egress, Duration::from_secs(2));
+        let mut task = Task::new(request, &OneFile, egress, (Duration::from_secs(2), Execution::Native));
         let ended = task.serve(&mut ours).map_err(|error| Ended::Lost(error.to_string()));
         let outcome = task.outcome(ended, BTreeSet::from(["abide:worker/log@0.1.0".to_owned()]));
         judged(outcome, request, &OneFile)
@@ -161,6 +163,8 @@ fn what_a_runner_counts_and_says_is_bounded_and_cleaned() {
         .map(|(name, bytes)| (name.to_owned(), Usage { calls: 50_000_000, bytes, denied: 3 }));
     assert_eq!(outcome.receipt.stubs, stubs.into());
     assert_eq!(outcome.spent, Spent { wall_ms: 3_000, memory_bytes: 1 << 20, output_bytes: 0 });
+    // How it was run is known here.
+    assert_eq!(outcome.execution, Execution::Native);
 }
 
 #[test]
@@ -299,7 +303,7 @@ fn each_wall_refuses_by_itself() {
     }
     let refused = std::thread::spawn(|| {
         rustix::thread::set_no_new_privs(true).unwrap();
-        walls::seccomp().unwrap();
+        walls::seccomp(Execution::Interpreted).unwrap();
         let open: Vec<_> =
             walls::attempts().into_iter().filter(|attempt| attempt.refused.is_none()).collect();
         // A thread can still be started, and a process not.

@@ -7,8 +7,8 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
-    RulesetCreated, RulesetStatus, Scope,
+    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, LandlockStatus, Ruleset,
+    RulesetAttr as _, RulesetCreated, RulesetStatus, Scope,
 };
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
@@ -19,10 +19,13 @@ use seccompiler::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::no_exec;
+use crate::engine::Execution;
+
 /// A wall around a runner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wall {
-    /// Its name in policies: `bounds`, `namespaces`, `landlock`, `seccomp`.
+    /// Its name in policies: `bounds`, `namespaces`, `landlock`, `seccomp`, `no-exec`.
     pub name: String,
     /// Whether it stands.
     pub stands: bool,
@@ -39,17 +42,25 @@ pub struct Attempt {
     pub refused: Option<String>,
 }
 
-/// Gives up everything that running a component does not take.
-pub(super) fn confine() -> Vec<Wall> {
+/// Gives up everything that running a component in this way does not take.
+pub(super) fn confine(execution: Execution) -> Vec<Wall> {
     let bounds = wall("bounds", "no core file, no file of others, not to be traced", bounds());
     let namespaces = wall("namespaces", "no network device, no rights of a user", namespaces());
     // Without new privileges, neither of the next two can be asked for by who is not root.
     let privileges = rustix::thread::set_no_new_privs(true).map_err(io::Error::from);
     let landlock = privileges.and_then(|()| landlock());
-    let what = landlock.as_ref().map_or_else(ToString::to_string, |what| (*what).to_owned());
-    let landlock = Wall { name: "landlock".to_owned(), stands: landlock.is_ok(), what };
-    let seccomp = wall("seccomp", "no file, socket or program can be opened", seccomp());
-    vec![bounds, namespaces, landlock, seccomp]
+    let (stands, what) = match landlock {
+        Ok(what) => (true, what),
+        Err(error) => (false, error.to_string()),
+    };
+    let landlock = Wall { name: "landlock".to_owned(), stands, what };
+    // Before the next one, which refuses what raising it takes.
+    let no_exec = match execution {
+        Execution::Native => no_exec::not_raised(),
+        Execution::Interpreted => no_exec::raise(),
+    };
+    let seccomp = wall("seccomp", "no file, socket or program can be opened", seccomp(execution));
+    vec![bounds, namespaces, landlock, seccomp, no_exec]
 }
 
 fn wall(name: &str, what: &str, raised: io::Result<()>) -> Wall {
@@ -118,7 +129,7 @@ pub(crate) fn no_namespace(errno: Errno) -> io::Error {
 }
 
 /// No path can be opened, no port bound or reached, no process outside of the runner signalled.
-pub(super) fn landlock() -> io::Result<&'static str> {
+pub(super) fn landlock() -> io::Result<String> {
     let newest = ABI::V6;
     let made = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
@@ -128,10 +139,25 @@ pub(super) fn landlock() -> io::Result<&'static str> {
         .and_then(Ruleset::create)
         .and_then(RulesetCreated::restrict_self)
         .map_err(io::Error::other)?;
+    let abi = abi(made.landlock);
     match made.ruleset {
-        RulesetStatus::FullyEnforced => Ok("no path, no port, no signal"),
-        RulesetStatus::PartiallyEnforced => Ok("no path; this kernel has not all of it"),
-        RulesetStatus::NotEnforced => Err(io::Error::other("this kernel has none")),
+        RulesetStatus::FullyEnforced => Ok(format!("no path, no port, no signal ({abi})")),
+        RulesetStatus::PartiallyEnforced => {
+            Ok(format!("no path; this kernel has not all of it: ports from ABI 4, signals from 6 ({abi})"))
+        }
+        RulesetStatus::NotEnforced => Err(io::Error::other(abi)),
+    }
+}
+
+/// What this kernel has of it, in words.
+fn abi(status: LandlockStatus) -> String {
+    match status {
+        LandlockStatus::Available { effective_abi, kernel_abi: None } => {
+            format!("Landlock ABI {effective_abi}")
+        }
+        LandlockStatus::Available { kernel_abi: Some(kernel), .. } => format!("Landlock ABI {kernel}"),
+        LandlockStatus::NotEnabled => "it is switched off in this kernel (boot parameter lsm=)".to_owned(),
+        LandlockStatus::NotImplemented => "this kernel has none (before Linux 5.13)".to_owned(),
     }
 }
 
@@ -188,7 +214,7 @@ const CALLS: &[libc::c_long] = &[
 ];
 
 /// Calls beyond the list are refused; a thread may be started, a process may not.
-pub(super) fn seccomp() -> io::Result<()> {
+pub(super) fn seccomp(execution: Execution) -> io::Result<()> {
     let refuse = |errno: i32| SeccompAction::Errno(u32::try_from(errno).unwrap_or(1));
     let thread = u64::try_from(libc::CLONE_THREAD).unwrap_or_default();
     let is_thread = SeccompCondition::new(0, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(thread), thread)
@@ -196,6 +222,9 @@ pub(super) fn seccomp() -> io::Result<()> {
         .map_err(io::Error::other)?;
     let mut calls: BTreeMap<i64, Vec<SeccompRule>> = CALLS.iter().map(|call| (*call, Vec::new())).collect();
     calls.insert(libc::SYS_clone, vec![is_thread]);
+    if execution == Execution::Native {
+        calls.extend(no_exec::calls_of_seal()?);
+    }
     // Its flags stand in memory, where a filter cannot look: the C library takes `clone` where this one is not there.
     let newer = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
     // The stricter answer of the two counts, whichever came first; after the second one there is no third.
@@ -216,9 +245,6 @@ fn apply(
 
 /// Tries to get out.
 pub(super) fn attempts() -> Vec<Attempt> {
-    fn attempt<T>(what: &str, tried: io::Result<T>) -> Attempt {
-        Attempt { what: what.to_owned(), refused: tried.err().map(|error| error.to_string()) }
-    }
     vec![
         attempt("read a file", File::open("/etc/passwd")),
         attempt("read what this process is", File::open("/proc/self/environ")),
@@ -237,6 +263,11 @@ pub(super) fn attempts() -> Vec<Attempt> {
         ),
         start_a_program(),
     ]
+}
+
+/// What came of trying something.
+pub(super) fn attempt<T>(what: &str, tried: io::Result<T>) -> Attempt {
+    Attempt { what: what.to_owned(), refused: tried.err().map(|error| error.to_string()) }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the attempt that a wall must refuse")]

@@ -10,14 +10,21 @@ use serde_bytes::ByteBuf;
 use super::walls::{Attempt, Wall};
 use crate::component::LoadError;
 use crate::egress::{EgressFailure, EgressRequest, EgressResponse};
-use crate::engine::EngineLimits;
+use crate::engine::{EngineLimits, Execution};
 use crate::workspace::{Listing, SearchOptions, SearchResult, WorkspaceError};
 
 /// What a runner is told, on its standard input.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Order {
-    /// Start an engine. The first order, answered by [`Word::Ready`].
-    Start(EngineLimits),
+    /// What it is to be. The first order, answered by [`Word::Ready`].
+    Start {
+        /// How large an engine.
+        limits: EngineLimits,
+        /// How it runs code.
+        execution: Execution,
+        /// What it is for.
+        purpose: Purpose,
+    },
     /// Compile these bytes, and end. Answered by [`Word::Compiled`].
     Compile(ByteBuf),
     /// Take this compiled component. Answered by [`Word::Loaded`].
@@ -33,6 +40,15 @@ pub(super) enum Order {
     Run(ByteBuf),
     /// Try what must not be possible. Answered by [`Word::Tried`].
     Try,
+}
+
+/// What a runner is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Purpose {
+    /// To run tasks of one component: its engine is started at once.
+    Run,
+    /// To compile, or to be looked at.
+    Other,
 }
 
 /// What a runner says, on its standard input.

@@ -14,6 +14,8 @@ mod inspect;
 mod jail;
 mod languages;
 mod load;
+mod no_exec;
+mod pool;
 mod runner;
 mod sealed;
 mod setup;

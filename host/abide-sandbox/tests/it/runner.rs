@@ -11,12 +11,12 @@ use crate::setup::{Bench, guest, processes, repository, runner, task};
 fn every_way_out_is_refused() {
     let (walls, attempts) = processes(runner()).examine().unwrap();
     let names: Vec<&str> = walls.iter().map(|wall| wall.name.as_str()).collect();
-    assert_eq!(names, ["bounds", "namespaces", "landlock", "seccomp"]);
+    assert_eq!(names, ["bounds", "namespaces", "landlock", "seccomp", "no-exec"]);
     let seccomp = walls.iter().find(|wall| wall.name == "seccomp").unwrap();
     assert!(seccomp.stands, "{seccomp:?}");
     let bounds = walls.iter().find(|wall| wall.name == "bounds").unwrap();
     assert!(bounds.stands, "{bounds:?}");
-    assert_eq!(attempts.len(), 10);
+    assert_eq!(attempts.len(), 13);
     for attempt in attempts {
         assert!(attempt.refused.is_some(), "{attempt:?}");
     }
@@ -56,7 +56,7 @@ fn a_runner_that_is_killed_fails_its_task_and_nothing_else() {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test ends a process that it started")]
-fn kill(pid: u32) -> bool {
+pub(crate) fn kill(pid: u32) -> bool {
     std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success()
 }
 
@@ -91,7 +91,7 @@ fn many_tasks_share_one_runner() {
 }
 
 /// A program that is no runner, but says something.
-fn impostor(script: &str) -> (tempfile::TempDir, Program) {
+pub(crate) fn impostor(script: &str) -> (tempfile::TempDir, Program) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("impostor");
     std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use abide_core::id::Digest;
 use abide_sandbox::workspace::DirWorkspaceLimits;
 use abide_sandbox::{
-    CacheKey, Capability, CompiledCache, DirWorkspace, Egress, EngineLimits, InProcess, Limits, NoEgress,
-    Processes, Program, Recorded, Recording, RunOutcome, RunRequest, RunResult, Task, Transcript, TrapKind,
-    Workspace,
+    CacheKey, Capability, CompiledCache, DirWorkspace, Egress, EngineLimits, Execution, InProcess, Limits,
+    NoEgress, Processes, Program, Recorded, Recording, RunOutcome, RunRequest, RunResult, Task, Transcript,
+    TrapKind, Workspace,
 };
 
 use crate::built;
@@ -154,6 +154,13 @@ pub(crate) fn processes(program: Program) -> Processes {
     Processes::new(program, engine_limits(), Vec::new()).with_cache(compiled())
 }
 
+/// The same, which interpret, and run nothing where a page could become executable.
+pub(crate) fn interpreted(program: Program, engine: EngineLimits) -> Processes {
+    Processes::new(program, engine, vec![abide_sandbox::runner::no_exec::WALL.to_owned()])
+        .with_execution(Execution::Interpreted)
+        .with_cache(compiled())
+}
+
 /// This crate's own runner.
 pub(crate) fn runner() -> Program {
     Program::at(env!("CARGO_BIN_EXE_abide-runner"))
@@ -163,6 +170,8 @@ pub(crate) fn runner() -> Program {
 pub(crate) struct Bench {
     pub(crate) runner: InProcess,
     pub(crate) behind: Processes,
+    /// The same without an executable page.
+    pub(crate) interpreted: Processes,
     pub(crate) request: RunRequest,
 }
 
@@ -182,9 +191,11 @@ impl Bench {
 
     pub(crate) fn of_bytes(bytes: &[u8], engine: EngineLimits, limits: Limits) -> Self {
         let runner = InProcess::start(engine.clone()).unwrap().with_cache(compiled());
-        let behind = Processes::new(self::runner(), engine, Vec::new()).with_cache(compiled());
+        let behind = Processes::new(self::runner(), engine.clone(), Vec::new()).with_cache(compiled());
+        let interpreted = interpreted(self::runner(), engine);
         let info = runner.load(bytes).unwrap();
         assert_eq!(behind.load(bytes).unwrap(), info);
+        assert_eq!(interpreted.load(bytes).unwrap(), info);
         let request = RunRequest {
             component: info.digest,
             task: task("", &[]),
@@ -192,10 +203,11 @@ impl Bench {
             stubs: BTreeSet::new(),
             limits,
         };
-        Self { runner, behind, request }
+        Self { runner, behind, interpreted, request }
     }
 
-    /// Runs the task here and behind the walls, and from what was recorded: what comes out is the same, but for time and memory.
+    /// Runs the task here and behind the walls, as machine code and interpreted, and from what was recorded: what comes out is the same, but for
+    /// time.
     pub(crate) fn run(&self, task: Task, repository: &Repository) -> RunOutcome {
         self.run_over(task, repository, &NoEgress)
     }
@@ -215,7 +227,9 @@ impl Bench {
         let there = self.behind.run_with(&request, &*repository.port(), egress);
         assert_eq!((&there.result, &there.receipt, &there.log), (&here.result, &here.receipt, &here.log));
         assert_eq!(there.spent.output_bytes, here.spent.output_bytes);
+        assert_eq!((here.execution, there.execution), (Execution::Native, Execution::Native));
         self.again(&packed, &here);
+        self.without_executable_pages(&packed, &here);
         here
     }
 
@@ -230,5 +244,27 @@ impl Bench {
         let now = self.behind.run_with(&transcript.request, &*recorded, &*recorded);
         assert_eq!((recorded.departure(), recorded.left()), (None, 0));
         assert_eq!((&now.result, &now.receipt, &now.log), (&then.result, &then.receipt, &then.log));
+    }
+
+    /// Runs it once more, interpreted: it asks the same questions in the same order, and what comes out is the same to the byte.
+    fn without_executable_pages(&self, packed: &[u8], then: &RunOutcome) {
+        if matches!(&then.result, RunResult::Trapped(trap) if trap.kind == TrapKind::Deadline) {
+            return;
+        }
+        let transcript = Transcript::unpack(packed).unwrap();
+        let recorded = Arc::new(Recorded::of(&transcript));
+        let mut request = transcript.request.clone();
+        // No component sees how long it may take.
+        request.limits.wall_ms_max = request.limits.wall_ms_max.saturating_mul(20);
+        let now = self.interpreted.run_with(&request, &*recorded, &*recorded);
+        assert_eq!((recorded.departure(), recorded.left()), (None, 0));
+        let bytes = |outcome: &RunOutcome| {
+            serde_json::to_vec(&(&outcome.result, &outcome.receipt, &outcome.log)).unwrap()
+        };
+        assert_eq!(bytes(&now), bytes(then), "{:?} and {:?}", now.result, then.result);
+        assert_eq!(
+            (now.spent.memory_bytes, now.spent.output_bytes, now.execution),
+            (then.spent.memory_bytes, then.spent.output_bytes, Execution::Interpreted)
+        );
     }
 }

@@ -88,9 +88,11 @@ fn what_ends_a_task() {
     // What would wait for ever ends by the deadline. How often it asked until then is not the same twice.
     bench.request.limits.wall_ms_max = 200;
     let request = RunRequest { task: task("wait", &[]), ..bench.request.clone() };
-    for outcome in
-        [bench.runner.run(&request, repository.port()), bench.behind.run(&request, &*repository.port())]
-    {
+    for outcome in [
+        bench.runner.run(&request, repository.port()),
+        bench.behind.run(&request, &*repository.port()),
+        bench.interpreted.run(&request, &*repository.port()),
+    ] {
         assert_eq!(trapped(&outcome), TrapKind::Deadline);
         assert!(outcome.receipt.stubs["wasi:io/poll@0.2.0"].calls > 10, "{outcome:?}");
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::config::env;
 use crate::config::quantity::{Dollars, Quantity};
 
 const AFTER: &str = "\
@@ -24,6 +25,10 @@ pub(crate) struct Args {
     /// No colour.
     #[arg(long, global = true, env = "NO_COLOR", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) no_color: bool,
+    /// Interpret workers and the sealed judge behind a wall that keeps every page from becoming executable, or do not run them. Slower, same
+    /// results: ab doctor --no-exec says by how much.
+    #[arg(long, global = true, env = env::NO_EXEC, value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) no_exec: bool,
     #[command(subcommand)]
     pub(crate) verb: Verb,
 }

@@ -1,8 +1,11 @@
 //! `ab doctor`: which walls stand, and how far autonomy may go with them.
 
+mod cost;
+
 use abide_core::event::PolicySignature;
 use abide_effects::forge::Note;
-use abide_sandbox::runner::{Attempt, Wall};
+use abide_sandbox::Execution;
+use abide_sandbox::runner::{Attempt, Wall, no_exec};
 use serde_json::json;
 
 use super::Shell;
@@ -24,6 +27,7 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
         shell.printer.line(&format!("{:<14} {} {}", wall.name, shell.printer.paint(tone, mark), wall.what));
     }
     let runner = runner(shell, &bench);
+    let execution = execution(shell, &bench, &runner);
     let jail = jail(shell, &bench)?;
     let bundle = &bench.desk.policy.bundle;
     let workers: Vec<_> = embedded::WORKERS.iter().map(|(name, _)| name.trim_end_matches(".wasm")).collect();
@@ -73,7 +77,7 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
         .map(|wall| json!({ "wall": wall.name, "stands": wall.stands, "what": wall.what }))
         .collect();
     shell.printer.data(&json!({
-        "walls": walls, "runner": runner, "jail": jail, "single_user": bench.walls.single_user(), "level_max": level, "bundle": bundle.digest(),
+        "walls": walls, "runner": runner, "execution": execution, "jail": jail, "single_user": bench.walls.single_user(), "level_max": level, "bundle": bundle.digest(),
         "policy_version": bench.desk.policy.record.as_ref().map_or(0, |record| record.version.0),
         "organisation_version": bench.desk.policy.organisation.as_ref().map_or(0, |record| record.version.0),
         "policy_degraded": bench.desk.policy.degraded, "judge": bench.desk.policy.judge.name(), "sealed_judge": sealed::carried(), "workers": workers, "log_size": size,
@@ -123,12 +127,58 @@ fn runner(shell: &Shell, bench: &Bench) -> serde_json::Value {
         Ok((walls, attempts)) => {
             let (head, stopped, who) = ("runner", "no worker runs", "a worker that breaks out");
             let tried = Tried { head, stopped, who, walls, attempts };
-            tell(shell, &tried, &bench.desk.policy.walls_required, &[])
+            tell(shell, &tried, &bench.workshop.mode().required(&bench.desk.policy.walls_required), &[])
         }
         Err(error) => {
             untold(shell, "runner", &format!("no worker can run: {error} → ab explain {}", error.code()))
         }
     }
+}
+
+/// How code is run here, and what that costs where it is interpreted.
+fn execution(shell: &Shell, bench: &Bench, runner: &serde_json::Value) -> serde_json::Value {
+    let mode = bench.workshop.mode();
+    let line = |tone, mark: &str, text: &str| {
+        let mark = shell.printer.paint(tone, mark);
+        shell.printer.line(&format!("{:<14} {mark} {text}", "execution"));
+    };
+    let cost = match mode.execution() {
+        Execution::Native if makes_none(runner) => {
+            line(
+                Tone::Bad,
+                "✗",
+                "this host makes no page executable, and workers are machine code: use --no-exec → ab explain AB0881",
+            );
+            serde_json::Value::Null
+        }
+        Execution::Native => {
+            line(Tone::Good, "✓", "as machine code; ab doctor --no-exec measures what interpreting costs");
+            serde_json::Value::Null
+        }
+        Execution::Interpreted => {
+            match mode.hold() {
+                Ok(()) => {
+                    line(Tone::Good, "✓", "interpreted; no page of this process becomes executable (MDWE)");
+                }
+                Err(error) => line(
+                    Tone::Wait,
+                    "–",
+                    &format!(
+                        "interpreted; the kernel does not keep this process from executable pages, which it does not make: {error}"
+                    ),
+                ),
+            }
+            cost::tell(shell, bench)
+        }
+    };
+    json!({ "execution": mode.execution(), "mode": mode, "cost": cost })
+}
+
+/// Whether nobody here makes a page executable: the wall stands without having been raised.
+fn makes_none(runner: &serde_json::Value) -> bool {
+    let walls = runner.get("walls").and_then(serde_json::Value::as_array);
+    walls
+        .is_some_and(|walls| walls.iter().any(|wall| wall["name"] == no_exec::WALL && wall["stands"] == true))
 }
 
 /// The walls around a check.
@@ -161,6 +211,7 @@ fn tell(shell: &Shell, tried: &Tried, required: &[String], asked: &[String]) -> 
         head = "";
     };
     for wall in &tried.walls {
+        let lost = if tried.head == "runner" { lost(&wall.name) } else { "" };
         let needed = match (wall.stands, required.contains(&wall.name), asked.contains(&wall.name)) {
             (true, ..) => {
                 line(Tone::Good, "✓", &format!("{}: {}", wall.name, wall.what));
@@ -168,9 +219,9 @@ fn tell(shell: &Shell, tried: &Tried, required: &[String], asked: &[String]) -> 
             }
             (false, true, _) => format!("; policy requires it: {}", tried.stopped),
             (false, false, true) => "; without it a person is asked before a check runs".to_owned(),
-            (false, false, false) => String::new(),
+            (false, false, false) => lost.to_owned(),
         };
-        let (tone, mark) = if needed.is_empty() { (Tone::Wait, "–") } else { (Tone::Bad, "✗") };
+        let (tone, mark) = if needed == lost { (Tone::Wait, "–") } else { (Tone::Bad, "✗") };
         line(tone, mark, &format!("{}: {}{needed}", wall.name, wall.what));
     }
     let open: Vec<_> = tried.attempts.iter().filter(|attempt| attempt.refused.is_none()).collect();
@@ -181,6 +232,28 @@ fn tell(shell: &Shell, tried: &Tried, required: &[String], asked: &[String]) -> 
         line(Tone::Good, "✓", &format!("{} ways out were tried, and none is open", tried.attempts.len()));
     }
     json!({ "walls": tried.walls, "attempts": tried.attempts })
+}
+
+/// What a worker that breaks out of its engine gains where a wall does not stand around its process.
+fn lost(wall: &str) -> &'static str {
+    match wall {
+        "bounds" => {
+            "; without it others of this user read what is in its memory, and it has files that a shell left open"
+        }
+        "namespaces" => {
+            "; without it this host's network devices are in sight, and the other walls alone keep it from sockets"
+        }
+        "landlock" => {
+            "; without it the other walls alone keep it from files, and it may signal processes of this user"
+        }
+        "seccomp" => {
+            "; without it every call to the kernel is open, and files, sockets and programs are as far as the other walls go"
+        }
+        "no-exec" => {
+            "; without it a mistake of the compiler is machine code that runs, behind the other walls"
+        }
+        _ => "",
+    }
 }
 
 /// Who judges, and whether there is a sealed judge for what is not trusted.

@@ -15,7 +15,7 @@ use abide_core::event::{Body, DecisionRecorded, Event, TaskRan};
 use abide_core::id::{RunId, Seq};
 use abide_core::safe_text;
 use abide_sandbox::{
-    NoEgress, PatchDoc, Recorded, Refusal, RunOutcome, RunRequest, RunResult, Transcript, TrapKind,
+    Execution, NoEgress, PatchDoc, Recorded, Refusal, RunOutcome, RunRequest, RunResult, Transcript, TrapKind,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -148,6 +148,8 @@ fn not_run_here(result: &RunResult) -> Option<&'static str> {
 /// The outcome without what no two runs have in common.
 fn comparable(mut outcome: RunOutcome) -> RunOutcome {
     outcome.spent.wall_ms = 0;
+    // Interpreted or not, it comes out the same.
+    outcome.execution = Execution::Native;
     outcome
 }
 

@@ -19,24 +19,27 @@ use abide_effects::forge::Scratch;
 use abide_effects::process::{Containment, Host};
 use abide_gate::source::Files;
 use abide_ledger::Blob;
+use abide_sandbox::Execution;
 use serde_json::json;
 
 use super::Shell;
 use super::args::{Mode, ProposeArgs, RunArgs};
 use super::printer::Tone;
 use crate::config::Config;
+use crate::config::env::Env;
 use crate::config::quantity::{Dollars, Quantity};
 use crate::desk::{Desk, Payload};
 use crate::drive::{Drive, offer};
 use crate::in_force;
 use crate::layers;
+use crate::no_exec;
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
 use crate::repository::{self, Known};
 use crate::story::Story;
 use crate::walls::Walls;
 use crate::wiring;
-use crate::workshop::Workshop;
+use crate::workshop::{Terms as RunnerTerms, Workshop};
 
 /// Everything that carrying a run on takes, owned.
 #[derive(Debug)]
@@ -67,9 +70,12 @@ impl Bench {
             let mark = shell.printer.paint(Tone::Bad, "!");
             shell.printer.talk(&format!("{mark} an older policy is in force [AB0262]: {why}"));
         }
-        let workshop = Workshop::shipped(policy.engine.clone(), policy.walls_required.clone(), &known.state);
-        let shadow = layered::shadow(&ledger, &own, &config, &Files::new(), &shell.env);
-        let desk = wiring::desk(ledger, policy, shadow, &shell.env)?;
+        let mode = policy.execution.asked(shell.env.no_exec);
+        let terms = RunnerTerms::of(&policy, shell.env.no_exec);
+        let workshop = Workshop::shipped(terms, &known.state);
+        let env = under(mode, &shell.env);
+        let shadow = layered::shadow(&ledger, &own, &config, &Files::new(), &env);
+        let desk = wiring::desk(ledger, policy, shadow, &env)?;
         let walls = Walls::of_host(&known.state);
         Ok(Self { known, config, own, desk, workshop, walls })
     }
@@ -114,6 +120,14 @@ impl Bench {
     }
 }
 
+/// The environment where the policy says how code is run; this process holds itself to it.
+fn under(mode: no_exec::Mode, env: &Env) -> Env {
+    if let Err(error) = mode.hold() {
+        tracing::debug!(%error, "the kernel does not keep this process from executable pages; its engine makes none");
+    }
+    Env { no_exec: mode.execution() == Execution::Interpreted, ..env.clone() }
+}
+
 /// Keeps the bytes of the policy beside the log before anything is decided by it. A run keeps what it began with; the policy may have changed
 /// since then.
 fn keep_policy(desk: &Desk) -> Result<(), Failure> {
@@ -135,6 +149,8 @@ pub(crate) fn run(shell: &Shell, args: &RunArgs) -> Result<Exit, Failure> {
         let help = format!("recipes: {}; `ab explain tickets` shows how to name one", recipes());
         Failure::of(error.code(), error).help(help).exit(Exit::Usage)
     })?;
+    bench.workshop.check_no_exec()?;
+    bench.workshop.prepare();
     let terms = Terms {
         ticket,
         profile: args.profile.clone(),

@@ -10,6 +10,9 @@ pub(crate) const ACTOR: &str = "ABIDE_ACTOR";
 /// What is logged to stderr, in the syntax of `tracing-subscriber`'s `EnvFilter`.
 pub(crate) const LOG: &str = "ABIDE_LOG";
 
+/// Workers and the sealed judge are interpreted, as with `--no-exec`.
+pub(crate) const NO_EXEC: &str = "ABIDE_NO_EXEC";
+
 /// Where a drill lets the process die, as `before:N` or `after:N` events in the log. Read by debug builds only.
 const DRILL: &str = "ABIDE_DRILL_DIE";
 
@@ -52,6 +55,8 @@ pub(crate) struct Env {
     pub(crate) actor: String,
     /// [`LOG`].
     pub(crate) log: Option<String>,
+    /// Whether code is interpreted: [`NO_EXEC`], `--no-exec`, or the policy in force.
+    pub(crate) no_exec: bool,
     /// `PATH` for checks and probes.
     pub(crate) path: String,
     /// Where to die, for drills.
@@ -74,6 +79,7 @@ impl Env {
                 .or_else(login)
                 .unwrap_or_else(|| "unknown".to_owned()),
             log: var(LOG),
+            no_exec: false,
             drill: var(DRILL).filter(|_| cfg!(debug_assertions)).and_then(|text| Drill::parse(&text)),
             path: var("PATH").unwrap_or_else(|| "/usr/bin:/bin".to_owned()),
         }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use abide_sandbox::Limits;
 use abide_sandbox::inspect::{Inspection, package};
+use abide_sandbox::{Capability, Limits};
 use serde_json::Value;
 
 use crate::policy::Policy;
@@ -21,6 +21,12 @@ pub(crate) struct Outlook {
     pub(crate) served: BTreeSet<String>,
     /// Name of the set of limits.
     pub(crate) limits: String,
+    /// The lease that goes with `egress`, if it is granted that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lease: Option<String>,
+    /// Capabilities that its own entry lists and it does not ask for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unasked: Vec<String>,
     /// Why the limits do not suffice to begin with.
     pub(crate) short: Vec<String>,
     /// Where the data says so: file, and line where the file has lines.
@@ -65,6 +71,19 @@ impl Outlook {
         }
         let is_stub = |name: &&str| packages.contains(package(name)) && !served.contains(*name);
         let stubs = found.of_wasi().filter(is_stub).map(str::to_owned).collect();
+        let lease = own
+            .filter(|_| get.contains_key("egress") || !served.is_empty())
+            .and_then(|own| own.get("egress")?.as_str());
+        let unasked = own
+            .and_then(|own| own.get("capabilities")?.as_array())
+            .into_iter()
+            .flatten()
+            .filter_map(|one| {
+                one.as_str()
+                    .filter(|name| !get.contains_key(*name) && (*name != "egress" || served.is_empty()))
+                    .map(str::to_owned)
+            })
+            .collect();
         let limits =
             own.unwrap_or(grants).get("limits").and_then(Value::as_str).unwrap_or_default().to_owned();
         let short = policy.limits.get(&limits).map_or_else(
@@ -72,7 +91,18 @@ impl Outlook {
             |set| short_of(set, needs),
         );
         let word = if own.is_some() { component.hex().to_owned() } else { "grantable".to_owned() };
-        Self { get, miss, stubs, served, limits, short, place: place(files, &word), own_entry: own.is_some() }
+        Self {
+            lease: lease.map(str::to_owned),
+            unasked,
+            get,
+            miss,
+            stubs,
+            served,
+            limits,
+            short,
+            place: place(files, &word),
+            own_entry: own.is_some(),
+        }
     }
 }
 
@@ -95,6 +125,14 @@ impl Outlook {
     /// Whether an interface of WASI would be given, as a stub or as the way to the broker.
     pub(crate) fn gives(&self, name: &str) -> bool {
         self.stubs.contains(name) || self.served.contains(name)
+    }
+
+    /// What would be linked.
+    pub(crate) fn grants(&self) -> BTreeSet<Capability> {
+        let is_given = |one: &Capability| {
+            self.get.contains_key(one.name()) || (*one == Capability::Egress && !self.served.is_empty())
+        };
+        Capability::ALL.into_iter().filter(is_given).collect()
     }
 }
 

@@ -37,8 +37,9 @@ impl Bench {
         let ledger = Arc::clone(&self.desk.ledger);
         match self.tightened(&layer) {
             Ok(policy) => {
-                let shadow = shadow(&ledger, &self.own, &self.config, &layer, &shell.env);
-                wiring::desk(ledger, policy, shadow, &shell.env).map(Some)
+                let env = super::under(policy.execution.asked(shell.env.no_exec), &shell.env);
+                let shadow = shadow(&ledger, &self.own, &self.config, &layer, &env);
+                wiring::desk(ledger, policy, shadow, &env).map(Some)
             }
             Err(_) if state.halted => Ok(None),
             Err(failure) => Err(failure),
