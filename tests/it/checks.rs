@@ -218,3 +218,76 @@ fn cargo_runs_in_the_jail_and_its_tests_count() {
     );
     assert!(results[0]["outcome"] == "unproven", "a harness that leaves the canary out: {results:?}");
 }
+
+/// The whole path of a program, or none after saying so.
+fn found(program: &str) -> Option<String> {
+    let said = std::process::Command::new("which").arg(program).output().unwrap();
+    let path = String::from_utf8(said.stdout).unwrap().trim().to_owned();
+    if path.is_empty() {
+        eprintln!("skipped: no {program}");
+        return None;
+    }
+    Some(path)
+}
+
+/// Node's own test runner writes JUnit, and the guide's words for it count.
+#[test]
+fn nodes_test_runner_in_the_jail() {
+    let Some(node) = found("node") else { return };
+    let checks = |more: &str| {
+        format!(
+            "  - name: unit
+    run: [\"{node}\", --test, --test-reporter=junit, --test-reporter-destination=report.xml{more}]
+    timeout: 60s
+    proof:
+      report: {{junit: report.xml}}
+      harness: [package.json]
+      canary:
+        path: test/{{name}}.test.js
+        text: |
+          require('node:test')('{{name}}', () => {{ throw new Error('it has to fail') }})
+"
+        )
+    };
+    let test = "const test = require('node:test'), assert = require('node:assert');\ntest('adds', () => assert.equal(1 + 1, 2));\n";
+    let files = [("test/a.test.js", test)];
+    let (_world, results) = ran(&checks(""), &files);
+    assert_eq!(results[0]["outcome"], "passed", "{results:?}");
+    let (_world, results) = ran(&checks(", test/a.test.js"), &files);
+    assert_eq!(results[0]["outcome"], "unproven", "a harness that leaves the canary out: {results:?}");
+    let (_world, results) = ran(&checks(""), &[("test/a.test.js", &*test.replace("+ 1, 2", "+ 1, 3"))]);
+    assert_eq!(results[0]["outcome"], "failed", "{results:?}");
+}
+
+/// nextest is one program, which reads what it reports from a file of the repository: part of the harness.
+#[test]
+fn nextest_in_the_jail() {
+    let Some(nextest) = found("cargo-nextest") else { return };
+    let said = std::process::Command::new("rustc").args(["--print", "sysroot"]).output().unwrap();
+    let sysroot = String::from_utf8(said.stdout).unwrap().trim().to_owned();
+    let checks = format!(
+        "  - name: unit
+    run: [sh, -c, \"PATH={sysroot}/bin:$PATH exec {nextest} nextest run --offline --no-fail-fast\"]
+    timeout: 5m
+    read: [\"{sysroot}\", \"{nextest}\"]
+    proof:
+      report: {{junit: target/nextest/default/junit.xml}}
+      harness: [nextest.toml]
+      canary:
+        path: tests/{{name}}.rs
+        text: |
+          #[test]
+          fn {{name}}() {{ assert!(false); }}
+"
+    );
+    let files = [
+        ("Cargo.toml", "[package]\nname = \"small\"\nversion = \"0.1.0\"\nedition = \"2021\"\n"),
+        ("Cargo.lock", "version = 3\n\n[[package]]\nname = \"small\"\nversion = \"0.1.0\"\n"),
+        (".config/nextest.toml", "[profile.default.junit]\npath = \"junit.xml\"\n"),
+        ("src/lib.rs", "#[test]\nfn adds() {\n    assert_eq!(1 + 1, 2);\n}\n"),
+    ];
+    let (_world, results) = ran(&checks, &files);
+    assert_eq!(results[0]["outcome"], "passed", "{results:?}");
+    let (_world, results) = ran(&checks.replace("--offline", "--offline --lib"), &files);
+    assert_eq!(results[0]["outcome"], "unproven", "{results:?}");
+}

@@ -12,14 +12,16 @@
     unreachable_pub,
     reason = "what is generated gives its resources out again, so they are public by name"
 )]
+mod answer;
+#[expect(unreachable_pub, reason = "see `answer`")]
 mod bindings;
-#[expect(unreachable_pub, reason = "see `bindings`")]
+#[expect(unreachable_pub, reason = "see `answer`")]
 mod exchange;
-#[expect(unreachable_pub, reason = "see `bindings`")]
+#[expect(unreachable_pub, reason = "see `answer`")]
 mod fields;
-#[expect(unreachable_pub, reason = "see `bindings`")]
+#[expect(unreachable_pub, reason = "see `answer`")]
 mod io;
-#[expect(unreachable_pub, reason = "see `bindings`")]
+#[expect(unreachable_pub, reason = "see `answer`")]
 mod refused;
 
 use std::collections::BTreeSet;

@@ -181,7 +181,7 @@ fn session(
         limits: DialLimits::USUAL,
         upstream: host.upstream.clone(),
     });
-    broker.open_until(permit, lease, until).map_err(|error| Failure::of(error.code(), error))
+    broker.open(permit, lease, until).map_err(|error| Failure::of(error.code(), error))
 }
 
 /// What a lease was used for, as it is recorded.

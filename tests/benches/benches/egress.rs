@@ -15,7 +15,7 @@ use abide_effects::egress::dial::{DialLimits, trust};
 use abide_effects::egress::lease::{Lease, LeaseData};
 use abide_effects::egress::resolver::SystemResolver;
 use abide_effects::egress::vault::NoVault;
-use abide_effects::egress::{Broker, Outgoing, Parts, Session};
+use abide_effects::egress::{Broker, Outgoing, Parts, Session, Until};
 use abide_gate::{Admission, Ask, Bundle, Clock, DecisionLog, Gate, Halt, NativeJudge};
 use abide_ledger::{Ledger, Opening};
 use abide_tests::gate::{self, NOW, StillClock};
@@ -121,7 +121,7 @@ decision := {"verdict": "allow", "findings": []}"#;
         limits: DialLimits::USUAL,
         upstream: None,
     });
-    broker.open(permit, lease).unwrap()
+    broker.open(permit, lease, Until::Permit).unwrap()
 }
 
 async fn ask_directly(at: SocketAddr, count: usize) -> Vec<Duration> {

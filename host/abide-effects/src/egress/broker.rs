@@ -90,13 +90,8 @@ impl Broker {
         Arc::new(Self { dialler: Dialler { resolver, tls, limits, upstream }, vault, meter, clock })
     }
 
-    /// Opens a lease that the gate allowed: for this component, and for no origin that it was not asked about.
-    pub fn open(self: &Arc<Self>, permit: Permit<OpenEgress>, lease: Lease) -> Result<Session, OpenError> {
-        self.open_until(permit, lease, Until::Permit)
-    }
-
-    /// The same, for as long as `until` says.
-    pub fn open_until(
+    /// Opens a lease that the gate allowed, for as long as `until` says: for this component, and for no origin that it was not asked about.
+    pub fn open(
         self: &Arc<Self>,
         permit: Permit<OpenEgress>,
         lease: Lease,

@@ -22,7 +22,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use super::broker::{Broker, Parts};
+use super::broker::{Broker, Parts, Until};
 use super::dial::{DialLimits, trust};
 use super::lease::tests::{budgets, component};
 use super::lease::{Budgets, Lease, LeaseData};
@@ -167,7 +167,7 @@ impl Setup {
         let data = LeaseData { rules: serde_json::from_value(rules.clone()).unwrap(), budgets: self.budgets };
         let lease = Lease::compile(&data, component()).unwrap();
         let permit = self.trial.permit(action(lease.origins()));
-        Broker::new(self.parts.clone()).open(permit, lease).unwrap()
+        Broker::new(self.parts.clone()).open(permit, lease, Until::Permit).unwrap()
     }
 }
 

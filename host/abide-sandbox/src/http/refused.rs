@@ -2,10 +2,11 @@
 
 use wasmtime::component::Resource;
 
+use super::answer::IncomingBody;
 use super::bindings::wasi::http::types::{
     ErrorCode, HostIncomingRequest, HostOutgoingResponse, HostResponseOutparam, Method, Scheme,
 };
-use super::exchange::{Body, IncomingBody};
+use super::exchange::Body;
 use super::fields::Fields;
 use crate::host::State;
 

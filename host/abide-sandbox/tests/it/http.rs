@@ -1,16 +1,16 @@
 //! Workers that ask the network by `wasi:http`: the same requests as through the contract's own interface, within limits of their own.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use abide_sandbox::message::Usage;
 use abide_sandbox::{
-    Capability, Egress, EgressFailure, EgressRequest, EgressResponse, Limits, RunOutcome, RunResult, Task,
-    TrapKind,
+    Capability, Egress, EgressFailure, EgressRequest, EgressResponse, Limits, Recorded, Recording,
+    RunOutcome, RunRequest, RunResult, Task, TrapKind,
 };
 use serde_bytes::ByteBuf;
 
-use crate::setup::{Bench, repository, task};
+use crate::setup::{Bench, repository, shipped_limits, stock_here, task};
 
 const URL: &str = "https://a.example/list.txt?all=1";
 
@@ -191,4 +191,51 @@ fn stubs_beside_it() {
     let Some(bench) = Bench::of("hostile-wasi") else { return };
     let outcome = bench.run(task("answers", &[]), &repository(&[]));
     assert_eq!(outcome.result.code(), Some("AB0202"), "{outcome:?}");
+}
+
+/// `fetch` of componentize-js, as its toolchain makes it: nothing in it was written for this host but the worker's own lines. In this process alone: it
+/// takes minutes to compile, and the walls are not what is tried here.
+#[test]
+fn a_stock_toolchain_fetches() {
+    let Some((runner, component)) = stock_here("js-web") else { return };
+    let base = repository(&[]);
+    let limits = Limits {
+        http_fields_max: 64,
+        http_field_bytes_max: 65_536,
+        http_body_bytes_max: 1 << 20,
+        ..shipped_limits()
+    };
+    let run = |name: &str, played: &'static Played| {
+        let (grants, stubs) = (BTreeSet::from(Capability::ALL), BTreeSet::new());
+        let (component, limits) = (component.clone(), limits.clone());
+        let request = RunRequest { component, task: way(name), grants, stubs, limits };
+        let recording = Arc::new(Recording::over(base.port()));
+        let outcome = runner.run_with(&request, recording.clone(), Arc::new(recording.egress(played)));
+        // And once more from what was answered.
+        let recorded = Arc::new(Recorded::of(&recording.transcript(request.clone(), outcome.clone())));
+        let again = runner.run_with(&request, recorded.clone(), recorded.clone());
+        assert_eq!((recorded.departure(), recorded.left()), (None, 0));
+        assert_eq!(
+            (&again.result, &again.receipt, &again.log),
+            (&outcome.result, &outcome.receipt, &outcome.log)
+        );
+        outcome
+    };
+    let message = |outcome: &RunOutcome| {
+        let RunResult::Failed(failure) = &outcome.result else { panic!("{outcome:?}") };
+        failure.message.clone()
+    };
+    let played = Played::saying(1, "one and two");
+    let outcome = run("get", played);
+    assert_eq!(message(&outcome), "one and two", "{outcome:?}");
+    assert_eq!(outcome.receipt.used[&Capability::Egress], Usage { calls: 1, bytes: 11, denied: 0 });
+    let heard = played.heard.lock().unwrap()[0].clone();
+    assert_eq!((&*heard.url, &*heard.method, heard.body.len()), (URL, "GET", 0));
+    let played = Played::saying(0, "taken");
+    assert_eq!(message(&run("post", played)), "taken");
+    let heard = played.heard.lock().unwrap()[0].clone();
+    assert_eq!((&*heard.method, &heard.body[..]), ("POST", &b"a body"[..]));
+    assert!(heard.fields.contains(&("content-type".to_owned(), "text/plain".to_owned())), "{heard:?}");
+    let refused = Played::with(Err(EgressFailure::Refused("no [AB0903]".to_owned())));
+    assert_eq!(message(&run("get", refused)), "no answer");
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use abide_core::id::Digest;
 use abide_sandbox::workspace::DirWorkspaceLimits;
 use abide_sandbox::{
     CacheKey, Capability, CompiledCache, DirWorkspace, Egress, EngineLimits, Execution, InProcess, Limits,
@@ -24,6 +25,14 @@ pub(crate) fn guest(name: &str) -> Option<Vec<u8>> {
 /// The worker in another language, or `None` (after saying so) when it is not built and need not be.
 pub(crate) fn stock(language: &str) -> Option<Vec<u8>> {
     built::stock(language)
+}
+
+/// The same, ready to run in this process.
+pub(crate) fn stock_here(language: &str) -> Option<(InProcess, Digest)> {
+    let bytes = stock(language)?;
+    let runner = InProcess::start(shipped_engine_limits()).unwrap().with_cache(compiled());
+    let component = runner.load(&bytes).unwrap().digest;
+    Some((runner, component))
 }
 
 /// What `policies/data/host.yaml` ships: workers of a stock toolchain need no more.

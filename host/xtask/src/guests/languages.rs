@@ -30,6 +30,8 @@ const WORLD: &str = "codegen";
 pub enum Language {
     /// JavaScript on `SpiderMonkey`: componentize-js.
     Js,
+    /// JavaScript on `SpiderMonkey` that asks the network with `fetch`.
+    JsWeb,
     /// JavaScript on `QuickJS`: componentize-qjs.
     Qjs,
     /// Python: componentize-py.
@@ -42,6 +44,7 @@ impl Language {
     fn name(self) -> &'static str {
         match self {
             Self::Js => "js",
+            Self::JsWeb => "js-web",
             Self::Qjs => "qjs",
             Self::Python => "python",
             Self::C => "c",
@@ -51,7 +54,7 @@ impl Language {
     /// Folder of its source, and program without which its tools cannot be had.
     fn source(self) -> (&'static str, &'static str) {
         match self {
-            Self::Js | Self::Qjs => ("guest-workers/js", "npm"),
+            Self::Js | Self::JsWeb | Self::Qjs => ("guest-workers/js", "npm"),
             Self::Python => ("guest-workers/python", "python3"),
             Self::C => ("guest-workers/c", "python3"),
         }
@@ -98,7 +101,9 @@ pub(super) fn run(options: &Options, language: Language, root: &Path, target: &P
     let component = fresh.join("worker.wasm");
     let (wit, source) = (root.join("wit"), root.join(source));
     match language {
-        Language::Js | Language::Qjs => javascript(language, &source, &wit, target, &component)?,
+        Language::Js | Language::JsWeb | Language::Qjs => {
+            javascript(language, &source, &wit, target, &component)?
+        }
         Language::Python => python(&source, &wit, target, &component)?,
         Language::C => c(&source, &wit, target, &component)?,
     }
@@ -147,7 +152,7 @@ fn javascript(language: Language, source: &Path, wit: &Path, target: &Path, out:
     let tools = target.join("tools").join(language.name());
     fs::create_dir_all(&tools)?;
     fs::copy(source.join("build.mjs"), tools.join("build.mjs"))?;
-    let tool = if language == Language::Js { COMPONENTIZE_JS } else { COMPONENTIZE_QJS };
+    let tool = if language == Language::Qjs { COMPONENTIZE_QJS } else { COMPONENTIZE_JS };
     done(
         toolchain::command("npm")
             .args(["install", "--prefix"])
@@ -155,10 +160,15 @@ fn javascript(language: Language, source: &Path, wit: &Path, target: &Path, out:
             .args(["--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", tool])
             .current_dir(&tools),
     )?;
-    let worker = source.join("worker.js");
-    if language == Language::Js {
+    let is_web = language == Language::JsWeb;
+    let worker = source.join(if is_web { "web.js" } else { "worker.js" });
+    if language != Language::Qjs {
         return done(
-            toolchain::command("node").arg("build.mjs").args([&*worker, wit, out]).current_dir(&tools),
+            toolchain::command("node")
+                .arg("build.mjs")
+                .args([&*worker, wit, out])
+                .args(is_web.then_some("http"))
+                .current_dir(&tools),
         );
     }
     // Without `--sync` it imports what only engines with asynchronous components have.

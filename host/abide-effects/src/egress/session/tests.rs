@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 
 use super::*;
+use crate::egress::broker::Until;
 use crate::egress::lease::LeaseData;
 use crate::egress::lease::tests::component;
 use crate::egress::trial::{Answer, Scripted, Server, Setup, TOKEN, action, anything, whole};
@@ -110,10 +111,10 @@ async fn a_lease_is_no_wider_than_its_decision() {
     let lease = Lease::compile(&data, component()).unwrap();
     let broker = Broker::new(setup.parts.clone());
     let other = setup.trial.permit(action(vec!["https://a.example:443".to_owned()]));
-    assert_eq!(broker.open(other, lease.clone()).unwrap_err().code(), "AB0918");
+    assert_eq!(broker.open(other, lease.clone(), Until::Permit).unwrap_err().code(), "AB0918");
     let late = setup.trial.permit(action(lease.origins()));
     setup.trial.world.kill();
-    assert_eq!(broker.open(late, lease).unwrap_err().code(), "AB0121");
+    assert_eq!(broker.open(late, lease, Until::Permit).unwrap_err().code(), "AB0121");
 }
 
 #[tokio::test]
