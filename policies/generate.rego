@@ -74,3 +74,17 @@ findings contains {
 	"egress" in granted.capabilities
 	not data.egress.leases[own.egress]
 }
+
+# What the receipts say: granted by its own entry, and never called.
+findings contains {
+	"rule": "unused-grant",
+	"level": "warn",
+	"msg": sprintf("it may use `%s`, and called it in none of its %d newest tasks", [name, history.tasks]),
+	"help": "ab worker tighten NAME proposes what would do",
+} if {
+	history.tasks >= data.grants.tighten_after
+	some name in own.capabilities
+	not history.used[name]
+}
+
+history := input.subject.history

@@ -114,3 +114,25 @@ test_a_components_entry_names_its_stubs if {
 	decision.verdict == "allow"
 	count(decision.grants.stubs) == 2
 }
+
+seen(tasks, used) := object.union(fixture.generate, {"subject": {"history": {
+	"tasks": tasks, "proposed": tasks, "stopped": 0, "denied": 0, "used": used,
+}}})
+
+test_warn_about_a_grant_that_is_never_used if {
+	own := {fixture.other_digest: {"capabilities": ["egress", "log", "workspace"], "limits": "worker-small", "egress": "docs"}}
+	decision := data.abide.decision with input as seen(200, {"log": 7, "workspace": 200})
+		with data.grants.components as own
+		with data.egress.leases as {"docs": {"rules": []}}
+	decision.verdict == "allow"
+	{finding.msg | some finding in decision.findings; finding.rule == "unused-grant"} == {"it may use `egress`, and called it in none of its 200 newest tasks"}
+}
+
+test_no_word_about_what_is_used_or_new if {
+	used := data.abide.decision with input as seen(200, {"egress": 1, "workspace": 200}) with data.grants.components as entry({})
+	not "unused-grant" in fixture.rules(used, "warn")
+	new := data.abide.decision with input as seen(199, {"workspace": 199}) with data.grants.components as entry({})
+	not "unused-grant" in fixture.rules(new, "warn")
+	unknown := data.abide.decision with input as fixture.generate with data.grants.components as entry({})
+	not "unused-grant" in fixture.rules(unknown, "warn")
+}

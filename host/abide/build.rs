@@ -39,11 +39,24 @@ fn main() {
         path.extension().is_some_and(|e| e == "wasm") && !path.to_string_lossy().contains("hostile")
     };
     let found = table(&mut code, "WORKERS", &guests, &shipped);
+    // What `ab worker verify` attacks with.
+    table(&mut code, "PROBES", &guests, &|path| {
+        path.file_name().is_some_and(|name| name == "hostile.wasm" || name == "hostile-wasi.wasm")
+    });
     assert!(
         found > 0 || env::var("PROFILE").as_deref() != Ok("release"),
         "no worker components in {}: run `cargo xtask guests` before a release build",
         guests.display()
     );
+    // What `ab worker new` makes a folder of.
+    let languages = ["rust", "js", "python", "c"];
+    let made_of = root.join("guest-workers");
+    table(&mut code, "SCAFFOLDS", &made_of, &|path| {
+        let inner = path.strip_prefix(&made_of).unwrap_or(path).to_string_lossy();
+        let is_made = inner.contains("/target/") || inner.contains("/__pycache__/");
+        !is_made && languages.iter().any(|language| inner.starts_with(&format!("{language}/")))
+    });
+    table(&mut code, "WIT", &root.join("wit"), &|path| path.extension().is_some_and(|e| e == "wit"));
     judge(&mut code, &out);
     fs::write(out.join("embedded.rs"), code).expect("OUT_DIR can be written");
 }

@@ -2,6 +2,8 @@
 
 mod again;
 mod approvals;
+mod attacks;
+mod authoring;
 mod bad_input;
 mod bundles;
 mod checks;

@@ -228,6 +228,7 @@ pub fn ask(profile: &str) -> Ask {
             role: "worker".to_owned(),
             component: Some(digest("component")),
             on_behalf_of: Some("sponsor@example.org".to_owned()),
+            history: None,
         },
         reason: "repair the links in the guide".to_owned(),
         repo: repo(),

@@ -1,8 +1,8 @@
-//! A worker that misbehaves, one way per recipe. Tests run it; nothing else does.
+//! A worker that misbehaves, one way per recipe. Tests run it, and `ab worker verify` does, to see that what policy says holds on a host.
 
 mod bad_patches;
 
-use worker_kit::{Failure, FailureKind, Files, Proposal, Task, Worker, failure, log};
+use worker_kit::{Failure, FailureKind, Files, Proposal, Task, Worker, failure, log, progress};
 
 struct Hostile;
 
@@ -16,9 +16,10 @@ impl Worker for Hostile {
             "grow" => grow(),
             "recurse" => Err(failure(FailureKind::Unsupported, recurse(1).to_string())),
             "log-flood" => log_flood(),
+            "progress-flood" => progress_flood(),
             "log-escapes" => log_escapes(),
             "huge-log" => huge_log(),
-            "read-flood" => read_flood(files),
+            "read-flood" => read_flood(files, times(&task)),
             "read-outside" => read_outside(files),
             "huge-failure" => Err(failure(FailureKind::Unsupported, "\u{1b}[31mx".repeat(1 << 18))),
             other => bad_patches::propose(other),
@@ -66,12 +67,25 @@ fn huge_log() -> Result<Proposal, Failure> {
     bad_patches::propose("good")
 }
 
+fn progress_flood() -> Result<Proposal, Failure> {
+    for number in 0..100_000_u32 {
+        progress::report(number, 100_000, "on and on");
+    }
+    bad_patches::propose("good")
+}
+
+/// How often to try: the parameter `times`.
+fn times(task: &Task) -> usize {
+    let named = task.parameters.iter().find(|parameter| parameter.key == "times");
+    named.and_then(|parameter| parameter.value.parse().ok()).unwrap_or(100_000)
+}
+
 /// Reads until it is refused, and then some.
-fn read_flood(files: &dyn Files) -> Result<Proposal, Failure> {
+fn read_flood(files: &dyn Files, times: usize) -> Result<Proposal, Failure> {
     let paths: Vec<String> =
         files.list("").map(|all| all.into_iter().map(|entry| entry.path).collect()).unwrap_or_default();
     let mut refused = 0;
-    for path in paths.iter().cycle().take(100_000) {
+    for path in paths.iter().cycle().take(times) {
         refused += u32::from(files.read(path).is_err());
     }
     Err(failure(FailureKind::Workspace, format!("{refused} refused")))

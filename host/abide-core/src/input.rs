@@ -137,6 +137,25 @@ pub struct Subject {
     /// The person who started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_behalf_of: Option<String>,
+    /// What the receipts of its component say, where it is to be let loose on a task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<ComponentHistory>,
+}
+
+/// What the capability receipts in the log say of one component: of its newest tasks, each counted once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComponentHistory {
+    /// Tasks that were counted.
+    pub tasks: u32,
+    /// Those that ended with a proposal.
+    pub proposed: u32,
+    /// Those that the host refused, stopped, or whose answer it rejected.
+    pub stopped: u32,
+    /// Those in which something was denied: a limit, a path, a request.
+    pub denied: u32,
+    /// By capability: those in which it was called.
+    pub used: BTreeMap<String, u32>,
 }
 
 /// Where the action lands.

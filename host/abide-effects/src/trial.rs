@@ -145,6 +145,7 @@ fn ask(facts: Option<Facts>) -> Ask {
             role: "worker".to_owned(),
             component: None,
             on_behalf_of: None,
+            history: None,
         },
         reason: "a trial of the hands".to_owned(),
         repo: repo_id(),

@@ -7,8 +7,8 @@ use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
 use crate::cache::CompiledCache;
-use crate::engine::Engine;
-use crate::inspect::{Admission, admission};
+use crate::engine::{Engine, EngineLimits};
+use crate::inspect::{Admission, Parts, admission};
 use crate::message::{Capability, Refusal};
 use crate::run::MESSAGE_BYTES_MAX;
 use crate::text::clean_line;
@@ -27,9 +27,7 @@ pub enum LoadError {
     #[error("not a component: it does not begin with the preamble of one")]
     NotWasm,
     /// A core module: nobody made a component of it.
-    #[error(
-        "not a component but a core module; `cargo xtask guests` or `wasm-tools component new` makes a component of it"
-    )]
+    #[error("not a component but a core module; `ab worker pack` makes a component of it")]
     CoreModule,
     /// Too large to compile.
     #[error("the component has {bytes} bytes, and the limit is {limit}")]
@@ -42,6 +40,16 @@ pub enum LoadError {
     /// Truncated, malformed, or using a feature that is off.
     #[error("the component is malformed: {0}")]
     Malformed(String),
+    /// No engine of this host has room for what it begins with.
+    #[error("the component begins with {asked} {what}, and there is room for {most}")]
+    BeginsTooLarge {
+        /// Of what.
+        what: String,
+        /// How much.
+        asked: u64,
+        /// `memory_bytes_max` or `table_elements_max` of the engine.
+        most: u64,
+    },
     /// It does not export `propose`.
     #[error("the component exports no function `propose`; it exports: {}", if .exports.is_empty() { "nothing".to_owned() } else { .exports.join(", ") })]
     NoPropose {
@@ -58,6 +66,7 @@ impl LoadError {
             Self::CoreModule => "AB0802",
             Self::TooLarge { .. } | Self::Malformed(_) => "AB0803",
             Self::NoPropose { .. } => "AB0804",
+            Self::BeginsTooLarge { .. } => "AB0808",
         }
     }
 
@@ -69,7 +78,7 @@ impl LoadError {
             Self::NoPropose { exports } => Self::NoPropose {
                 exports: exports.iter().take(EXPORTS_TOLD_MAX).map(|name| line(name)).collect(),
             },
-            Self::NotWasm | Self::CoreModule | Self::TooLarge { .. } => self,
+            Self::NotWasm | Self::CoreModule | Self::TooLarge { .. } | Self::BeginsTooLarge { .. } => self,
         }
     }
 }
@@ -101,6 +110,20 @@ pub(crate) fn load(
     };
     let info = describe(&engine.inner, &component, digest, size)?;
     Ok((component, info))
+}
+
+/// Whether the engine has room for each memory and table that it begins with.
+pub(crate) fn check_room(parts: &Parts, limits: &EngineLimits) -> Result<(), LoadError> {
+    let memory = parts.memories.iter().map(|memory| memory.initial_bytes).max().unwrap_or_default();
+    let table = parts.tables.iter().map(|table| table.initial).max().unwrap_or_default();
+    let rows = [
+        ("bytes of memory", memory, limits.memory_bytes_max),
+        ("elements of a table", table, limits.table_elements_max.into()),
+    ];
+    match rows.into_iter().find(|(_, asked, most)| asked > most) {
+        Some((what, asked, most)) => Err(LoadError::BeginsTooLarge { what: what.to_owned(), asked, most }),
+        None => Ok(()),
+    }
 }
 
 /// What can be said of the bytes without reading into them: their number, which comes back, and what they begin with.

@@ -23,6 +23,7 @@ pub mod inspect;
 pub mod jail;
 pub mod message;
 mod meter;
+mod pack;
 mod proposal;
 mod run;
 pub mod runner;
@@ -40,6 +41,7 @@ pub use message::{
     Capability, CapabilityReceipt, Failure, FailureKind, FilePatch, Limits, LogLevel, LogLine, PatchDoc,
     Proposal, Refusal, Rejection, RunOutcome, RunRequest, RunResult, Spent, Task, Trap, TrapKind, Usage,
 };
+pub use pack::{PackError, pack};
 pub use run::InProcess;
 pub use runner::{Processes, Program, RunnerError};
 pub use sealed::{SealedError, SealedJudge, SealedModule};

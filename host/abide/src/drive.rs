@@ -378,6 +378,7 @@ fn service(run: &Run) -> Subject {
         role: "operator".to_owned(),
         component: None,
         on_behalf_of,
+        history: None,
     }
 }
 
@@ -390,5 +391,6 @@ fn worker(run: &Run, id: &str, component: &Digest) -> Subject {
         role: "author".to_owned(),
         component: Some(component.clone()),
         on_behalf_of,
+        history: None,
     }
 }

@@ -57,6 +57,7 @@ pub(crate) fn input(
             role: "worker".to_owned(),
             component: Some(Digest::of(b"the component")),
             on_behalf_of: Some("sponsor@example.org".to_owned()),
+            history: None,
         },
         action: action(class)?,
         risk: facts.as_ref().map_or(lowest, |facts| risk.assess(facts)),

@@ -2,12 +2,15 @@
 //!
 //! A component is handed in under a name (`WorkerOffered`), another person agrees (`WorkerApproved`), and it may be taken back
 //! (`WorkerRevoked`). There is no other state but the bytes, which lie under their digest in the state folder and are compared with it whenever
-//! they are read. `signatures` tells who stands for a component, `layout` reads an OCI image layout, `grants` says what policy would give, and
-//! `again` holds the records against each other for `ab verify`.
+//! they are read. `signatures` tells who stands for a component, `layout` reads an OCI image layout, `grants` says what policy would give, `history` what was
+//! used of it, `probes`
+//! tries whether that holds, and `again` holds the records against each other for `ab verify`.
 
 pub(crate) mod again;
 pub(crate) mod grants;
+pub(crate) mod history;
 pub(crate) mod layout;
+pub(crate) mod probes;
 pub(crate) mod signatures;
 
 use std::collections::BTreeMap;

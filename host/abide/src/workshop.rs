@@ -18,6 +18,7 @@ use cap_std::fs::Dir;
 use crate::embedded;
 use crate::home::{State, private_folder};
 use crate::no_exec::Mode;
+use crate::policy::Policy;
 use crate::report::{Exit, Failure};
 use crate::vault::FileVault;
 use crate::workers::{Kept, Registry};
@@ -101,6 +102,25 @@ pub(crate) struct Terms {
     pub(crate) mode: Mode,
     /// Processes that are started ahead of need.
     pub(crate) ahead: usize,
+}
+
+impl Terms {
+    /// What `policy` says, with `--no-exec` or without.
+    pub(crate) fn of(policy: &Policy, no_exec: bool) -> Self {
+        Self {
+            engine: policy.engine.clone(),
+            walls_required: policy.walls_required.clone(),
+            mode: policy.execution.asked(no_exec),
+            ahead: policy.runners_ahead,
+        }
+    }
+
+    fn processes(&self, mode: Mode) -> Processes {
+        let required = mode.required(&self.walls_required);
+        Processes::new(Program::this(), self.engine.clone(), required)
+            .with_execution(mode.execution())
+            .with_pool(self.ahead)
+    }
 }
 
 impl Workshop {
@@ -201,7 +221,7 @@ impl Workshop {
         if let Some(runner) = self.runner.get() {
             return Ok(runner);
         }
-        let runner = self.processes().with_cache(self.cache()?);
+        let runner = self.processes().with_cache(cache(&self.state)?);
         Ok(self.runner.get_or_init(|| Arc::new(runner)))
     }
 
@@ -252,23 +272,30 @@ impl Workshop {
     }
 
     fn processes_as(&self, mode: Mode) -> Processes {
-        let required = mode.required(&self.terms.walls_required);
-        Processes::new(Program::this(), self.terms.engine.clone(), required)
-            .with_execution(mode.execution())
-            .with_pool(self.terms.ahead)
+        self.terms.processes(mode)
     }
 
     /// The walls around a runner on this host, and every way out of one that was tried.
     pub(crate) fn examine(&self) -> Result<(Vec<Wall>, Vec<Attempt>), RunnerError> {
         self.processes().examine()
     }
+}
 
-    /// Compiled components, under a key of this state folder.
-    fn cache(&self) -> Result<CompiledCache, Failure> {
-        let folder = self.state.folder.join("compiled");
-        private_folder(&folder)?;
-        let dir = Dir::open_ambient_dir(&folder, ambient_authority())
-            .map_err(|error| Failure::of("AB0004", error))?;
-        Ok(CompiledCache::new(dir, CacheKey::new(self.state.secret("compiled.key")?)))
-    }
+/// A runner for components that no run uses; what it compiles is kept only where there is a state folder.
+pub(crate) fn apart(policy: &Policy, no_exec: bool, state: Option<&State>) -> Result<Processes, Failure> {
+    let terms = Terms::of(policy, no_exec);
+    let processes = terms.processes(terms.mode);
+    Ok(match state {
+        Some(state) => processes.with_cache(cache(state)?),
+        None => processes,
+    })
+}
+
+/// Compiled components, under a key of this state folder.
+fn cache(state: &State) -> Result<CompiledCache, Failure> {
+    let folder = state.folder.join("compiled");
+    private_folder(&folder)?;
+    let dir =
+        Dir::open_ambient_dir(&folder, ambient_authority()).map_err(|error| Failure::of("AB0004", error))?;
+    Ok(CompiledCache::new(dir, CacheKey::new(state.secret("compiled.key")?)))
 }

@@ -97,6 +97,7 @@ fn ask() -> Ask {
             role: "worker".to_owned(),
             component: None,
             on_behalf_of: None,
+            history: None,
         },
         reason: "a reason".to_owned(),
         repo: "acme-api".parse().unwrap(),

@@ -71,12 +71,7 @@ impl Bench {
             shell.printer.talk(&format!("{mark} an older policy is in force [AB0262]: {why}"));
         }
         let mode = policy.execution.asked(shell.env.no_exec);
-        let terms = RunnerTerms {
-            engine: policy.engine.clone(),
-            walls_required: policy.walls_required.clone(),
-            mode,
-            ahead: policy.runners_ahead,
-        };
+        let terms = RunnerTerms::of(&policy, shell.env.no_exec);
         let workshop = Workshop::shipped(terms, &known.state);
         let env = under(mode, &shell.env);
         let shadow = layered::shadow(&ledger, &own, &config, &Files::new(), &env);

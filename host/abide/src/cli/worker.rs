@@ -1,7 +1,12 @@
-//! `ab worker`: components that others wrote: look at one, sign it, hand it in, list them, take one back.
+//! `ab worker`: components that others wrote: look at one, try it, sign it, hand it in, list them, take one back; and to begin one.
 
 mod add;
 mod inspect;
+mod new;
+mod pack;
+mod run;
+mod tighten;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +24,7 @@ use super::policy::bundle;
 use super::printer::Tone;
 use crate::bundles::Role;
 use crate::bundles::active::{Base, Generations};
-use crate::home::Home;
+use crate::home::{Home, State};
 use crate::keys::{KeyName, Keys};
 use crate::policy::Policy;
 use crate::report::{Exit, Failure};
@@ -30,10 +35,14 @@ use crate::workers::{self, Registry, Standing, signatures};
 const AFTER: &str = "\
 From a file that somebody mailed to a worker that may be used:
   ab worker inspect FILE                look at it; nothing of it runs
+  ab worker verify FILE                 try whether its grants and limits hold here
   ab worker sign FILE --key worker/ME   its author, or who vouches for it
   ab worker add FILE --reason WHY       hand it in
   ab approve w12 --as NAME              another person agrees
   ab run --worker NAME --ticket …       use it in place of the shipped ones
+To write one:
+  ab worker new NAME --lang rust        a folder that builds as it is
+  ab worker run FILE --recipe RECIPE    one task of it; nothing is written
 docs/third-party-workers.md has the walk.";
 
 #[derive(Debug, ClapArgs)]
@@ -45,14 +54,24 @@ pub(crate) struct WorkerArgs {
 
 #[derive(Debug, Subcommand)]
 enum WorkerVerb {
+    /// Begin a worker: a folder with sources, contract and build script that builds as it is.
+    New(new::NewArgs),
+    /// Make a component of a core module that was compiled with bindings of the contract.
+    Pack(pack::PackArgs),
     /// Say what a component is and asks for, before anything of it is compiled.
     Inspect(inspect::InspectArgs),
+    /// Try whether what policy grants a component, and what it withholds, holds on this host.
+    Verify(verify::VerifyArgs),
+    /// Run one task of a component to see what it does; nothing is written.
+    Run(run::TrialArgs),
     /// Hand in a component; it waits for somebody other than you.
     Add(add::AddArgs),
     /// Sign a component with a key for workers.
     Sign(SignArgs),
     /// List the components that were handed in, and how each stands.
     List(AtRepo),
+    /// Propose the least that would have done, from the receipts of what a worker did.
+    Tighten(tighten::TightenArgs),
     /// Take a worker back: it is not used any more.
     Revoke(RevokeArgs),
 }
@@ -83,10 +102,15 @@ struct RevokeArgs {
 
 pub(crate) fn run(shell: &Shell, args: &WorkerArgs) -> Result<Exit, Failure> {
     match &args.verb {
+        WorkerVerb::New(args) => new::run(shell, args),
+        WorkerVerb::Pack(args) => pack::run(shell, args),
+        WorkerVerb::Run(args) => run::run(shell, args),
         WorkerVerb::Inspect(args) => inspect::run(shell, args),
+        WorkerVerb::Verify(args) => verify::run(shell, args),
         WorkerVerb::Add(args) => add::run(shell, args),
         WorkerVerb::Sign(args) => sign(shell, args),
         WorkerVerb::List(args) => list(shell, args),
+        WorkerVerb::Tighten(args) => tighten::run(shell, args),
         WorkerVerb::Revoke(args) => revoke(shell, args),
     }
 }
@@ -97,6 +121,8 @@ struct Law {
     files: Files,
     /// Whether it is the one of a repository, or the one that ships.
     of_repository: bool,
+    /// The state of that repository.
+    state: Option<State>,
 }
 
 impl Law {
@@ -107,12 +133,12 @@ impl Law {
                 let (config, ledger) = (known.config()?, wiring::ledger(&known.state)?);
                 let policy = Policy::in_force(&ledger, &known.policies(&config)?, &config, &Files::new())?;
                 let files = Generations::of(&ledger)?.current()?.files;
-                Ok(Self { policy, files, of_repository: true })
+                Ok(Self { policy, files, of_repository: true, state: Some(known.state) })
             }
             Err(failure) if path.is_none() && matches!(failure.code, "AB0002" | "AB0005" | "AB0300") => {
                 let files = Base::built_in().files;
                 let policy = Policy::over(&files, &abide_gate::source::Added::default(), None)?;
-                Ok(Self { policy, files, of_repository: false })
+                Ok(Self { policy, files, of_repository: false, state: None })
             }
             Err(failure) => Err(failure),
         }

@@ -32,6 +32,7 @@ use crate::egress::Way;
 use crate::measure::{self, Measured};
 use crate::policy::Policy;
 use crate::report::Failure;
+use crate::workers::history::History;
 use crate::workshop::Worker;
 
 /// LIMIT: what a worker is shown of a repository.
@@ -69,10 +70,9 @@ impl Drive<'_> {
             base: base.clone(),
             requests: requests.iter().cloned().collect(),
         };
-        let ask = Ask {
-            requests: action.requests.clone(),
-            ..self.ask(run, super::worker(run, &worker.name, &worker.digest))
-        };
+        let history = History::of(self.desk, &worker.digest)?.told();
+        let subject = Subject { history: Some(history), ..super::worker(run, &worker.name, &worker.digest) };
+        let ask = Ask { requests: action.requests.clone(), ..self.ask(run, subject) };
         let Answer::Go { permit, decision, seq } = self.admit(run, action, ask, Some(unit))? else {
             return Ok(());
         };
@@ -466,6 +466,7 @@ fn proposer(run: &Run, spec: &UnitSpec) -> Subject {
         role: "author".to_owned(),
         component: None,
         on_behalf_of: Some(run.started.sponsor.clone()),
+        history: None,
     }
 }
 

@@ -19,6 +19,12 @@ pub(crate) struct Outlook {
     pub(crate) stubs: BTreeSet<String>,
     /// Name of the set of limits.
     pub(crate) limits: String,
+    /// The lease that goes with `egress`, if it is granted that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lease: Option<String>,
+    /// Capabilities that its own entry lists and it does not ask for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unasked: Vec<String>,
     /// Why the limits do not suffice to begin with.
     pub(crate) short: Vec<String>,
     /// Where the data says so: file, and line where the file has lines.
@@ -50,6 +56,13 @@ impl Outlook {
                 None => miss.push(name.to_owned()),
             }
         }
+        let lease = own.filter(|_| get.contains_key("egress")).and_then(|own| own.get("egress")?.as_str());
+        let unasked = own
+            .and_then(|own| own.get("capabilities")?.as_array())
+            .into_iter()
+            .flatten()
+            .filter_map(|one| one.as_str().filter(|name| !get.contains_key(*name)).map(str::to_owned))
+            .collect();
         let listed = own.unwrap_or(grants).get("stubs").and_then(Value::as_array).into_iter().flatten();
         let packages: BTreeSet<&str> = listed.filter_map(Value::as_str).collect();
         let stubs =
@@ -61,7 +74,17 @@ impl Outlook {
             |set| short_of(set, needs),
         );
         let word = if own.is_some() { component.hex().to_owned() } else { "grantable".to_owned() };
-        Self { get, miss, stubs, limits, short, place: place(files, &word), own_entry: own.is_some() }
+        Self {
+            lease: lease.map(str::to_owned),
+            unasked,
+            get,
+            miss,
+            stubs,
+            limits,
+            short,
+            place: place(files, &word),
+            own_entry: own.is_some(),
+        }
     }
 }
 

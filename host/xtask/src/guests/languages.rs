@@ -58,8 +58,9 @@ impl Language {
     }
 }
 
-/// Folders below `guest-workers` that are no crates.
-pub(super) const FOLDERS: [&str; 3] = ["guest-workers/js", "guest-workers/python", "guest-workers/c"];
+/// Folders below `guest-workers` that are no part of its workspace: what `ab worker new` makes a folder of.
+pub(super) const FOLDERS: [&str; 4] =
+    ["guest-workers/js", "guest-workers/python", "guest-workers/c", "guest-workers/rust"];
 
 /// Builds the worker of `language`, unless it is known.
 pub(super) fn run(options: &Options, language: Language, root: &Path, target: &Path) -> Result<()> {

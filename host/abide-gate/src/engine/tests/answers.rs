@@ -41,6 +41,7 @@ pub(in crate::engine) fn input() -> PolicyInput {
             role: "worker".to_owned(),
             component: None,
             on_behalf_of: Some("sponsor@example.org".to_owned()),
+            history: None,
         },
         action: ActionInput {
             class: ActionClass::Plan,

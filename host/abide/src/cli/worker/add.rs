@@ -67,7 +67,12 @@ pub(super) fn run(shell: &Shell, args: &AddArgs) -> Result<Exit, Failure> {
     let ledger = wiring::ledger(&known.state)?;
     let config = known.config()?;
     let policy = Policy::in_force(&ledger, &known.policies(&config)?, &config, &Files::new())?;
-    let law = Law { policy, files: Generations::of(&ledger)?.current()?.files, of_repository: true };
+    let law = Law {
+        policy,
+        files: Generations::of(&ledger)?.current()?.files,
+        of_repository: true,
+        state: Some(known.state.clone()),
+    };
     let (bytes, found) = look(&law, &args.file)?;
     let outlook = outlook(&law, &found);
     if let Some(objection) = found.objections(|name| outlook.stubs.contains(name)).first() {
