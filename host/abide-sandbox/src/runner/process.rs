@@ -179,7 +179,7 @@ impl Processes {
         // What it asks for is read here, without the compiler: what the other process would say of it is not asked.
         let seen = inspect(bytes, self.terms.limits.component_bytes_max)
             .map_err(|error| LoadError::Malformed(error.to_string()))?;
-        component::check_room(&seen.parts, &self.limits)?;
+        component::check_room(&seen.parts, &self.terms.limits)?;
         let info = ComponentInfo {
             digest: digest.clone(),
             bytes: seen.bytes,

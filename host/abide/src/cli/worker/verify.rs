@@ -88,7 +88,13 @@ pub(super) fn run(shell: &Shell, args: &VerifyArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn tried(law: &Law, no_exec: bool, bytes: &[u8], found: &Inspection, outlook: &Outlook) -> Result<Vec<Tried>, Failure> {
+fn tried(
+    law: &Law,
+    no_exec: bool,
+    bytes: &[u8],
+    found: &Inspection,
+    outlook: &Outlook,
+) -> Result<Vec<Tried>, Failure> {
     let limits = law.policy.limits.get(&outlook.limits).ok_or_else(|| {
         Failure::new("AB0831", format!("there are no limits called `{}`", outlook.limits)).exit(Exit::Gate)
     })?;
