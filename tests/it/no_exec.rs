@@ -65,7 +65,7 @@ fn policy_says_how_workers_run() {
     let host = abide_tests::gate::shipped_files().remove("data/host.yaml").unwrap();
     let host = String::from_utf8(host).unwrap();
     let put = |version, from: &str, to: &str| {
-        let bundle = house.bundle(version, &[("data/host.yaml", &host.replace(from, to))]);
+        let bundle = house.bundle(version, &[("data/host.yaml", &host.replacen(from, to, 1))]);
         house.sign(&bundle, &["rules/alice", "hard/bob", "hard/carol"]);
         house.activate(&bundle).exits(0);
     };

@@ -35,6 +35,7 @@ fn sources() -> Vec<(String, String)> {
             || name.ends_with("tests.rs")
             || name.ends_with("/trial.rs")
             || name.ends_with("/testing.rs")
+            || name.contains("/benches/")
             || name.contains("/xtask/")
             || name.contains("/conformance.rs")
     };

@@ -107,6 +107,15 @@ impl EngineError {
     }
 }
 
+/// Where an engine has its code from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compiler {
+    /// It compiles what it is given.
+    Here,
+    /// It only takes what was compiled: the compiler is switched off.
+    Elsewhere,
+}
+
 /// An engine and its clock.
 pub(crate) struct Engine {
     pub(crate) inner: wasmtime::Engine,
@@ -121,8 +130,18 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    pub(crate) fn start(limits: EngineLimits, execution: Execution) -> Result<Self, EngineError> {
-        let config = config(&limits, execution)?;
+    pub(crate) fn start(
+        limits: EngineLimits,
+        execution: Execution,
+        compiler: Compiler,
+    ) -> Result<Self, EngineError> {
+        let mut config = config(&limits, execution)?;
+        match compiler {
+            Compiler::Here => {}
+            Compiler::Elsewhere => {
+                config.enable_compiler(false);
+            }
+        }
         let inner =
             wasmtime::Engine::new(&config).map_err(|error| EngineError::Start(format!("{error:#}")))?;
         let clock =

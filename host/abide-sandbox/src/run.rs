@@ -12,7 +12,7 @@ use crate::bindings::{Any, AnyPre};
 use crate::cache::{self, CompiledCache};
 use crate::component::{self, ComponentInfo, LoadError};
 use crate::egress::{Egress, NoEgress};
-use crate::engine::{Engine, EngineError, EngineLimits, Execution};
+use crate::engine::{Compiler, Engine, EngineError, EngineLimits, Execution};
 use crate::host::{Ports, State};
 use crate::http;
 use crate::message::{
@@ -56,7 +56,19 @@ impl InProcess {
 
     /// Starts an engine that runs code in this way.
     pub fn start_as(limits: EngineLimits, execution: Execution) -> Result<Self, EngineError> {
-        Ok(Self { engine: Engine::start(limits, execution)?, cache: None, loaded: Mutex::default() })
+        Ok(Self::over(Engine::start(limits, execution, Compiler::Here)?))
+    }
+
+    /// The same for what was compiled elsewhere: this engine has no compiler.
+    pub(crate) fn start_without_compiler(
+        limits: EngineLimits,
+        execution: Execution,
+    ) -> Result<Self, EngineError> {
+        Ok(Self::over(Engine::start(limits, execution, Compiler::Elsewhere)?))
+    }
+
+    fn over(engine: Engine) -> Self {
+        Self { engine, cache: None, loaded: Mutex::default() }
     }
 
     /// Keeps what it compiles in `cache`, and takes from there what was compiled before.

@@ -259,11 +259,16 @@ impl Workshop {
         }
     }
 
+    /// Refuses a host on which workers cannot be run in this way.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        self.processes().check().map_err(|error| not_run(error).exit(Exit::Gate))
+    }
+
     /// Refuses a host that cannot hold the promise of `--no-exec`, before anything is recorded.
     pub(crate) fn check_no_exec(&self) -> Result<(), Failure> {
         match self.terms.mode {
             Mode::Native | Mode::Interpreted => Ok(()),
-            Mode::NoExec => self.processes().check().map_err(|error| not_run(error).exit(Exit::Gate)),
+            Mode::NoExec => self.check(),
         }
     }
 

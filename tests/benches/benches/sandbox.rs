@@ -10,14 +10,15 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use abide_core::id::{Digest, RepoPath};
+use abide_gate::{Judge as _, Question};
 use abide_sandbox::workspace::{
     Entry, EntryKind, Listing, SearchOptions, SearchResult, TextMatch, WorkspaceError,
 };
 use abide_sandbox::{
-    Capability, EngineLimits, Execution, InProcess, Limits, Processes, Program, RunRequest, RunResult, Task,
-    Workspace, runner,
+    Capability, EngineLimits, Execution, InProcess, Limits, Processes, Program, RunRequest, RunResult,
+    SealedJudge, Task, Workspace, runner,
 };
-use abide_tests::gate;
+use abide_tests::{gate, sealed};
 
 // The allocator of the binary.
 #[global_allocator]
@@ -414,4 +415,19 @@ fn no_exec(guests: &Guests) {
     let [native_once, bytecode_once, native_through, bytecode_through] = medians[..] else { return };
     ratio("interpreted, of machine code: at once", bytecode_once, native_once);
     ratio("interpreted, of machine code: through a megabyte", bytecode_through, native_through);
+    sealed_judge();
+}
+
+/// One decision of the sealed judge by the shipped bundle, both ways; nothing where it was not built.
+fn sealed_judge() {
+    let (Some(native), Some(bytecode)) = (sealed::module(), sealed::interpreted()) else { return };
+    let desk = gate::desk(gate::shipped());
+    drop(desk.gate.admit(gate::merge(), gate::ask("prod-conservative")).unwrap());
+    let bytes = desk.log.records.lock().unwrap().pop().unwrap().input_bytes;
+    let question = Question::from_bytes(bytes.to_vec()).unwrap();
+    let judges = [native, bytecode].map(|module| SealedJudge::load(&module, gate::shipped().text()).unwrap());
+    let names = ["a sealed decision, machine code", "a sealed decision, interpreted"];
+    let medians = by_turns(100, &names, |which| took(|| drop(judges[which].decide(&question))));
+    let [native, bytecode] = medians[..] else { return };
+    ratio("interpreted, of machine code: a sealed decision", bytecode, native);
 }

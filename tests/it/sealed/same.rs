@@ -106,7 +106,7 @@ fn any_question_to_the_shipped_policies_interpreted() {
     let bundle = gate::shipped();
     let sealed = SealedJudge::load(&module, bundle.text()).unwrap();
     let native = NativeJudge::over(bundle);
-    runner(60)
+    runner(25)
         .run(&asked(), |question| {
             sealed::assert_same(&native.decide(&question), sealed.decide(&question));
             Ok(())

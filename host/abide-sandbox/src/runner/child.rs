@@ -103,7 +103,7 @@ fn seal(execution: Execution, has_filters: bool) -> io::Result<()> {
 }
 
 fn started(limits: &EngineLimits, execution: Execution) -> Result<InProcess, String> {
-    InProcess::start_as(limits.clone(), execution).map_err(|error| error.to_string())
+    InProcess::start_without_compiler(limits.clone(), execution).map_err(|error| error.to_string())
 }
 
 /// Runs a task on a thread of its own. One that cannot be begun hangs up.

@@ -45,7 +45,11 @@ pub struct Attempt {
 /// Gives up everything that running a component in this way does not take.
 pub(super) fn confine(execution: Execution) -> Vec<Wall> {
     let bounds = wall("bounds", "no core file, no file of others, not to be traced", bounds());
-    let namespaces = wall("namespaces", "no network device, no rights of a user", namespaces());
+    let namespaces = wall(
+        "namespaces",
+        "user, network, IPC, host name and mounts of its own: no network device, no rights of a user",
+        namespaces(),
+    );
     // Without new privileges, neither of the next two can be asked for by who is not root.
     let privileges = rustix::thread::set_no_new_privs(true).map_err(io::Error::from);
     let landlock = privileges.and_then(|()| landlock());

@@ -211,7 +211,7 @@ fn tell(shell: &Shell, tried: &Tried, required: &[String], asked: &[String]) -> 
         head = "";
     };
     for wall in &tried.walls {
-        let lost = if tried.head == "runner" { lost(&wall.name) } else { "" };
+        let lost = lost(tried.head, &wall.name);
         let needed = match (wall.stands, required.contains(&wall.name), asked.contains(&wall.name)) {
             (true, ..) => {
                 line(Tone::Good, "✓", &format!("{}: {}", wall.name, wall.what));
@@ -231,12 +231,21 @@ fn tell(shell: &Shell, tried: &Tried, required: &[String], asked: &[String]) -> 
     if open.is_empty() {
         line(Tone::Good, "✓", &format!("{} ways out were tried, and none is open", tried.attempts.len()));
     }
-    json!({ "walls": tried.walls, "attempts": tried.attempts })
+    let walls: Vec<_> = tried
+        .walls
+        .iter()
+        .map(|wall| {
+            let lost = lost(tried.head, &wall.name).trim_start_matches("; ");
+            json!({ "name": wall.name, "stands": wall.stands, "what": wall.what, "without": lost })
+        })
+        .collect();
+    json!({ "walls": walls, "attempts": tried.attempts })
 }
 
 /// What a worker that breaks out of its engine gains where a wall does not stand around its process.
-fn lost(wall: &str) -> &'static str {
+fn lost(head: &str, wall: &str) -> &'static str {
     match wall {
+        _ if head != "runner" => "",
         "bounds" => {
             "; without it others of this user read what is in its memory, and it has files that a shell left open"
         }

@@ -80,7 +80,9 @@ fn measure(bench: &Bench) -> Result<Cost, Failure> {
     let view = DirWorkspace::open(dir, bench.desk.policy.workspace.clone())
         .map_err(|error| Failure::of(error.code(), error))?;
     let view = Arc::new(view);
-    let (native, there) = median(&bench.workshop.as_mode(Mode::Native), bench, &view)?;
+    let native = bench.workshop.as_mode(Mode::Native);
+    native.check()?;
+    let (native, there) = median(&native, bench, &view)?;
     let (interpreted, here) = median(&bench.workshop.as_mode(Mode::Interpreted), bench, &view)?;
     if there.result != here.result || there.receipt != here.receipt || there.log != here.log {
         return Err(Failure::new("AB0882", "the two ways did not come to the same"));
