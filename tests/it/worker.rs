@@ -179,6 +179,34 @@ fn what_is_mailed_is_looked_at_before_anything_else() {
 }
 
 #[test]
+fn a_ticket_names_a_worker_with_a_recipe_of_its_own() {
+    let Some(guest) = guest("hostile") else { return };
+    let house = House::new();
+    let world = &house.0;
+    world.write("a.txt", b"one\n");
+    world.commit("A file");
+    let file = house.signed("mine.wasm", &fs::read(guest).unwrap());
+    let ticket = house.file("t.md", b"---\nworker: mine\nrecipe: good\n---\nMake one two\n");
+    // Before it was handed in, while it waits, and without its name: refused before anything is written down.
+    let before = world.kinds().len();
+    world.ab(&["run", "--ticket", &ticket]).exits(2).says("AB0849");
+    house.add(&file, &[]).exits(4);
+    world.ab(&["run", "--ticket", &ticket]).exits(3).says("AB0847");
+    let nameless = house.file("n.md", b"---\nrecipe: good\n---\nMake one two\n");
+    world.ab(&["run", "--ticket", &nameless]).exits(2).says("AB0022").says("worker: NAME");
+    assert_eq!(world.kinds().len(), before + 1, "{:?}", world.kinds());
+    let item = house.list()[0]["item"].as_str().unwrap().to_owned();
+    world.ab(&["approve", &item, "--as", "olga"]).exits(0).says("`worker: mine` in a ticket");
+    world.ab(&["run", "--ticket", &ticket]).exits(4).says("mine @").says("a.txt (+1 −1)");
+    // Another process carries it on, with the same bytes.
+    world.ab(&["approve", &world.waiting()[0], "--as", "alice"]);
+    assert!(world.kinds().contains(&"PatchCommitted".to_owned()), "{:?}", world.kinds());
+    world.ab(&["replay"]).exits(0).says("0 differ");
+    world.ab(&["worker", "revoke", "mine", "--reason", "r"]).exits(0);
+    world.ab(&["run", "--ticket", &ticket]).exits(3).says("AB0848");
+}
+
+#[test]
 fn from_a_file_to_a_worker_in_use_and_back() {
     let Some(scraper) = scraper() else { return };
     let house = House::new();

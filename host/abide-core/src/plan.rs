@@ -1,7 +1,8 @@
 //! From a ticket to the units of work of a run. Deterministic: no model is asked here.
 //!
 //! A ticket is Markdown. Front matter between `---` lines may name recipes; without it, the first line is matched against the few phrases
-//! that a recipe answers to. What matches nothing is refused with the list of what would.
+//! that a recipe answers to. What matches nothing is refused with the list of what would. A worker that others wrote has recipes of its own: a ticket
+//! names the worker with the recipe.
 
 use std::collections::BTreeMap;
 
@@ -202,6 +203,8 @@ struct FrontMatter {
     #[serde(default)]
     recipe: Option<String>,
     #[serde(default)]
+    worker: Option<String>,
+    #[serde(default)]
     scope: Vec<String>,
     #[serde(default)]
     params: BTreeMap<String, String>,
@@ -213,6 +216,8 @@ struct FrontMatter {
 #[serde(deny_unknown_fields)]
 struct RawUnit {
     recipe: String,
+    #[serde(default)]
+    worker: Option<String>,
     #[serde(default)]
     title: Option<String>,
     #[serde(default)]
@@ -242,7 +247,12 @@ impl Plan {
         let title = one_line(&title);
         let raw = match (front.recipe, front.units.is_empty()) {
             (Some(recipe), true) => {
-                vec![RawUnit { recipe, title: None, scope: front.scope, params: front.params }]
+                let (worker, scope, params) = (front.worker, front.scope, front.params);
+                vec![RawUnit { recipe, worker, title: None, scope, params }]
+            }
+            (None, _) if front.worker.is_some() => {
+                let why = "`worker` stands beside `recipe`: what it should do is not said".to_owned();
+                return Err(PlanError::FrontMatter { why });
             }
             (None, false) => front.units,
             (Some(_), false) => {
@@ -298,24 +308,49 @@ fn guess(title: &str, scope: Vec<String>, params: BTreeMap<String, String>) -> R
         .map(|word| word.trim_matches(['`', ',', '.', '"']))
         .filter(|word| word.ends_with('/') && word.len() > 1);
     let scope = if scope.is_empty() { named.map(str::to_owned).collect() } else { scope };
-    Ok(RawUnit { recipe: recipe.name.to_owned(), title: None, scope, params })
+    Ok(RawUnit { recipe: recipe.name.to_owned(), worker: None, title: None, scope, params })
 }
 
 fn resolve(unit: RawUnit, number: u32, plan_title: &str) -> Result<UnitSpec, PlanError> {
-    let Some(recipe) = RECIPES.iter().find(|recipe| recipe.name == unit.recipe) else {
-        return Err(PlanError::UnknownRecipe { recipe: unit.recipe });
+    let known = RECIPES.iter().find(|recipe| recipe.name == unit.recipe);
+    let worker = match (unit.worker, known) {
+        (None, None) => return Err(PlanError::UnknownRecipe { recipe: unit.recipe }),
+        (None, Some(recipe)) => recipe.worker.to_owned(),
+        (Some(worker), _) => {
+            // A commit is taken as it is; no worker can stand for it.
+            for name in [&worker, &unit.recipe] {
+                if !is_name(name) || name == PROPOSAL {
+                    let why = format!("`{}` is the name of no worker or recipe", one_line(name));
+                    return Err(PlanError::FrontMatter { why });
+                }
+            }
+            worker
+        }
     };
-    if let Some(parameter) = recipe.required.iter().find(|name| !unit.params.contains_key(**name)) {
+    // What another worker needs, it says itself.
+    let required = known.filter(|recipe| recipe.worker == worker).map_or(&[][..], |recipe| recipe.required);
+    if let Some(parameter) = required.iter().find(|name| !unit.params.contains_key(**name)) {
         return Err(PlanError::MissingParameter { recipe: unit.recipe, parameter });
     }
     Ok(UnitSpec {
         id: format!("u{number}"),
-        recipe: recipe.name.to_owned(),
-        worker: recipe.worker.to_owned(),
+        recipe: unit.recipe,
+        worker,
         title: one_line(unit.title.as_deref().unwrap_or(plan_title)),
         scope: unit.scope,
         params: unit.params,
     })
+}
+
+/// Characters of a name at most.
+const NAME_MAX: usize = 64;
+
+/// Whether a worker or a recipe can be called this: lower-case letters, digits and `-`, beginning with a letter.
+fn is_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    name.len() <= NAME_MAX
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(plain)
 }
 
 /// The first line, without control characters, at most 72 characters: it becomes a commit's title.

@@ -146,7 +146,7 @@ impl Drive<'_> {
     fn planned(&self, unit: &abide_core::plan::UnitSpec) -> Result<PlannedUnit, Failure> {
         let component = match unit.recipe.as_str() {
             PROPOSAL => None,
-            _ => Some(self.workshop.worker(&unit.worker)?.digest.clone()),
+            _ => Some(self.workshop.named(&unit.worker, &self.desk.ledger)?.digest),
         };
         Ok(PlannedUnit {
             id: unit.id.clone(),

@@ -157,6 +157,16 @@ impl Workshop {
         })
     }
 
+    /// The worker called `name`: one that is at hand, or else the one that was admitted under that name.
+    pub(crate) fn named(&self, name: &str, ledger: &Ledger) -> Result<Worker, Failure> {
+        if let Some(worker) = self.workers.get(name) {
+            return Ok(worker.clone());
+        }
+        let component = Registry::of(ledger)?.usable(name)?.offer.component.clone();
+        let bytes = Kept::of(&self.state).read(&component)?;
+        Ok(Worker { name: name.to_owned(), digest: component, bytes: bytes.into() })
+    }
+
     /// The worker called `name`, or the admitted one that the unit was planned with: whichever process carries a run on, the bytes that began it
     /// go on with it. One that was revoked meanwhile does not.
     pub(crate) fn of_unit(
@@ -165,10 +175,9 @@ impl Workshop {
         planned: Option<&Digest>,
         ledger: &Ledger,
     ) -> Result<Worker, Failure> {
-        let here = self.worker(name)?;
-        let Some(planned) = planned.filter(|planned| **planned != here.digest) else {
-            return Ok(here.clone());
-        };
+        let here = self.workers.get(name);
+        let other = planned.filter(|planned| here.is_none_or(|here| **planned != here.digest));
+        let Some(planned) = other else { return self.named(name, ledger) };
         let registry = Registry::of(ledger)?;
         if let Some(entry) = registry.revoked(planned) {
             let what = format!("the worker of this unit, `{}`, was revoked", entry.offer.name);
@@ -177,7 +186,7 @@ impl Workshop {
                 .exit(Exit::Denied));
         }
         if !registry.admits(planned) {
-            return Ok(here.clone());
+            return self.named(name, ledger);
         }
         let bytes = Kept::of(&self.state).read(planned)?;
         Ok(Worker { name: name.to_owned(), digest: planned.clone(), bytes: bytes.into() })

@@ -29,6 +29,13 @@ fn a_ticket_becomes_units_or_says_why_not() {
         "---\nunits:\n  - recipe: repair-links\n  - recipe: edit-file\n    params: {path: a, text: b}\n---\nTwo",
         Ok(&[("repair-links", &[]), ("edit-file", &[])]),
     );
+    check("---\nrecipe: one-newline\nworker: ends-files\n---\nx", Ok(&[("one-newline", &[])]));
+    check("---\nworker: ends-files\n---\nRepair links", Err("AB0021"));
+    check("---\nrecipe: one-newline\nworker: ../x\n---\nx", Err("AB0021"));
+    check("---\nrecipe: \"One newline\"\nworker: x\n---\nx", Err("AB0021"));
+    check("---\nrecipe: proposal\nworker: x\nparams: {commit: a, by: b}\n---\nx", Err("AB0021"));
+    check("---\nrecipe: rename\nworker: other\n---\nx", Ok(&[("rename", &[])]));
+    check("---\nrecipe: rename\nworker: codegen\n---\nx", Err("AB0023"));
     check("", Err("AB0020"));
     check("---\n---\n", Err("AB0020"));
     check("---\nrecipe: rename\n", Err("AB0021"));

@@ -146,9 +146,15 @@ pub(crate) fn run(shell: &Shell, args: &RunArgs) -> Result<Exit, Failure> {
     let (ticket, text) = find_ticket(&bench, &args.ticket)?;
     // Planned once here, so that a ticket that means nothing is refused before anything is recorded.
     let plan = Plan::of_ticket(&text).map_err(|error| {
-        let help = format!("recipes: {}; `ab explain tickets` shows how to name one", recipes());
+        let help = format!(
+            "recipes: {}; `worker: NAME` beside `recipe` names a worker that was handed in; `ab explain tickets` shows how",
+            recipes()
+        );
         Failure::of(error.code(), error).help(help).exit(Exit::Usage)
     })?;
+    for unit in plan.units.iter().filter(|unit| !unit.worker.is_empty()) {
+        bench.workshop.named(&unit.worker, &bench.desk.ledger)?;
+    }
     bench.workshop.check_no_exec()?;
     bench.workshop.prepare();
     let terms = Terms {

@@ -39,7 +39,7 @@ From a file that somebody mailed to a worker that may be used:
   ab worker sign FILE --key worker/ME   its author, or who vouches for it
   ab worker add FILE --reason WHY       hand it in
   ab approve w12 --as NAME              another person agrees
-  ab run --worker NAME --ticket …       use it in place of the shipped ones
+  ab run --ticket …                     where the ticket says `worker: NAME`; or --worker NAME in place of the shipped ones
 To write one:
   ab worker new NAME --lang rust        a folder that builds as it is
   ab worker run FILE --recipe RECIPE    one task of it; nothing is written
@@ -306,7 +306,7 @@ pub(super) fn approve(
         offer.component.short()
     ));
     shell.printer.line(&format!(
-        "next: ab run --worker {0} --ticket … · ab worker revoke {0} --reason WHY",
+        "next: `worker: {0}` in a ticket, and ab run --ticket … · ab worker revoke {0} --reason WHY",
         offer.name
     ));
     shell.printer.data(&json!({ "approved": item, "name": offer.name, "component": offer.component }));

@@ -123,19 +123,19 @@ fn smaller(limits: &Limits, history: &History) -> (Vec<(&'static str, u64)>, Vec
     let most = |capability| history.used.get(&capability).map(|(_, usage)| *usage).unwrap_or_default();
     let (workspace, log, progress) =
         (most(Capability::Workspace), most(Capability::Log), most(Capability::Progress));
-    // What no receipt measures stays as it is.
-    let rows: [(&'static str, u64, Option<u64>); 16] = [
-        ("memory_bytes_max", limits.memory_bytes_max, Some(history.memory_bytes.max(1 << 20))),
+    // The name, what it is, the most that was used, and what is never undercut. What no receipt measures stays as it is.
+    let rows: [(&'static str, u64, Option<(u64, u64)>); 16] = [
+        ("memory_bytes_max", limits.memory_bytes_max, Some((history.memory_bytes, 8 << 20))),
         ("table_elements_max", limits.table_elements_max.into(), None),
-        ("wall_ms_max", limits.wall_ms_max, Some(history.wall_ms.max(250))),
+        ("wall_ms_max", limits.wall_ms_max, Some((history.wall_ms, 1_000))),
         ("hostcall_bytes_max", limits.hostcall_bytes_max, None),
-        ("workspace_calls_max", limits.workspace_calls_max.into(), Some(workspace.calls)),
-        ("workspace_bytes_max", limits.workspace_bytes_max, Some(workspace.bytes)),
-        ("log_calls_max", limits.log_calls_max.into(), Some(log.calls)),
-        ("log_bytes_max", limits.log_bytes_max, Some(log.bytes)),
-        ("progress_calls_max", limits.progress_calls_max.into(), Some(progress.calls)),
-        ("files_max", limits.files_max.into(), Some(history.files.into())),
-        ("output_bytes_max", limits.output_bytes_max, Some(history.output_bytes)),
+        ("workspace_calls_max", limits.workspace_calls_max.into(), Some((workspace.calls, 64))),
+        ("workspace_bytes_max", limits.workspace_bytes_max, Some((workspace.bytes, 1 << 20))),
+        ("log_calls_max", limits.log_calls_max.into(), Some((log.calls, 16))),
+        ("log_bytes_max", limits.log_bytes_max, Some((log.bytes, 4 << 10))),
+        ("progress_calls_max", limits.progress_calls_max.into(), Some((progress.calls, 16))),
+        ("files_max", limits.files_max.into(), Some((history.files.into(), 4))),
+        ("output_bytes_max", limits.output_bytes_max, Some((history.output_bytes, 64 << 10))),
         ("random_bytes_max", limits.random_bytes_max, None),
         ("http_fields_max", limits.http_fields_max.into(), None),
         ("http_field_bytes_max", limits.http_field_bytes_max, None),
@@ -144,11 +144,13 @@ fn smaller(limits: &Limits, history: &History) -> (Vec<(&'static str, u64)>, Vec
     ];
     let mut named = Vec::new();
     let smaller = rows.into_iter().map(|(name, now, used)| {
-        let room =
-            used.map(|used| used.saturating_mul(ROOM).max(1).checked_next_power_of_two().unwrap_or(now));
+        let room = used.map(|(most, least)| {
+            most.saturating_mul(ROOM).max(least).checked_next_power_of_two().unwrap_or(now)
+        });
         let then = room.map_or(now, |room| room.min(now));
         if then < now {
-            named.push(format!("{name} {then} in place of {now}: the most was {}", used.unwrap_or_default()));
+            let most = used.map_or(0, |(most, _)| most);
+            named.push(format!("{name} {then} in place of {now}: the most was {most}"));
         }
         (name, then)
     });
