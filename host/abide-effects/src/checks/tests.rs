@@ -253,3 +253,16 @@ fn a_jail_without_a_report_is_an_error_and_no_result() {
     let action = action(&pit, &specs, &["lost"]);
     assert_eq!(apply(&pit, &Trial::new(), &specs, action, &never).unwrap_err().code(), "AB0951");
 }
+
+/// A lease is decided about with the checks, and opened for one of them: on half of that nothing runs.
+#[test]
+fn a_check_runs_with_exactly_the_lease_that_it_asks_for() {
+    let (pit, trial) = (Sandpit::seeded(), Trial::new());
+    let specs = [CheckSpec { egress: Some("web".to_owned()), ..shell("ask", "touch ran") }];
+    assert_eq!(leases(&specs), ["web"]);
+    let judged = action(&pit, &specs, &["ask"]);
+    for action in [RunChecks { egress: leases(&specs), ..judged.clone() }, judged] {
+        let error = apply(&pit, &trial, &specs, action, &never).unwrap_err();
+        assert_eq!(error.code(), "AB0958", "no lease was opened");
+    }
+}
