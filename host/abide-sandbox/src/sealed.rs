@@ -67,7 +67,7 @@ impl SealedLimits {
     };
 }
 
-/// How much more time an interpreted module is given. What it takes is measured (docs/decisions/0015-no-exec.md).
+/// How much more time an interpreted module is given: a little more than what was seen of workers (docs/decisions/0015-no-exec.md).
 const SLOWER: u64 = 12;
 
 impl SealedLimits {
