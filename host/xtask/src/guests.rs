@@ -77,15 +77,9 @@ fn workers(options: &Options, root: &Path, target: &Path) -> Result<()> {
     let inputs = inputs_digest(root, &toolchain)?;
     let cache = cache_directory("guests").map(|folder| folder.join(&inputs));
 
-    if !options.force {
-        for (place, known) in [("target", Some(&out)), ("cache", cache.as_ref())] {
-            let Some(known) = known.filter(|known| is_complete(known, &inputs)) else { continue };
-            if known != &out {
-                copy_all(known, &out)?;
-            }
-            eprintln!("guests: known by digest {} ({place}; {})", short(&inputs), toolchain.name());
-            return Ok(());
-        }
+    if let Some(place) = known(options, &out, cache.as_deref(), &inputs)? {
+        eprintln!("guests: known by digest {} ({place}; {})", short(&inputs), toolchain.name());
+        return Ok(());
     }
     eprintln!("guests: building with {}", toolchain.name());
     let modules = compile(root, target, &toolchain)?;
@@ -110,6 +104,21 @@ fn workers(options: &Options, root: &Path, target: &Path) -> Result<()> {
     }
     eprintln!("guests: in {}", out.display());
     Ok(())
+}
+
+/// Puts what `inputs` gives into `out` where it is known. Says from where, or `None` where it has to be built.
+fn known(options: &Options, out: &Path, cache: Option<&Path>, inputs: &str) -> Result<Option<&'static str>> {
+    if options.force {
+        return Ok(None);
+    }
+    for (place, known) in [("target", Some(out)), ("cache", cache)] {
+        let Some(known) = known.filter(|known| is_complete(known, inputs)) else { continue };
+        if known != out {
+            copy_all(known, out)?;
+        }
+        return Ok(Some(place));
+    }
+    Ok(None)
 }
 
 /// The root of the repository: two folders above this package.

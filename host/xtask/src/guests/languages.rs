@@ -13,8 +13,8 @@ use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
 use super::{
-    ComponentRecord, Manifest, Options, cache_directory, collect, component, copy_all, digest_of, hex,
-    imports, is_complete, remove, short, store, toolchain,
+    ComponentRecord, Manifest, Options, cache_directory, collect, component, digest_of, hex, imports, known,
+    remove, short, store, toolchain,
 };
 
 /// Changes when this file changes what it makes from the same sources.
@@ -76,15 +76,9 @@ pub(super) fn run(options: &Options, language: Language, root: &Path, target: &P
     let inputs = digest_of(&[RECIPE, name, COMPONENTIZE_JS, COMPONENTIZE_QJS], &files);
     let out = target.join(format!("guests-{name}"));
     let cache = cache_directory("guests").map(|folder| folder.join(&inputs));
-    if !options.force {
-        for (place, known) in [("target", Some(&out)), ("cache", cache.as_ref())] {
-            let Some(known) = known.filter(|known| is_complete(known, &inputs)) else { continue };
-            if known != &out {
-                copy_all(known, &out)?;
-            }
-            eprintln!("guests: {name} known by digest {} ({place})", short(&inputs));
-            return Ok(());
-        }
+    if let Some(place) = known(options, &out, cache.as_deref(), &inputs)? {
+        eprintln!("guests: {name} known by digest {} ({place})", short(&inputs));
+        return Ok(());
     }
     if !is_there(program) {
         let required = std::env::var("ABIDE_REQUIRE_LANGUAGES").unwrap_or_default();
@@ -102,7 +96,7 @@ pub(super) fn run(options: &Options, language: Language, root: &Path, target: &P
     let (wit, source) = (root.join("wit"), root.join(source));
     match language {
         Language::Js | Language::JsWeb | Language::Qjs => {
-            javascript(language, &source, &wit, target, &component)?
+            javascript(language, &source, &wit, target, &component)?;
         }
         Language::Python => python(&source, &wit, target, &component)?,
         Language::C => c(&source, &wit, target, &component)?,
