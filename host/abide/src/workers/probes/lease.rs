@@ -102,3 +102,48 @@ fn counted<T>(what: &str, all: &[T], is_allowed: impl Fn(&T) -> bool) -> Tried {
     let came = if open == 0 { "all refused".to_owned() } else { format!("{open} would leave") };
     Tried::of("egress", format!("{} {what}", all.len()), came, open == 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use abide_core::id::Digest;
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(rules: &serde_json::Value) -> Lease {
+        let budgets = json!({
+            "requests_max": 1, "per_second_max": 1, "concurrent_max": 1, "request_bytes_max": 1, "response_bytes_max": 1, "bytes_max": 1,
+            "request_ms_max": 1, "idle_ms_max": 1, "lease_ms_max": 1,
+        });
+        let data = serde_json::from_value(json!({ "rules": rules, "budgets": budgets })).unwrap();
+        Lease::compile(&data, Digest::of(b"component")).unwrap()
+    }
+
+    #[test]
+    fn what_a_lease_allows_is_told_from_what_it_does_not() {
+        let lease =
+            of(&json!([{ "allow": "fetch", "origin": "https://docs.example.org:443", "paths": ["/**"] }]));
+        assert!(allowed(&lease, &Method::GET, "https://docs.example.org/x", None), "an open door is seen");
+        assert!(!allowed(&lease, &Method::GET, "https://docs.example.org/x", Some(FIELDS[0])));
+        assert!(!allowed(&lease, &Method::DELETE, "https://docs.example.org/x", None));
+        let tried = super::lease(&lease);
+        assert!(tried.iter().all(|one| one.holds), "{tried:?}");
+        let asked: Vec<&str> = tried.iter().map(|one| one.asked.as_str()).collect();
+        assert_eq!(asked[0], "16 addresses inside this network");
+        assert_eq!(asked[2], "6 methods that no rule names");
+    }
+
+    #[test]
+    fn what_is_granted_to_the_letter_is_not_tried() {
+        let rule = json!({ "allow": "fetch", "origin": "http://127.0.0.1:80", "paths": ["/**"], "networks": ["127.0.0.1/32"] });
+        let tried = super::lease(&of(&json!([rule])));
+        assert_eq!(tried[0].asked, "15 addresses inside this network");
+        assert!(tried.iter().all(|one| one.holds), "{tried:?}");
+    }
+
+    #[test]
+    fn what_would_leave_is_counted() {
+        let open = counted("doors", &[1, 2, 3], |one| *one > 1);
+        assert_eq!((open.came.as_str(), open.holds), ("2 would leave", false));
+    }
+}
