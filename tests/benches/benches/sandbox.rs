@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use abide_core::id::{Digest, RepoPath};
-use abide_gate::{Judge as _, Question};
+use abide_gate::{Ask, Judge as _, Question};
 use abide_sandbox::workspace::{
     Entry, EntryKind, Listing, SearchOptions, SearchResult, TextMatch, WorkspaceError,
 };
@@ -198,9 +198,16 @@ fn bubblewrap() -> Duration {
 
 /// From nothing, from the pool and over a runner that stands, to the first answer of a task that is refused at once; beside bubblewrap.
 fn start(guests: &Guests) {
-    let (workspace, request) = (OneFile::of(""), request(&guests.codegen, "no-such-recipe", &[]));
-    let native = processes(engine(), Execution::Native, &guests.codegen);
-    let bytecode = processes(engine(), Execution::Interpreted, &guests.codegen);
+    for (what, component) in [("of 470 kB", &guests.codegen), ("of 54 kB", &guests.hostile)] {
+        println!("  a component {what}");
+        start_of(component);
+    }
+}
+
+fn start_of(component: &[u8]) {
+    let (workspace, request) = (OneFile::of(""), request(component, "no-such-recipe", &[]));
+    let native = processes(engine(), Execution::Native, component);
+    let bytecode = processes(engine(), Execution::Interpreted, component);
     let run = |processes: &Processes| {
         took(|| {
             let outcome = processes.run(&request, &workspace);
@@ -299,11 +306,17 @@ fn only_child() -> u32 {
 
 /// A thousand instances of one component that live at the same time in one runner, each in a task that waits for its first answer.
 fn live_instances(guests: &Guests) {
+    let rename = [("old", "one"), ("new", "two")];
+    live_instances_of("of 470 kB", request(&guests.codegen, "rename", &rename), &guests.codegen);
+    live_instances_of("of 54 kB", request(&guests.hostile, "read-flood", &[("times", "1")]), &guests.hostile);
+}
+
+fn live_instances_of(what: &str, mut request: RunRequest, component: &[u8]) {
     const COUNT: usize = 1_000;
+    let answers = |result: &RunResult| matches!(result, RunResult::Proposed(_) | RunResult::Failed(_));
     for execution in [Execution::Native, Execution::Interpreted] {
         let many = EngineLimits { instances_max: u32::try_from(COUNT).unwrap(), ..small_slots() };
-        let behind = processes(many, execution, &guests.codegen);
-        let mut request = request(&guests.codegen, "rename", &[("old", "one"), ("new", "two")]);
+        let behind = processes(many, execution, component);
         request.limits.memory_bytes_max = small_slots().memory_bytes_max;
         request.limits.table_elements_max = small_slots().table_elements_max;
         request.limits.wall_ms_max = 120_000;
@@ -311,7 +324,7 @@ fn live_instances(guests: &Guests) {
         let workspace = OneFile { text: "fn one() {}\n".to_owned(), gate: Some(gate) };
         // One alone first: what the process takes without them.
         let alone = OneFile::of("fn one() {}\n");
-        assert!(matches!(behind.run(&request, &alone).result, RunResult::Proposed(_)));
+        assert!(answers(&behind.run(&request, &alone).result));
         let pid = only_child();
         let before = kilobytes(pid, "VmRSS");
         let (failed, rss, own) = std::thread::scope(|scope| {
@@ -325,10 +338,10 @@ fn live_instances(guests: &Guests) {
             gate.changed.notify_all();
             drop(asked);
             let ends = tasks.into_iter().map(|task| task.join().unwrap());
-            (ends.filter(|end| !matches!(end, RunResult::Proposed(_))).count(), rss, own)
+            (ends.filter(|end| !answers(end)).count(), rss, own)
         });
         println!(
-            "  {COUNT} live instances, {}: runner {:.1} MB resident ({:.1} MB of its own), {:.1} MB before; {failed} failed",
+            "  {COUNT} live instances of a component {what}, {}: runner {:.1} MB resident ({:.1} MB of its own), {:.1} MB before; {failed} failed",
             execution.name(),
             megabytes(rss),
             megabytes(own),
@@ -422,7 +435,9 @@ fn no_exec(guests: &Guests) {
 fn sealed_judge() {
     let (Some(native), Some(bytecode)) = (sealed::module(), sealed::interpreted()) else { return };
     let desk = gate::desk(gate::shipped());
-    drop(desk.gate.admit(gate::merge(), gate::ask("prod-conservative")).unwrap());
+    let files = vec![gate::file("docs/page.md", &[], &["docs"], 3)];
+    let ask = Ask { facts: Some(gate::facts(files)), protected: true, ..gate::ask("prod-conservative") };
+    drop(desk.gate.admit(gate::merge(), ask).unwrap());
     let bytes = desk.log.records.lock().unwrap().pop().unwrap().input_bytes;
     let question = Question::from_bytes(bytes.to_vec()).unwrap();
     let judges = [native, bytecode].map(|module| SealedJudge::load(&module, gate::shipped().text()).unwrap());
