@@ -118,13 +118,16 @@ impl Less {
     }
 }
 
+/// A limit: its name, what it is, the most that was used, and what is never undercut.
+type Row = (&'static str, u64, Option<(u64, u64)>);
+
 /// Each limit with room above what was used, and never above what it is; and which of them differ.
 fn smaller(limits: &Limits, history: &History) -> (Vec<(&'static str, u64)>, Vec<String>) {
     let most = |capability| history.used.get(&capability).map(|(_, usage)| *usage).unwrap_or_default();
     let (workspace, log, progress) =
         (most(Capability::Workspace), most(Capability::Log), most(Capability::Progress));
-    // The name, what it is, the most that was used, and what is never undercut. What no receipt measures stays as it is.
-    let rows: [(&'static str, u64, Option<(u64, u64)>); 16] = [
+    // What no receipt measures stays as it is.
+    let rows: [Row; 16] = [
         ("memory_bytes_max", limits.memory_bytes_max, Some((history.memory_bytes, 8 << 20))),
         ("table_elements_max", limits.table_elements_max.into(), None),
         ("wall_ms_max", limits.wall_ms_max, Some((history.wall_ms, 1_000))),
