@@ -24,3 +24,20 @@ findings contains {
 	some pattern in data.egress.restricted_repositories
 	glob.match(pattern, [], input.action.target.repo)
 }
+
+# A lease may say that robots.txt is not asked for, and why.
+findings contains {
+	"rule": "robots-ignored",
+	"level": robots_level,
+	"msg": sprintf("the lease ignores robots.txt: %s", [input.action.manners.reason]),
+	"help": "say `robots: obey` in the manners of the lease; `robots_obeyed` in `policies/data/egress.yaml` lists the profiles that insist",
+} if {
+	input.action.manners.robots == "ignore"
+}
+
+default robots_level := "deny"
+
+robots_level := "review" if {
+	obeyed := data.egress.robots_obeyed
+	not input.run.profile in obeyed
+}

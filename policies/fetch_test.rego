@@ -27,3 +27,42 @@ test_a_listed_origin_is_allowed if {
 		with data.egress.origins as ["https://docs.example.org:443"]
 	decision.verdict == "allow"
 }
+
+with_manners(robots) := object.union(asking("https://docs.example.org:443"), {"action": {"manners": object.union(
+	{
+		"purpose": "keeps a list", "contact": "https://example.org/bot",
+		"host_per_second_max": 1, "host_concurrent_max": 1, "wait_ms_max": 1000,
+	},
+	robots,
+)}})
+
+ignored := with_manners({"robots": "ignore", "reason": "it is our own site"})
+
+test_deny_to_ignore_robots_in_production if {
+	decision := data.abide.decision with input as ignored with data.egress.origins as ["https://docs.example.org:443"]
+	decision.verdict == "deny"
+	"robots-ignored" in fixture.rules(decision, "deny")
+}
+
+test_deny_to_ignore_robots_where_no_list_says_otherwise if {
+	document := object.union(ignored, {"run": {"profile": "exploration"}, "action": {"target": {"repo": "scratch"}}})
+	decision := data.abide.decision with input as document with data.egress as {
+		"origins": ["https://docs.example.org:443"],
+		"restricted_repositories": [],
+	}
+	decision.verdict == "deny"
+	"robots-ignored" in fixture.rules(decision, "deny")
+}
+
+test_a_person_decides_elsewhere if {
+	document := object.union(ignored, {"run": {"profile": "exploration"}, "action": {"target": {"repo": "scratch"}}})
+	decision := data.abide.decision with input as document with data.egress.origins as ["https://docs.example.org:443"]
+	decision.verdict == "review"
+	"robots-ignored" in fixture.rules(decision, "review")
+}
+
+test_who_obeys_is_allowed if {
+	document := with_manners({"robots": "obey"})
+	decision := data.abide.decision with input as document with data.egress.origins as ["https://docs.example.org:443"]
+	decision.verdict == "allow"
+}

@@ -86,9 +86,14 @@ grants := granted if not with_egress
 grants := object.union(granted, {"egress": own.egress}) if with_egress
 
 with_egress if {
-	"egress" in granted.capabilities
+	leads_out
 	own.egress
 }
+
+# The network, or a browser, whose pages ask it.
+leads_out if "egress" in granted.capabilities
+
+leads_out if "browser" in granted.capabilities
 
 findings contains {
 	"rule": "no-lease",
@@ -96,7 +101,7 @@ findings contains {
 	"msg": "the component asks for the network, and its entry names no lease",
 	"help": "name one of `leases` in `policies/data/egress.yaml` under `egress` of its entry in `policies/data/grants.yaml`",
 } if {
-	"egress" in granted.capabilities
+	leads_out
 	not data.egress.leases[own.egress]
 }
 

@@ -164,6 +164,20 @@ test_deny_beside_the_client_what_is_no_part_of_it if {
 	count([finding | some finding in decision.findings; finding.rule == "not-grantable"]) == 3
 }
 
+test_a_browser_takes_a_lease if {
+	document := object.union(fixture.generate, {"action": {"requests": ["browser", "log"]}})
+	own := {fixture.other_digest: {"capabilities": ["browser", "log"], "limits": "worker-browser"}}
+	none := data.abide.decision with input as document with data.grants.components as own
+	none.verdict == "deny"
+	"no-lease" in fixture.rules(none, "deny")
+	leased := object.union(own, {fixture.other_digest: {"egress": "docs"}})
+	decision := data.abide.decision with input as document
+		with data.grants.components as leased
+		with data.egress.leases as {"docs": {"rules": []}}
+	decision.verdict == "allow"
+	decision.grants == {"capabilities": ["browser", "log"], "limits": "worker-browser", "egress": "docs", "stubs": []}
+}
+
 test_the_client_of_wasi_is_egress if {
 	decision := data.abide.decision with input as asking_for_http([])
 		with data.grants.components as entry({"egress": "docs", "stubs": ["wasi:io"]})

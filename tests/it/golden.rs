@@ -72,7 +72,13 @@ fn decide(desk: &Desk, class: ActionClass, mut ask: Ask) -> Decision {
             let origins = vec!["https://docs.example.org:443".to_owned()];
             ask.requests.clone_from(&origins);
             desk.decide(
-                OpenEgress { run: run_id(), unit: "u1".to_owned(), component: digest("component"), origins },
+                OpenEgress {
+                    run: run_id(),
+                    unit: "u1".to_owned(),
+                    component: digest("component"),
+                    origins,
+                    manners: None,
+                },
                 ask,
             )
         }

@@ -82,3 +82,28 @@ fn nothing_is_overwritten_and_no_id_is_given_twice() {
     let names = fs::read_dir(world.repo().join("policies")).unwrap().count();
     assert_eq!(names, 3, "two of `ab init`, one that was left");
 }
+
+#[test]
+fn the_policy_that_ships_becomes_a_folder_that_means_the_same() {
+    let world = World::new(&[("ab.yml", AB_YML)]);
+    let folder = world.beside("rules");
+    let rules = folder.to_str().unwrap();
+    world.ab(&["policy", "new", "--whole", rules]).exits(0).says("ab policy bundle --dir");
+    world.ab(&["policy", "check", "--dir", rules]).exits(0).says("0 errors, 0 warnings");
+    let digest = |more: &[&str], name: &str| {
+        let file = world.beside(name);
+        let said = world.ab(&[
+            &["--json", "policy", "bundle", "-o", file.to_str().unwrap(), "--version", "1"],
+            more,
+        ]
+        .concat());
+        said.exits(0).json()["bundle"].clone()
+    };
+    let (own, shipped) = (digest(&["--dir", rules], "own.tar.gz"), digest(&["--built-in"], "base.tar.gz"));
+    assert!(own.is_string() && own == shipped, "{own} {shipped}");
+    // What each value means is still there.
+    let grants = fs::read_to_string(folder.join("data/grants.yaml")).unwrap();
+    assert!(grants.contains("# What a component may be given"), "{grants}");
+    world.ab(&["policy", "new", "--whole", rules]).exits(2).says("AB0179");
+    world.ab(&["policy", "new"]).exits(2).says("RULE");
+}

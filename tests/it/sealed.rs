@@ -32,6 +32,7 @@ fn question(change: impl FnOnce(&mut PolicyInput)) -> Question {
                 environment: None,
             },
             requests: Vec::new(),
+            manners: None,
         },
         facts: Some(gate::facts(vec![gate::file("docs/guide.md", &[], &["docs"], 4)])),
         checks: Vec::new(),

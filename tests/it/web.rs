@@ -34,7 +34,7 @@ fn tries(house: &House, web: &Path, server: &Server, way: &str) -> Vec<String> {
     transcript.outcome.log.into_iter().map(|line| line.text).collect()
 }
 
-fn blob(house: &House, digest: &Json) -> Vec<u8> {
+pub(crate) fn blob(house: &House, digest: &Json) -> Vec<u8> {
     let ledger = Ledger::open(&house.world.home().join("world/ledger"), &Opening::STANDARD).unwrap();
     let digest: Digest = digest.as_str().unwrap().parse().unwrap();
     ledger.store().blob(&digest).unwrap().unwrap().bytes().to_vec()

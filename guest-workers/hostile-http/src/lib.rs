@@ -3,7 +3,8 @@
 //! `old` is the address. `fetch` makes the file `path` what stands there; every other way says in the log what came of it, and the worker then fails.
 
 use worker_kit::{
-    Change, Draft, Failure, FailureKind, FileMode, Files, Notes, Proposal, Task, Worker, failure, log, read_text,
+    Change, Draft, Failure, FailureKind, FileMode, Files, Notes, Proposal, Task, Worker, failure, log,
+    read_text,
 };
 
 #[allow(missing_docs, clippy::pedantic, unreachable_pub)]
@@ -36,8 +37,8 @@ use bindings::wasi::cli::stdout::get_stdout;
 use bindings::wasi::clocks::monotonic_clock;
 use bindings::wasi::http::outgoing_handler::handle;
 use bindings::wasi::http::types::{
-    ErrorCode, Fields, FutureIncomingResponse, IncomingBody, IncomingResponse, Method, OutgoingBody, OutgoingRequest,
-    Scheme,
+    ErrorCode, Fields, FutureIncomingResponse, IncomingBody, IncomingResponse, Method, OutgoingBody,
+    OutgoingRequest, Scheme,
 };
 use bindings::wasi::io::poll::poll;
 use bindings::wasi::io::streams::StreamError;
@@ -54,7 +55,9 @@ impl Worker for Client {
         match parameter("new").as_str() {
             "fetch" => return refresh(&task, files, &path, &url),
             "impersonate" => {
-                for field in [("authorization", "Bearer stolen"), ("cookie", "a=b"), ("host", "inner.example")] {
+                for field in
+                    [("authorization", "Bearer stolen"), ("cookie", "a=b"), ("host", "inner.example")]
+                {
                     said(&exchange(&Method::Get, &url, &[field], b""));
                 }
             }
@@ -71,14 +74,19 @@ impl Worker for Client {
             "dropped" => unfinished(&url, true),
             "length" => said(&exchange(&Method::Post, &url, &[("content-length", "3")], b"four")),
             "clock" => {
-                let (before, _waited) = (monotonic_clock::now(), monotonic_clock::subscribe_duration(u64::MAX).block());
+                let (before, _waited) =
+                    (monotonic_clock::now(), monotonic_clock::subscribe_duration(u64::MAX).block());
                 said(&exchange(&Method::Get, &url, &[], b""));
                 note(&format!("{} ns", monotonic_clock::now() - before));
             }
             "stdout" => {
                 let stream = get_stdout();
                 stream.subscribe().block();
-                note(&format!("{:?} {:?}", stream.check_write().map_err(told), stream.write(b"x").map_err(told)));
+                note(&format!(
+                    "{:?} {:?}",
+                    stream.check_write().map_err(told),
+                    stream.write(b"x").map_err(told)
+                ));
             }
             "post" => said(&exchange(&Method::Post, &url, &[("content-type", "text/plain")], b"a body")),
             method => said(&exchange(&Method::Other(method.to_owned()), &url, &[], b"")),
@@ -99,7 +107,8 @@ fn refresh(task: &Task, files: &dyn Files, path: &str, url: &str) -> Result<Prop
     }
     let (sources, tests) = (Vec::new(), Vec::new());
     let expected = format!("`{path}` says what `{url}` says.");
-    Ok(draft.propose(task, Notes { rationale: "The ticket asks for it.".to_owned(), sources, tests, expected })?)
+    Ok(draft
+        .propose(task, Notes { rationale: "The ticket asks for it.".to_owned(), sources, tests, expected })?)
 }
 
 fn note(text: &str) {
@@ -136,7 +145,12 @@ fn request(method: &Method, url: &str, fields: Fields) -> OutgoingRequest {
     request
 }
 
-fn exchange(method: &Method, url: &str, list: &[(&str, &str)], body: &[u8]) -> Result<(u16, Vec<u8>), String> {
+fn exchange(
+    method: &Method,
+    url: &str,
+    list: &[(&str, &str)],
+    body: &[u8],
+) -> Result<(u16, Vec<u8>), String> {
     let request = request(method, url, fields(list)?);
     // As toolchains do: the body is written after the request was handed over.
     let outgoing = (!body.is_empty()).then(|| request.body().expect("it was not taken"));

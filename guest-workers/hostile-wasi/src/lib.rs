@@ -92,7 +92,11 @@ impl Worker for Prober {
         let said = match new.map_or(task.recipe.as_str(), |one| one.value.as_str()) {
             "answers" => answers(),
             "random" => {
-                let many = task.parameters.iter().find(|one| one.key == "bytes").and_then(|one| one.value.parse().ok());
+                let many = task
+                    .parameters
+                    .iter()
+                    .find(|one| one.key == "bytes")
+                    .and_then(|one| one.value.parse().ok());
                 format!("{:?}", random::get_random_bytes(many.unwrap_or(8)))
             }
             "random-flood" => format!("{:?}", random::get_random_bytes(u64::MAX)),
@@ -125,7 +129,8 @@ fn answers() -> String {
     let directory = Directory::new();
     let opened = directory.open(&Path { secret: "/etc/shadow".to_owned() });
     let adopted = Directory::adopt(Directory::new(), vec![Directory::new()]).map(drop);
-    let clocks = (monotonic_clock::now(), monotonic_clock::resolution(), monotonic_clock::now(), wall_clock::now());
+    let clocks =
+        (monotonic_clock::now(), monotonic_clock::resolution(), monotonic_clock::now(), wall_clock::now());
     let numbers = (directory.size(), environment::get_environment().len(), environment::initial_cwd());
     let written = stream.check_write().map_err(|error| error.to_string());
     format!("{ready:?} {written:?} {opened:?} {adopted:?} {clocks:?} {numbers:?}")

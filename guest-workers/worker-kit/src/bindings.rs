@@ -13,6 +13,7 @@ wit_bindgen::generate!({
         world kit {
             import abide:worker/types@0.1.0;
             import abide:worker/workspace@0.1.0;
+            import abide:worker/browser@0.1.0;
             import abide:worker/egress@0.1.0;
             import abide:worker/log@0.1.0;
             import abide:worker/progress@0.1.0;

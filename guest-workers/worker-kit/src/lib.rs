@@ -14,7 +14,7 @@ pub mod lex;
 mod origin;
 mod task;
 
-pub use bindings::abide::worker::{egress, log, progress, types, workspace};
+pub use bindings::abide::worker::{browser, egress, log, progress, types, workspace};
 pub use draft::{Change, Draft, DraftError, Notes, in_scope};
 pub use files::{Files, HostFiles, MemoryFiles, explain, read_text};
 pub use hunks::unified;

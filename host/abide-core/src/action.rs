@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::canonical::{self, CanonicalError};
 use crate::id::{Digest, Environment, IdError, Oid, RefName, ReleaseId, RepoId, RunId};
 
+mod manners;
+
+pub use manners::{Manners, Robots};
+
 mod sealed {
     pub trait Sealed {}
 }
@@ -116,6 +120,11 @@ pub trait Action: sealed::Sealed + Serialize + fmt::Debug + Send + Sync + 'stati
         &[]
     }
 
+    /// How it would behave towards those whose pages it reads, if it browses.
+    fn manners(&self) -> Option<&Manners> {
+        None
+    }
+
     /// The canonical bytes that are digested into the decision: class, kind and every field.
     fn canonical(&self) -> Result<Vec<u8>, CanonicalError>
     where
@@ -141,7 +150,7 @@ pub trait Action: sealed::Sealed + Serialize + fmt::Debug + Send + Sync + 'stati
 
 /// Declares an action: its class, its kind and, for the way back alone, that it survives a halt.
 macro_rules! action {
-    ($name:ident, $class:ident, $kind:literal $(, survives_halt = $survives:literal)?, |$this:ident| $place:expr $(, tree = $tree:ident)? $(, requests = $requests:ident)?) => {
+    ($name:ident, $class:ident, $kind:literal $(, survives_halt = $survives:literal)?, |$this:ident| $place:expr $(, tree = $tree:ident)? $(, requests = $requests:ident)? $(, manners = $manners:ident)?) => {
         impl sealed::Sealed for $name {}
         impl Action for $name {
             const CLASS: ActionClass = ActionClass::$class;
@@ -156,6 +165,9 @@ macro_rules! action {
             })?
             $(fn requests(&self) -> &[String] {
                 &self.$requests
+            })?
+            $(fn manners(&self) -> Option<&Manners> {
+                self.$manners.as_ref()
             })?
         }
     };
@@ -186,8 +198,11 @@ pub struct OpenEgress {
     pub component: Digest,
     /// Origins asked for, as `scheme://host:port`.
     pub origins: Vec<String>,
+    /// The lease's manners, if it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "manners::recorded")]
+    pub manners: Option<Manners>,
 }
-action!(OpenEgress, Fetch, "open-egress", |_this| Place::default(), requests = origins);
+action!(OpenEgress, Fetch, "open-egress", |_this| Place::default(), requests = origins, manners = manners);
 
 /// Run a worker component on a task and take its proposal as data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

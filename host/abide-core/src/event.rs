@@ -14,7 +14,7 @@ mod egress;
 mod policy;
 mod worker;
 
-pub use egress::{EgressRow, EgressUsed};
+pub use egress::{EgressRow, EgressUsed, PagesSeen};
 pub use policy::{
     LayerActivated, PolicyActivated, PolicySignature, ShadowDiffered, ShadowJudged, ShadowStarted,
 };

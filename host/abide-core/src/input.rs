@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::ActionClass;
+use crate::action::{ActionClass, Manners};
 use crate::facts::Facts;
 use crate::id::{Digest, RefName, RepoId, RunId};
 
@@ -191,6 +191,9 @@ pub struct ActionInput {
     /// Capabilities that a worker's component imports, sorted (GENERATE), origins (FETCH), or leases of checks (EXECUTE).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requests: Vec<String>,
+    /// How a task that browses behaves (FETCH).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manners: Option<Manners>,
 }
 
 /// One finished check.

@@ -11,6 +11,7 @@ pub mod event;
 pub mod facts;
 pub mod id;
 pub mod input;
+pub mod page;
 pub mod patch;
 pub mod plan;
 pub mod risk;

@@ -99,6 +99,13 @@ pub const RECIPES: &[Recipe] = &[
         required: &["path", "url"],
         phrases: &[],
     },
+    Recipe {
+        name: "extract-records",
+        worker: "browse",
+        what: "make records of what pages of the web show, as a JSON Schema asks for them",
+        required: &["schema", "path"],
+        phrases: &[],
+    },
 ];
 
 /// One unit of work.

@@ -24,7 +24,7 @@ mod scan;
 mod session;
 pub mod target;
 #[cfg(test)]
-mod trial;
+pub(crate) mod trial;
 mod upstream;
 pub mod vault;
 
@@ -32,5 +32,7 @@ pub use body::Body;
 pub use broker::{Broker, OpenError, Parts, Until};
 pub use door::{Door, Serving};
 pub use har::Tally;
+pub(crate) use redirect::led_on;
 pub use session::{Outgoing, Session, Used};
+pub(crate) use session::{Own, lock, spellings};
 pub use upstream::Upstream;

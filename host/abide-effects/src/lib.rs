@@ -3,6 +3,7 @@
 //! Nothing here decides whether something may happen. Reading (`forge::Repo`, `forge::Scratch`, every `probe`) needs no permit, because it
 //! leaves the repository as it was. Read `forge` first, then one hand: `forge::MergeHand` shows the shape of all of them.
 
+pub mod browser;
 pub mod checks;
 pub mod deploy;
 pub mod egress;

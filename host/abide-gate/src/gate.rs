@@ -244,6 +244,7 @@ fn compose<A: Action>(action: &A, digest: Digest, ask: Ask, now: u64, halted: bo
             reason: ask.reason,
             target,
             requests: ask.requests,
+            manners: action.manners().cloned(),
         },
         facts: ask.facts,
         checks: ask.checks,

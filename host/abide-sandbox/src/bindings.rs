@@ -6,6 +6,7 @@ wasmtime::component::bindgen!({
         package abide:host;
         world any {
             import abide:worker/workspace@0.1.0;
+            import abide:worker/browser@0.1.0;
             import abide:worker/egress@0.1.0;
             import abide:worker/log@0.1.0;
             import abide:worker/progress@0.1.0;
@@ -14,4 +15,5 @@ wasmtime::component::bindgen!({
         }
     ",
     world: "abide:host/any",
+    with: { "abide:worker/browser.page": abide_core::page::PageId },
 });

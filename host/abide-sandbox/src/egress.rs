@@ -1,6 +1,7 @@
 //! The port through which workers ask the network. What judges and sends is in `abide-effects`; nothing here opens a socket.
 
 use abide_core::id::RepoPath;
+use abide_core::page::{Browse, BrowseFailure, Browsed};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
@@ -17,6 +18,10 @@ const TOLD_BYTES_MAX: u32 = 4 << 20;
 pub trait Egress: std::fmt::Debug + Send + Sync {
     /// Sends one request and waits for the whole answer.
     fn fetch(&self, request: EgressRequest) -> Result<EgressResponse, EgressFailure>;
+    /// Shows a page, if the lease is one for a browser.
+    fn browse(&self, _: Browse) -> Result<Browsed, BrowseFailure> {
+        Err(BrowseFailure::Refused("this task has no browser".to_owned()))
+    }
     /// Takes note that the worker has read `content`, before it is given to it.
     fn has_read(&self, content: &[u8]);
     /// Whether that is of any use here.

@@ -1,11 +1,14 @@
 //! The host side of the interfaces: serves what was granted, counts it, stops at the limits.
 
+mod pages;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
 
 use crate::bindings::abide::worker::{egress as wire, log, progress, types, workspace as wit};
+use crate::browser::BrowserMeter;
 use crate::egress::{Egress, EgressFailure, EgressRequest, EgressResponse, Told};
 use crate::http::Http;
 use crate::message::{Capability, Limits, LogLevel, LogLine, Usage};
@@ -35,6 +38,7 @@ pub(crate) struct State {
     pub(crate) memory: MemoryMeter,
     pub(crate) stubs: Stubs,
     pub(crate) http: Http,
+    browser: BrowserMeter,
 }
 
 impl State {
@@ -44,17 +48,19 @@ impl State {
             elements_max: usize::try_from(limits.table_elements_max).unwrap_or(usize::MAX),
             ..MemoryMeter::default()
         };
-        let meter = WorkspaceMeter::new(&limits);
+        let (meter, browser) = (WorkspaceMeter::new(&limits), BrowserMeter::new(&limits));
         let Ports { workspace, egress } = ports;
         let http = Http::new(&limits);
         let (used, log) = (BTreeMap::new(), Vec::new());
-        Self { workspace, egress, limits, meter, used, log, memory, stubs, http }
+        Self { workspace, egress, limits, meter, used, log, memory, stubs, http, browser }
     }
 
     /// What was called, per capability.
     pub(crate) fn used(&self) -> BTreeMap<Capability, Usage> {
         let workspace = self.meter.usage().map(|usage| (Capability::Workspace, usage));
-        self.used.iter().map(|(capability, usage)| (*capability, *usage)).chain(workspace).collect()
+        let browser = self.browser.usage().map(|usage| (Capability::Browser, usage));
+        let others = self.used.iter().map(|(capability, usage)| (*capability, *usage));
+        others.chain(workspace).chain(browser).collect()
     }
 
     fn usage(&mut self, capability: Capability) -> &mut Usage {

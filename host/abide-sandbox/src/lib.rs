@@ -13,9 +13,11 @@
 //! Not here: policy (grants arrive decided), applying a patch (`abide-core`), git and the network (`abide-effects`).
 
 mod bindings;
+mod browser;
 mod cache;
 mod clock;
 mod component;
+
 pub mod egress;
 mod engine;
 mod host;

@@ -59,11 +59,13 @@ pub enum Capability {
     Progress,
     /// Ask the network, as far as the task's lease allows.
     Egress,
+    /// Look at pages, whose requests are judged by the task's lease.
+    Browser,
 }
 
 impl Capability {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Workspace, Self::Log, Self::Progress, Self::Egress];
+    pub const ALL: [Self; 5] = [Self::Workspace, Self::Log, Self::Progress, Self::Egress, Self::Browser];
 
     /// The name of the interface.
     pub fn interface(self) -> &'static str {
@@ -72,6 +74,7 @@ impl Capability {
             Self::Log => "abide:worker/log@0.1.0",
             Self::Progress => "abide:worker/progress@0.1.0",
             Self::Egress => "abide:worker/egress@0.1.0",
+            Self::Browser => "abide:worker/browser@0.1.0",
         }
     }
 
@@ -87,6 +90,7 @@ impl Capability {
             Self::Log => "log",
             Self::Progress => "progress",
             Self::Egress => "egress",
+            Self::Browser => "browser",
         }
     }
 }
@@ -138,6 +142,15 @@ pub struct Limits {
     /// Requests that were sent and whose answers the instance still holds, read or not.
     #[serde(default)]
     pub http_outstanding_max: u32,
+    /// Pages that are opened. None of this under a policy from before there was any; the same for the next two.
+    #[serde(default)]
+    pub browser_pages_max: u32,
+    /// Calls of `browser`.
+    #[serde(default)]
+    pub browser_calls_max: u32,
+    /// Bytes of texts that `browser` gives out.
+    #[serde(default)]
+    pub browser_bytes_max: u64,
 }
 
 /// What came of a run.

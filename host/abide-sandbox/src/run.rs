@@ -7,7 +7,7 @@ use abide_core::id::Digest;
 use wasmtime::Store;
 use wasmtime::component::{Component, HasSelf, Linker};
 
-use crate::bindings::abide::worker::{egress, log, progress, types as wit, workspace};
+use crate::bindings::abide::worker::{browser, egress, log, progress, types as wit, workspace};
 use crate::bindings::{Any, AnyPre};
 use crate::cache::{self, CompiledCache};
 use crate::component::{self, ComponentInfo, LoadError};
@@ -312,6 +312,9 @@ fn linker(engine: &wasmtime::Engine, grants: &BTreeSet<Capability>) -> wasmtime:
             }
             Capability::Egress => {
                 egress::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+            }
+            Capability::Browser => {
+                browser::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
             }
             Capability::Progress => {
                 progress::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;

@@ -8,6 +8,7 @@ use std::io::{self, Read as _, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use abide_core::id::RepoPath;
+use abide_core::page::{Browse, BrowseFailure, Browsed};
 use flate2::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
@@ -109,6 +110,8 @@ pub enum Question {
     },
     /// A request to the network.
     Fetch(EgressRequest),
+    /// A question to the browser.
+    Browse(Browse),
 }
 
 impl Question {
@@ -128,6 +131,7 @@ impl Question {
                 let head = request.method.len().saturating_add(request.url.len());
                 head.saturating_add(request.body.len()).saturating_add(fields.sum())
             }
+            Self::Browse(ask) => ask.bytes(),
         }
     }
 }
@@ -148,6 +152,10 @@ pub enum Reply {
     Fetched(EgressResponse),
     /// To the same, where there was none.
     NotFetched(EgressFailure),
+    /// To [`Question::Browse`].
+    Browsed(Browsed),
+    /// To the same, where there was none.
+    NotBrowsed(BrowseFailure),
     /// To any other.
     Error(WorkspaceError),
 }
@@ -162,7 +170,8 @@ impl Reply {
                 let fields = answer.fields.iter().map(|(name, value)| name.len().saturating_add(value.len()));
                 answer.body.len().saturating_add(fields.sum())
             }
-            Self::Entry(_) | Self::NotFetched(_) | Self::Error(_) => 0,
+            Self::Browsed(answer) => answer.bytes(),
+            Self::Entry(_) | Self::NotFetched(_) | Self::NotBrowsed(_) | Self::Error(_) => 0,
         }
     }
 }
@@ -256,6 +265,12 @@ impl Egress for Overheard<'_> {
         let answer = self.inner.fetch(request.clone());
         let reply = answer.clone().map_or_else(Reply::NotFetched, Reply::Fetched);
         self.ear.hear(Question::Fetch(request), reply);
+        answer
+    }
+
+    fn browse(&self, ask: Browse) -> Result<Browsed, BrowseFailure> {
+        let answer = self.inner.browse(ask.clone());
+        self.ear.hear(Question::Browse(ask), answer.clone().map_or_else(Reply::NotBrowsed, Reply::Browsed));
         answer
     }
 
@@ -373,6 +388,14 @@ impl Egress for Recorded {
             Some(Reply::Fetched(answer)) => Ok(answer),
             Some(Reply::NotFetched(failure)) => Err(failure),
             _ => Err(EgressFailure::Failed(UNKNOWN.to_owned())),
+        }
+    }
+
+    fn browse(&self, ask: Browse) -> Result<Browsed, BrowseFailure> {
+        match self.reply(Question::Browse(ask)) {
+            Some(Reply::Browsed(answer)) => Ok(answer),
+            Some(Reply::NotBrowsed(failure)) => Err(failure),
+            _ => Err(BrowseFailure::Failed(UNKNOWN.to_owned())),
         }
     }
 

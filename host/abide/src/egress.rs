@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use abide_core::action::OpenEgress;
-use abide_core::event::{Body, Count, EgressRow, EgressUsed};
+use abide_core::event::{Body, Count, EgressRow, EgressUsed, PagesSeen};
 use abide_core::facts::Meter;
 use abide_core::id::Digest;
+use abide_core::page::{Browse, BrowseFailure, Browsed};
 use abide_effects::egress::dial::{DialLimits, trust_also};
 use abide_effects::egress::lease::{Lease, LeaseData};
 use abide_effects::egress::refusal::EgressError;
@@ -19,6 +20,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Deserialize;
 use tokio::runtime::Runtime;
 
+use crate::browser::Pages;
 use crate::desk::{Desk, Payload};
 use crate::report::{Exit, Failure};
 
@@ -64,6 +66,7 @@ impl EgressPolicy {
 pub(crate) struct Way {
     runtime: Mutex<Runtime>,
     session: Session,
+    pages: Option<Pages>,
 }
 
 impl fmt::Debug for Way {
@@ -79,13 +82,14 @@ impl Way {
         vault: Arc<dyn Vault>,
         permit: Permit<OpenEgress>,
         lease: Lease,
+        pages: Option<Pages>,
     ) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Failure::of("AB0912", error))?;
         let session = session(desk, vault, permit, lease, Until::Permit)?;
-        Ok(Self { runtime: Mutex::new(runtime), session })
+        Ok(Self { runtime: Mutex::new(runtime), session, pages })
     }
 
     /// Ends the lease, and says what it was used for.
@@ -95,7 +99,22 @@ impl Way {
         component: &Digest,
         lease: &str,
     ) -> Result<(Body, Vec<Payload>), Failure> {
-        used(self.session.clone().close(), unit, component, lease, None)
+        let seen = self.pages.as_ref().and_then(Pages::close);
+        let (mut body, mut payloads) = used(self.session.clone().close(), unit, component, lease, None)?;
+        if let (Body::EgressUsed(used), Some((album, kept))) = (&mut body, seen) {
+            let bytes = serde_json::to_vec(&album).map_err(|error| Failure::of("AB0124", error))?;
+            let payload = Payload::bytes("pages", bytes);
+            let count = |many: usize| Count(u64::try_from(many).unwrap_or(u64::MAX));
+            let refused = album.vain.iter().map(|(_, times)| *times).fold(0, u64::saturating_add);
+            used.pages = Some(PagesSeen {
+                album: payload.digest.clone(),
+                looked: count(album.sights.len()),
+                refused: Count(refused),
+            });
+            payloads.push(payload);
+            payloads.extend(kept.into_iter().map(|one| Payload::bytes(one.kind, one.bytes)));
+        }
+        Ok((body, payloads))
     }
 
     async fn ask(&self, outgoing: Outgoing) -> Result<EgressResponse, EgressError> {
@@ -121,6 +140,13 @@ impl Egress for Way {
                 EgressError::Failed(_) => EgressFailure::Failed(why),
             }
         })
+    }
+
+    fn browse(&self, ask: Browse) -> Result<Browsed, BrowseFailure> {
+        let none = || BrowseFailure::Refused("this task has no browser".to_owned());
+        let pages = self.pages.as_ref().ok_or_else(none)?;
+        let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
+        runtime.block_on(pages.browse(&self.session, ask))
     }
 
     fn has_read(&self, content: &[u8]) {
@@ -209,6 +235,7 @@ fn used(
         check: check.map(str::to_owned),
         lease: lease.to_owned(),
         archive: payload.digest.clone(),
+        pages: None,
         rows: rows.collect(),
     };
     Ok((Body::EgressUsed(Box::new(used)), vec![payload]))

@@ -107,6 +107,7 @@ fn action(class: ActionClass) -> Result<ActionInput, Failure> {
             environment: is_release(class).then(|| "production".to_owned()),
         },
         requests: requests.iter().map(|request| (*request).to_owned()).collect(),
+        manners: None,
     })
 }
 

@@ -127,6 +127,9 @@ impl Cells {
             limits,
             required: Vec::new(),
             exit: false,
+            line: false,
+            etc: std::collections::BTreeMap::new(),
+            nests: false,
         };
         let (mut reader, writer) = std::io::pipe().map_err(disk)?;
         let report = self.jail.start(&cell, writer).and_then(Inmate::report).map_err(fault)?;
@@ -195,6 +198,9 @@ impl process::Jail for Cells {
             limits: self.limits(cell.limits.file_bytes_max, cell.limits.cpu_s_max),
             required: self.settings.require_walls.clone(),
             exit: cell.door.is_some(),
+            line: false,
+            etc: std::collections::BTreeMap::new(),
+            nests: false,
         };
         Ok(Box::new(Held(self.jail.start(&cell, output).map_err(fault)?)))
     }

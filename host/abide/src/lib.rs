@@ -4,6 +4,7 @@
 //! errors into what a person reads.
 
 mod approvers;
+mod browser;
 mod bundles;
 pub mod cli;
 mod codes;
@@ -21,6 +22,7 @@ mod keys;
 mod layers;
 mod measure;
 mod no_exec;
+mod pages;
 mod policy;
 mod prove;
 mod queue;

@@ -16,6 +16,7 @@ use abide_sandbox::{EngineLimits, Limits};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::browser::BrowserSettings;
 use crate::bundles::active::{Base, Generations};
 use crate::bundles::on_record::Held;
 use crate::config::Config;
@@ -54,6 +55,8 @@ pub(crate) struct Policy {
     pub(crate) runners_ahead: usize,
     /// The jail of checks.
     pub(crate) jail: JailSettings,
+    /// The browser that pages are looked at with.
+    pub(crate) browser: BrowserSettings,
     /// Limits of a worker's view of the repository.
     pub(crate) workspace: DirWorkspaceLimits,
     /// What may leave.
@@ -152,6 +155,9 @@ impl Policy {
             jail: data
                 .pointer("/host/jail")
                 .map_or_else(|| Ok(JailSettings::built_in()), |_| read(data, "/host/jail"))?,
+            browser: data
+                .pointer("/host/browser")
+                .map_or_else(|| Ok(BrowserSettings::built_in()), |_| read(data, "/host/browser"))?,
             workspace: read(data, "/host/workspace")?,
             egress: egress(data)?,
             // A policy from before there was a choice says nothing about it.

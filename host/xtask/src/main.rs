@@ -1,6 +1,8 @@
 //! `cargo xtask`: the chores. One file per chore; this one only dispatches.
 
+mod browser;
 mod chores;
+mod debian;
 mod guests;
 mod mutate;
 
@@ -23,6 +25,8 @@ enum Chore {
     Bench(chores::Bench),
     /// Take away one question to the gate at a time, and see that it is noticed.
     Mutate,
+    /// Install the browser that workers read the web with, and what its tests need, where they are missing.
+    Browser,
     /// Build the worker components into `<target>/guests`.
     Guests(guests::Options),
 }
@@ -33,6 +37,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Test(options) => chores::test(&options),
         Chore::Bench(options) => chores::bench(&options),
         Chore::Mutate => mutate::run(),
+        Chore::Browser => browser::run(),
         Chore::Guests(options) => guests::run(&options),
     }
 }

@@ -4,21 +4,9 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use abide_core::action::OpenEgress;
-use abide_core::facts::Meter;
-use abide_core::facts::config::MeasureConfig;
-use abide_core::id::Timestamp;
-use abide_effects::egress::dial::{DialLimits, trust};
-use abide_effects::egress::lease::{Lease, LeaseData};
-use abide_effects::egress::resolver::SystemResolver;
-use abide_effects::egress::vault::NoVault;
-use abide_effects::egress::{Broker, Outgoing, Parts, Session, Until};
-use abide_gate::{Admission, Ask, Bundle, Clock, DecisionLog, Gate, Halt, NativeJudge};
-use abide_ledger::{Ledger, Opening};
-use abide_tests::gate::{self, NOW, StillClock};
+use abide_effects::egress::{Outgoing, Session};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::service::service_fn;
@@ -82,46 +70,8 @@ async fn serve() -> SocketAddr {
 
 fn lease(at: SocketAddr, folder: &std::path::Path) -> Session {
     let origin = format!("http://{at}");
-    let rules = json!([{"allow": "fetch", "origin": origin, "paths": ["/**"], "query": true, "networks": ["127.0.0.1/32"]}]);
-    let most = u32::MAX;
-    let budgets = json!({
-        "requests_max": most, "per_second_max": most, "concurrent_max": 64, "request_bytes_max": most, "response_bytes_max": most,
-        "bytes_max": u64::MAX, "request_ms_max": 5_000, "idle_ms_max": 5_000, "lease_ms_max": u64::MAX,
-    });
-    let data: LeaseData = serde_json::from_value(json!({"rules": rules, "budgets": budgets})).unwrap();
-    let component = gate::digest("component");
-    let lease = Lease::compile(&data, component.clone()).unwrap();
-
-    let folder = folder.join("ledger");
-    let ledger = Arc::new(
-        Ledger::create(&folder, &[7; 32], "abide/bench", Timestamp(NOW), &Opening::STANDARD).unwrap(),
-    );
-    let log: Arc<dyn DecisionLog> = Arc::<Ledger>::clone(&ledger);
-    let halt: Arc<dyn Halt> = ledger;
-    let clock: Arc<dyn Clock> = Arc::new(StillClock(NOW.into()));
-    let rule = r#"package abide
-decision := {"verdict": "allow", "findings": []}"#;
-    let modules = [("allow_all.rego".to_owned(), rule.to_owned())].into();
-    let bundle = Bundle::load(modules, json!({})).unwrap();
-    let gate = Gate::new(Arc::new(NativeJudge::over(bundle)), log, clock.clone(), halt);
-    let origins = lease.origins();
-    let action =
-        OpenEgress { run: gate::run_id(), unit: "u1".to_owned(), component, origins: origins.clone() };
-    let ask = Ask { requests: origins, ..gate::ask("exploration") };
-    let Admission::Allow { permit, .. } = gate.admit(action, ask).unwrap() else {
-        panic!("it allows everything")
-    };
-    let measure = MeasureConfig::from_data(gate::shipped().data()).unwrap();
-    let broker = Broker::new(Parts {
-        resolver: SystemResolver::of_this_machine(),
-        tls: trust(&[]).unwrap(),
-        vault: Arc::new(NoVault),
-        meter: Arc::new(Meter::compile(&measure).unwrap()),
-        clock,
-        limits: DialLimits::USUAL,
-        upstream: None,
-    });
-    broker.open(permit, lease, Until::Permit).unwrap()
+    let rule = json!({"allow": "fetch", "origin": origin, "paths": ["/**"], "query": true, "networks": ["127.0.0.1/32"]});
+    abide_benches::session(folder, &json!([rule]), None)
 }
 
 async fn ask_directly(at: SocketAddr, count: usize) -> Vec<Duration> {

@@ -315,6 +315,9 @@ fn jail_true(bencher: Bencher<'_, '_>) {
         limits,
         required: Vec::new(),
         exit: false,
+        line: false,
+        etc: BTreeMap::new(),
+        nests: false,
     };
     let jail = Jail::this();
     bencher.bench_local(|| {

@@ -23,6 +23,21 @@ pub struct EgressUsed {
     pub archive: Digest,
     /// What was asked, by origin and method, sorted.
     pub rows: Vec<EgressRow>,
+    /// What was seen, where it was pages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pages: Option<PagesSeen>,
+}
+
+/// Pages that a task looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PagesSeen {
+    /// Digest of the list of them, of what is kept of each, and of what they asked for in vain. It lies beside the log.
+    pub album: Digest,
+    /// How often a page was looked at as a whole.
+    pub looked: Count,
+    /// Requests of pages that were refused.
+    pub refused: Count,
 }
 
 /// What was asked of one origin by one method.

@@ -101,6 +101,9 @@ impl Broker {
         if permitted.action.component != lease.component {
             return Err(OpenError::Wider { what: format!("component {}", lease.component.short()) });
         }
+        if permitted.action.manners != lease.manners {
+            return Err(OpenError::Wider { what: "other manners".to_owned() });
+        }
         if let Some(what) =
             lease.origins().into_iter().find(|origin| !permitted.action.origins.contains(origin))
         {

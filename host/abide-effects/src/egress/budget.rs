@@ -68,6 +68,11 @@ impl Spending {
         Ok(())
     }
 
+    /// Milliseconds that the lease has left.
+    pub(super) fn left_ms(&self, now: Timestamp) -> u64 {
+        self.budgets.lease_ms_max.saturating_sub(now.0.saturating_sub(self.began.0))
+    }
+
     /// Whether the lease has time left.
     pub(super) fn is_in_time(&self, now: Timestamp) -> Result<(), Refusal> {
         if now.0.saturating_sub(self.began.0) >= self.budgets.lease_ms_max {

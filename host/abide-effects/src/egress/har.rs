@@ -189,7 +189,7 @@ impl Redactor<'_> {
     }
 
     /// An address without the private values of its query, and that query.
-    fn address(&self, url: &str) -> (String, Vec<(String, String)>) {
+    pub(super) fn address(&self, url: &str) -> (String, Vec<(String, String)>) {
         let Ok(target) = Target::parse(url) else { return (self.odd_address(url), Vec::new()) };
         let path = if self.finds(&target.path) { "/(redacted)" } else { target.path.as_str() };
         let mut out = format!("{}{path}", target.origin);

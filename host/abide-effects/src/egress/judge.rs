@@ -79,6 +79,21 @@ pub fn judge<'l>(lease: &'l Lease, asked: &Asked<'_>, taint: Taint) -> Result<&'
     Err(last)
 }
 
+/// The rule that allows to ask for `/robots.txt` on behalf of a page of the same origin: that which allows the page.
+pub fn judge_robots<'l>(
+    lease: &'l Lease,
+    asked: &Asked<'_>,
+    (method, page): &(Method, Target),
+    taint: Taint,
+) -> Result<&'l Rule, Refusal> {
+    let is_plain = *asked.method == Method::GET && asked.headers.is_empty() && asked.body_bytes == 0;
+    let is_robots = asked.target.path == "/robots.txt" && asked.target.query.is_none();
+    if !is_plain || !is_robots || asked.target.origin != page.origin {
+        return judge(lease, asked, taint);
+    }
+    judge(lease, &Asked { method, target: page, headers: &HeaderMap::new(), body_bytes: 0 }, taint)
+}
+
 /// The rule that allows a tunnel.
 pub fn judge_tunnel<'l>(lease: &'l Lease, host_and_port: &Origin, taint: Taint) -> Result<&'l Rule, Refusal> {
     let origin = Origin { scheme: Scheme::Connect, ..host_and_port.clone() };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use abide_core::action::Manners;
 use abide_core::id::Digest;
 use http::Method;
 use http::header::{HeaderName, HeaderValue};
@@ -18,6 +19,24 @@ pub struct LeaseData {
     pub rules: Vec<RuleData>,
     /// How much of it.
     pub budgets: Budgets,
+    /// How a task that browses behaves. Without manners no browser uses the lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manners: Option<Manners>,
+    /// Secrets that may be typed into pages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fills: Vec<FillData>,
+}
+
+/// A secret that may be put into a field of a page. The task names it, and never sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FillData {
+    /// `vault:NAME`; the task asks for `NAME`.
+    pub secret: String,
+    /// The only component that it is used for: `sha256:…`.
+    pub component: Digest,
+    /// The only place whose pages get it: `scheme://host:port`.
+    pub origin: String,
 }
 
 /// What a rule allows. Each is a grant of its own: none of them implies another.
@@ -108,14 +127,28 @@ pub struct Budgets {
 
 /// Why policy data is no lease.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("rule {number} of the lease (`{origin}`): {why}")]
-pub struct LeaseError {
-    /// From 1.
-    pub number: usize,
-    /// Its origin, as written.
-    pub origin: String,
-    /// What is wrong with it.
-    pub why: String,
+pub enum LeaseError {
+    /// A rule says nothing, or two things.
+    #[error("rule {number} of the lease (`{origin}`): {why}")]
+    Rule {
+        /// From 1.
+        number: usize,
+        /// Its origin, as written.
+        origin: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A secret for a page that no page gets.
+    #[error("the fill `{secret}` of the lease: {why}")]
+    Fill {
+        /// As written.
+        secret: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Its manners are none.
+    #[error("the manners of the lease: {0}")]
+    Manners(&'static str),
 }
 
 impl LeaseError {
@@ -170,6 +203,9 @@ pub struct Lease {
     pub component: Digest,
     /// How much.
     pub budgets: Budgets,
+    /// How a task that browses behaves.
+    pub manners: Option<Manners>,
+    fills: Vec<(String, Origin)>,
     rules: BTreeMap<Origin, Vec<Rule>>,
 }
 
@@ -178,12 +214,22 @@ impl Lease {
     pub fn compile(data: &LeaseData, component: Digest) -> Result<Self, LeaseError> {
         let mut rules: BTreeMap<Origin, Vec<Rule>> = BTreeMap::new();
         for (number, rule) in (1..).zip(&data.rules) {
-            let failed = |why: String| LeaseError { number, origin: rule.origin.clone(), why };
+            let failed = |why: String| LeaseError::Rule { number, origin: rule.origin.clone(), why };
             let origin = Origin::parse(&rule.origin).map_err(|why| failed(why.to_string()))?;
             let compiled = Rule::compile(rule, &origin, &component).map_err(failed)?;
             rules.entry(origin).or_default().push(compiled);
         }
-        Ok(Self { component, budgets: data.budgets, rules })
+        if let Some(manners) = &data.manners {
+            manners.check().map_err(LeaseError::Manners)?;
+        }
+        let fill = |data: &FillData| {
+            let failed = |why: String| LeaseError::Fill { secret: data.secret.clone(), why };
+            let origin = Origin::parse(&data.origin).map_err(|why| failed(why.to_string()))?;
+            fits(&data.secret, &data.component, &origin, &component).map_err(failed)?;
+            Ok((data.secret.clone(), origin))
+        };
+        let fills = data.fills.iter().map(fill).collect::<Result<_, LeaseError>>()?;
+        Ok(Self { component, budgets: data.budgets, manners: data.manners.clone(), fills, rules })
     }
 
     /// Where it may go, as a decision is asked about it.
@@ -196,9 +242,19 @@ impl Lease {
         self.rules.get(origin).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// The reference of the secret called `name`, if pages of `origin` may get it.
+    pub fn fill(&self, name: &str, origin: &Origin) -> Option<&str> {
+        let of = |(secret, place): &&(String, Origin)| {
+            place == origin && super::vault::name_of(secret).is_some_and(|own| own == name)
+        };
+        self.fills.iter().find(of).map(|(secret, _)| secret.as_str())
+    }
+
     /// References of all secrets that its rules use.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        self.rules.values().flatten().filter_map(|rule| Some(rule.credential.as_ref()?.secret.as_str()))
+        let rules = self.rules.values().flatten();
+        let headers = rules.filter_map(|rule| Some(rule.credential.as_ref()?.secret.as_str()));
+        headers.chain(self.fills.iter().map(|(secret, _)| secret.as_str()))
     }
 }
 
@@ -334,11 +390,12 @@ fn is_like(pattern: &[Segment], asked: &[&str]) -> bool {
     }
 }
 
-fn credential(data: &CredentialData, origin: &Origin, component: &Digest) -> Result<Credential, String> {
-    if data.component != *component {
+/// Whether a secret may be used by `component` at `origin`.
+fn fits(secret: &str, own: &Digest, origin: &Origin, component: &Digest) -> Result<(), String> {
+    if own != component {
         return Err(format!(
             "its credential is for component {}, not for {}",
-            data.component.short(),
+            own.short(),
             component.short()
         ));
     }
@@ -347,9 +404,14 @@ fn credential(data: &CredentialData, origin: &Origin, component: &Digest) -> Res
     if origin.scheme != Scheme::Https && !is_here {
         return Err("a credential goes over TLS, or to this machine".to_owned());
     }
-    if !super::vault::is_reference(&data.secret) {
+    if !super::vault::is_reference(secret) {
         return Err("a credential is a reference, `vault:NAME`".to_owned());
     }
+    Ok(())
+}
+
+fn credential(data: &CredentialData, origin: &Origin, component: &Digest) -> Result<Credential, String> {
+    fits(&data.secret, &data.component, origin, component)?;
     let header = HeaderName::from_bytes(data.header.as_bytes())
         .map_err(|_| format!("`{}` is no name of a header", data.header))?;
     HeaderValue::from_str(&data.prefix).map_err(|_| "its prefix has a control character".to_owned())?;

@@ -27,7 +27,7 @@ impl Session {
 }
 
 /// The request that an answer asks for (RFC 9110, section 15.4); none if it is no redirect.
-fn led_on<B>(asked: &Outgoing, answer: &Response<B>) -> Result<Option<Outgoing>, EgressError> {
+pub(crate) fn led_on<B>(asked: &Outgoing, answer: &Response<B>) -> Result<Option<Outgoing>, EgressError> {
     let keeps_method = match answer.status().as_u16() {
         301 | 302 => [Method::GET, Method::HEAD].contains(&asked.method),
         303 => asked.method == Method::HEAD,

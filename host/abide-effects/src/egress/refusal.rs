@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::target::Ambiguous;
+use crate::browser::decode::DecodeError;
 
 /// Why a request is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +55,30 @@ pub enum Refusal {
     /// A tunnel leads elsewhere than it said.
     #[error("the tunnel is refused: {0}")]
     Tunnel(String),
+    /// The site does not want it.
+    #[error("robots.txt of `{origin}` forbids it: {why}")]
+    Robots {
+        /// Whose.
+        origin: String,
+        /// The line, or what stands for one.
+        why: String,
+    },
+    /// Its turn comes later than it may wait.
+    #[error("it would have to wait {ms} ms, and waits {ms_max} ms at most: {why}")]
+    Wait {
+        /// For what.
+        why: &'static str,
+        /// How long.
+        ms: u64,
+        /// How long it may.
+        ms_max: u64,
+    },
+    /// Nobody said who asks, and why.
+    #[error("the lease has no manners, and pages are read with manners only")]
+    NoManners,
+    /// The answer cannot be unpacked.
+    #[error(transparent)]
+    Packed(#[from] DecodeError),
 }
 
 impl Refusal {
@@ -70,6 +95,10 @@ impl Refusal {
             Self::Budget(_) => "AB0909",
             Self::Over(_) => "AB0910",
             Self::Tunnel(_) => "AB0915",
+            Self::Robots { .. } => "AB0990",
+            Self::Wait { .. } => "AB0991",
+            Self::NoManners => "AB0992",
+            Self::Packed(error) => error.code(),
         }
     }
 }

@@ -11,8 +11,7 @@ use abide_core::id::{Seq, Timestamp};
 use abide_core::safe_text;
 use abide_gate::{Redeemed, Stale};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -21,13 +20,17 @@ use super::broker::{Broker, Until};
 use super::budget::Spending;
 use super::dial::within;
 use super::har::{Entry, Har, Redactor, Tally, known};
-use super::judge::{Asked, Taint, judge};
-use super::lease::{Budgets, Credential, Lease, Rule};
+use super::judge::{Asked, Taint, judge, judge_robots};
+use super::lease::{Budgets, Lease, Rule};
 use super::pool::Pool;
 use super::refusal::{EgressError, Fault, Refusal};
 use super::scan::{self, Seen};
 use super::target::{Origin, Target};
 use super::vault::{Errand, Secret, name_of};
+
+mod request;
+
+pub(crate) use request::{Own, spellings};
 
 /// How often a request that waits looks at the kill switch, in milliseconds.
 const LOOK_MS: u64 = 100;
@@ -69,6 +72,7 @@ struct Inner {
     har: Mutex<Har>,
     tainted: AtomicBool,
     seen: Mutex<Seen>,
+    filled: Mutex<Vec<Vec<u8>>>,
     opened: Instant,
     /// When the kill switch was last looked at for what is under way, in milliseconds since then.
     looked: AtomicU64,
@@ -121,6 +125,7 @@ impl Session {
             har: Mutex::default(),
             tainted: AtomicBool::new(false),
             seen: Mutex::default(),
+            filled: Mutex::default(),
             opened: Instant::now(),
             looked: AtomicU64::new(0),
             ended: watch::Sender::new(false),
@@ -149,13 +154,25 @@ impl Session {
 
     /// Sends a request, if the lease allows it. A redirect is an answer like any other.
     pub async fn send(&self, outgoing: Outgoing) -> Result<Response<Body>, EgressError> {
+        self.send_with(outgoing, Own::default()).await
+    }
+
+    /// The same, with what this side adds.
+    pub(crate) async fn send_with(
+        &self,
+        outgoing: Outgoing,
+        own: Own,
+    ) -> Result<Response<Body>, EgressError> {
         let began = self.0.broker.clock.now();
-        let mut redactor = Redactor { meter: &self.0.broker.meter, exact: Vec::new() };
+        let hidden = own.hidden.iter().flat_map(spellings).chain(self.filled());
+        let mut redactor = Redactor { meter: &self.0.broker.meter, exact: hidden.collect() };
         let mut entry = Entry::new(began, outgoing.method.as_str(), &redactor, &outgoing.url);
         entry.request_headers = redactor.fields(&outgoing.headers);
-        entry.request_bytes = u64::try_from(outgoing.body.len()).unwrap_or(u64::MAX);
+        entry.request_headers.extend(redactor.fields(&own.fields));
+        entry.request_bytes =
+            u64::try_from(own.body.as_ref().unwrap_or(&outgoing.body).len()).unwrap_or(u64::MAX);
         let mut origin = None;
-        match self.attempt(outgoing, &mut origin, &mut entry, &mut redactor).await {
+        match self.attempt((outgoing, own), &mut origin, &mut entry, &mut redactor).await {
             Ok((answer, deadline, running)) => {
                 entry.ms = self.0.broker.clock.now().0.saturating_sub(began.0);
                 let (head, incoming) = answer.into_parts();
@@ -175,7 +192,7 @@ impl Session {
 
     async fn attempt(
         &self,
-        outgoing: Outgoing,
+        (outgoing, own): (Outgoing, Own),
         origin: &mut Option<String>,
         entry: &mut Entry,
         redactor: &mut Redactor<'_>,
@@ -193,17 +210,22 @@ impl Session {
             headers: &outgoing.headers,
             body_bytes: outgoing.body.len(),
         };
-        let rule = judge(&self.0.lease, &asked, self.taint())?;
+        let rule = match &own.robots_for {
+            None => judge(&self.0.lease, &asked, self.taint())?,
+            Some(page) => judge_robots(&self.0.lease, &asked, page, self.taint())?,
+        };
         self.search(&asked, &outgoing.body)?;
+        // What a site says to everybody is asked for as anybody.
+        let credential = rule.credential.as_ref().filter(|_| own.robots_for.is_none());
         let secret =
-            rule.credential.as_ref().map(|credential| self.open(credential, &target.origin)).transpose()?;
+            credential.map(|credential| self.open(&credential.secret, &target.origin)).transpose()?;
         if let Some(secret) = &secret {
             redactor.exact.push(secret.expose().to_vec());
         }
         let running = self.enter()?;
         self.pass(entry.request_bytes)?;
         let deadline = Broker::deadline(budgets.request_ms_max);
-        let sending = self.exchange(&target, rule, outgoing, secret.as_ref(), entry);
+        let sending = self.exchange(&target, rule, (outgoing, own), secret.as_ref(), entry);
         let answer = tokio::select! {
             biased;
             over = self.over() => return Err(over.into()),
@@ -221,7 +243,7 @@ impl Session {
         &self,
         target: &Target,
         rule: &Rule,
-        outgoing: Outgoing,
+        outgoing: (Outgoing, Own),
         secret: Option<&Secret>,
         entry: &mut Entry,
     ) -> Result<Response<hyper::body::Incoming>, EgressError> {
@@ -229,7 +251,7 @@ impl Session {
         loop {
             let (mut line, is_new) = self.0.pool.line(dialler, &target.origin, rule).await?;
             entry.address = line.address;
-            let request = request(target, rule, &outgoing, secret, line.absolute)?;
+            let request = self.request(target, rule, &outgoing, secret, line.absolute)?;
             // As late as it can be: what was stopped meanwhile does not leave.
             self.stands()?;
             let sending = line.sender.try_send_request(request);
@@ -245,6 +267,26 @@ impl Session {
         }
     }
 
+    /// The secret called `name`, for pages of `origin`. From here on it is searched for in what is written down.
+    pub(crate) fn fill(&self, name: &str, origin: &Origin) -> Result<Secret, Refusal> {
+        self.stands()?;
+        let refused = |why: &str| Refusal::Credential { reference: name.to_owned(), why: why.to_owned() };
+        let reference = self.0.lease.fill(name, origin);
+        let reference = reference.ok_or_else(|| refused("the lease has it not for pages of this place"))?;
+        let secret = self.open(reference, origin)?;
+        lock(&self.0.filled).extend(spellings(&secret));
+        Ok(secret)
+    }
+
+    pub(super) fn filled(&self) -> Vec<Vec<u8>> {
+        lock(&self.0.filled).clone()
+    }
+
+    /// An address as it may be written down.
+    pub(crate) fn shown(&self, url: &str) -> String {
+        Redactor { meter: &self.0.broker.meter, exact: self.filled() }.address(url).0
+    }
+
     /// Refuses what carries a secret, or something that was read.
     fn search(&self, asked: &Asked<'_>, body: &[u8]) -> Result<(), Refusal> {
         let address = asked.target.path_and_query();
@@ -254,9 +296,9 @@ impl Session {
         scan::search(&self.0.broker.meter, seen.as_deref(), &parts)
     }
 
-    fn open(&self, credential: &Credential, origin: &Origin) -> Result<Secret, Refusal> {
-        let refused = |why: String| Refusal::Credential { reference: credential.secret.clone(), why };
-        let name = name_of(&credential.secret).ok_or_else(|| refused("it is no reference".to_owned()))?;
+    fn open(&self, reference: &str, origin: &Origin) -> Result<Secret, Refusal> {
+        let refused = |why: String| Refusal::Credential { reference: reference.to_owned(), why };
+        let name = name_of(reference).ok_or_else(|| refused("it is no reference".to_owned()))?;
         let action = &self.0.permitted.action;
         let errand = Errand {
             run: action.run.clone(),
@@ -289,11 +331,16 @@ impl Session {
         lock(&self.0.spending).pass(bytes)
     }
 
-    pub(super) fn budgets(&self) -> Budgets {
+    /// Milliseconds that the lease has left.
+    pub(crate) fn left_ms(&self) -> u64 {
+        lock(&self.0.spending).left_ms(self.now())
+    }
+
+    pub(crate) fn budgets(&self) -> Budgets {
         self.0.lease.budgets
     }
 
-    pub(super) fn lease(&self) -> &Lease {
+    pub(crate) fn lease(&self) -> &Lease {
         &self.0.lease
     }
 
@@ -301,7 +348,7 @@ impl Session {
         &self.0.broker
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.0.broker.clock.now()
     }
 
@@ -346,7 +393,7 @@ impl Session {
     }
 
     /// Waits until the lease is over, and says why.
-    pub(super) async fn over(&self) -> Refusal {
+    pub(crate) async fn over(&self) -> Refusal {
         let mut ended = self.0.ended.subscribe();
         loop {
             if let Err(refusal) = self.stood_lately() {
@@ -358,44 +405,7 @@ impl Session {
     }
 }
 
-fn request(
-    target: &Target,
-    rule: &Rule,
-    outgoing: &Outgoing,
-    secret: Option<&Secret>,
-    absolute: bool,
-) -> Result<http::Request<Full<Bytes>>, EgressError> {
-    let line = if absolute { target.to_string() } else { target.path_and_query() };
-    let mut request = http::Request::new(Full::new(outgoing.body.clone()));
-    *request.method_mut() = outgoing.method.clone();
-    *request.uri_mut() =
-        line.parse().map_err(|_| Refusal::Address(super::target::Ambiguous("it cannot be sent as it is")))?;
-    let headers = request.headers_mut();
-    headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
-    headers
-        .insert(header::USER_AGENT, HeaderValue::from_static(concat!("abide/", env!("CARGO_PKG_VERSION"))));
-    // What the sender sets replaces that, but not the host, which is no field of the sender's.
-    headers.extend(outgoing.headers.clone());
-    let host = HeaderValue::from_str(&target.origin.host_header());
-    headers.insert(header::HOST, host.map_err(|error| Fault::Broken(error.to_string()))?);
-    if let (Some(credential), Some(secret)) = (&rule.credential, secret) {
-        headers.insert(credential.header.clone(), value_of(credential, secret)?);
-    }
-    Ok(request)
-}
-
-fn value_of(credential: &Credential, secret: &Secret) -> Result<HeaderValue, Refusal> {
-    let mut bytes = credential.prefix.clone().into_bytes();
-    bytes.extend_from_slice(secret.expose());
-    let mut value = HeaderValue::from_bytes(&bytes).map_err(|_| Refusal::Credential {
-        reference: credential.secret.clone(),
-        why: "it cannot stand in a header field".to_owned(),
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use abide_core::action::OpenEgress;
+use abide_core::action::{Manners, OpenEgress, Robots};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::combinators::BoxBody;
@@ -25,7 +25,7 @@ use tokio_rustls::TlsAcceptor;
 use super::broker::{Broker, Parts, Until};
 use super::dial::{DialLimits, trust};
 use super::lease::tests::{budgets, component};
-use super::lease::{Budgets, Lease, LeaseData};
+use super::lease::{Budgets, FillData, Lease, LeaseData};
 use super::resolver::{Looked, Resolver};
 use super::session::Session;
 use super::vault::{Errand, Secret, Vault, VaultError};
@@ -139,6 +139,8 @@ pub(crate) struct Setup {
     pub(crate) trial: Trial,
     pub(crate) parts: Parts,
     pub(crate) budgets: Budgets,
+    pub(crate) manners: Option<Manners>,
+    pub(crate) fills: Vec<FillData>,
 }
 
 impl Setup {
@@ -153,7 +155,7 @@ impl Setup {
             limits: DialLimits { connect_ms: 2_000, tls_ms: 500, header_ms: 1_000, ..DialLimits::USUAL },
             upstream: None,
         };
-        Self { trial, parts, budgets: budgets() }
+        Self { trial, parts, budgets: budgets(), manners: None, fills: Vec::new() }
     }
 
     pub(crate) fn named(resolver: Arc<Scripted>) -> Self {
@@ -164,15 +166,42 @@ impl Setup {
 
     /// A lease of `rules`, opened.
     pub(crate) fn open(&self, rules: &Value) -> Session {
-        let data = LeaseData { rules: serde_json::from_value(rules.clone()).unwrap(), budgets: self.budgets };
+        let rules = serde_json::from_value(rules.clone()).unwrap();
+        let data = LeaseData {
+            rules,
+            budgets: self.budgets,
+            manners: self.manners.clone(),
+            fills: self.fills.clone(),
+        };
         let lease = Lease::compile(&data, component()).unwrap();
-        let permit = self.trial.permit(action(lease.origins()));
+        let manners = lease.manners.clone();
+        let permit = self.trial.permit(OpenEgress { manners, ..action(lease.origins()) });
         Broker::new(self.parts.clone()).open(permit, lease, Until::Permit).unwrap()
     }
 }
 
 pub(crate) fn action(origins: Vec<String>) -> OpenEgress {
-    OpenEgress { run: crate::trial::run(), unit: "u1".to_owned(), component: component(), origins }
+    OpenEgress {
+        run: crate::trial::run(),
+        unit: "u1".to_owned(),
+        component: component(),
+        origins,
+        manners: None,
+    }
+}
+
+/// Manners of a task that obeys, and waits a second at most.
+pub(crate) fn manners() -> Manners {
+    Manners {
+        purpose: "a test of the broker".to_owned(),
+        contact: "https://example.org/bot".to_owned(),
+        robots: Robots::Obey,
+        reason: None,
+        terms: None,
+        host_per_second_max: 1_000,
+        host_concurrent_max: 4,
+        wait_ms_max: 1_000,
+    }
 }
 
 /// A rule for everything below `/` of a server on loopback.

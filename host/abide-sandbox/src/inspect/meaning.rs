@@ -12,13 +12,20 @@ pub const PACKAGE: &str = "abide:worker";
 /// See [`PACKAGE`].
 pub const VERSION: &str = "0.1.0";
 /// The worlds of that version, each with what it has beside what all have.
-pub const WORLDS: [(&str, &[Capability]); 3] =
-    [("codegen", &[]), ("testgen", &[]), ("extract", &[Capability::Egress])];
+pub const WORLDS: [(&str, &[Capability]); 4] = [
+    ("codegen", &[]),
+    ("testgen", &[]),
+    ("extract", &[Capability::Egress]),
+    ("browse", &[Capability::Browser]),
+];
+
+/// What not every world has.
+const LEADING_OUT: [Capability; 2] = [Capability::Egress, Capability::Browser];
 
 /// The worlds that have all of `imports`.
 pub(super) fn worlds(imports: &BTreeSet<Capability>) -> Vec<&'static str> {
     let has =
-        |more: &[Capability], wanted: &Capability| *wanted != Capability::Egress || more.contains(wanted);
+        |more: &[Capability], wanted: &Capability| !LEADING_OUT.contains(wanted) || more.contains(wanted);
     WORLDS
         .into_iter()
         .filter(|(_, more)| imports.iter().all(|wanted| has(more, wanted)))
@@ -73,6 +80,9 @@ pub fn meaning(name: &str) -> &'static str {
         Admission::Grantable(Capability::Log) => "leave notes in the run",
         Admission::Grantable(Capability::Progress) => "say how far the work is",
         Admission::Grantable(Capability::Egress) => "send requests that a lease of your policy allows",
+        Admission::Grantable(Capability::Browser) => {
+            "look at pages in a browser whose requests a lease of your policy allows"
+        }
         Admission::OtherVersion(_) => "something of another version of the contract",
         Admission::Stubbable => wasi(name),
         Admission::Unknown => "nobody here knows this",

@@ -80,15 +80,15 @@ type Calls = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// Raises the filter. With `own_network` sockets may be made, and who they connect to is asked; without, none may be.
 ///
-/// The answer is where questions arrive, or why nobody can be asked: then what would be asked is refused without a name.
-pub(super) fn raise(own_network: bool) -> io::Result<Result<OwnedFd, String>> {
+/// With `nests` namespaces may be made. The answer is where questions arrive, or why nobody can be asked: then what would be asked is refused without a name.
+pub(super) fn raise(own_network: bool, nests: bool) -> io::Result<Result<OwnedFd, String>> {
     let absent = ABSENT.iter().map(|call| (*call, Vec::new())).collect();
     apply(&guarded(compile(absent, errno(libc::ENOSYS))?))?;
     apply(&compile(silent(own_network)?, errno(libc::EPERM))?)?;
-    match told::listen(&asking(compile(named(own_network, true)?, SeccompAction::Trace(MARK))?)) {
+    match told::listen(&asking(compile(named(own_network, true, nests)?, SeccompAction::Trace(MARK))?)) {
         Ok(questions) => Ok(Ok(questions)),
         Err(error) => {
-            apply(&compile(named(own_network, false)?, errno(libc::EPERM))?)?;
+            apply(&compile(named(own_network, false, nests)?, errno(libc::EPERM))?)?;
             Ok(Err(error.to_string()))
         }
     }
@@ -108,7 +108,7 @@ fn silent(own_network: bool) -> io::Result<Calls> {
     Ok(calls)
 }
 
-fn named(own_network: bool, can_ask: bool) -> io::Result<Calls> {
+fn named(own_network: bool, can_ask: bool, nests: bool) -> io::Result<Calls> {
     let mut calls: Calls = NAMED.iter().map(|(call, _)| (*call, Vec::new())).collect();
     let flags = |arg| -> io::Result<Vec<SeccompRule>> {
         NAMESPACES
@@ -116,8 +116,15 @@ fn named(own_network: bool, can_ask: bool) -> io::Result<Calls> {
             .map(|flag| rule(&[(arg, SeccompCmpOp::MaskedEq(number(*flag)), number(*flag))]))
             .collect()
     };
-    calls.insert(libc::SYS_unshare, flags(0)?);
-    calls.insert(libc::SYS_clone, flags(0)?);
+    if nests {
+        // What it makes it makes within a user namespace of its own; mounts stay refused.
+        for call in [libc::SYS_unshare, libc::SYS_clone, libc::SYS_chroot] {
+            calls.remove(&call);
+        }
+    } else {
+        calls.insert(libc::SYS_unshare, flags(0)?);
+        calls.insert(libc::SYS_clone, flags(0)?);
+    }
     let other_than = |families: &[i32]| {
         let each: Vec<_> = families.iter().map(|family| (0, SeccompCmpOp::Ne, number(*family))).collect();
         rule(&each)

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -19,10 +19,10 @@ use rustix::process::{
 
 use super::outer::Left;
 use super::report::{Ended, Ending, Report};
-use super::start::{Cell, CellLimits, HOME, TEMPORARY, Task};
+use super::start::{Cell, CellLimits, HOME, Offer, TEMPORARY, Task};
 use super::told::{self, Ground, Heard};
 use super::{MESSAGE_BYTES_MAX, attempts, exit, filter, identity, paths, view, watch};
-use crate::runner::{Wall, wire};
+use crate::runner::{Wall, pipe, wire};
 
 /// Ends with this process, whatever happens: who started it is watched by the kernel.
 pub(super) fn serve(left: &str) -> io::Result<()> {
@@ -62,10 +62,11 @@ impl Ways {
 fn held(cell: &Cell, left: &Left, control: &mut UnixStream) -> Report {
     let ways = leave(cell, left);
     let proxy = if cell.exit { exit::offer(&ways.namespaces, control).map(Some) } else { Ok(None) };
+    let line = if cell.line { line(control).map(Some) } else { Ok(None) };
     let folders = ways.folders(cell);
     let rights = bound(cell.limits, ways.has_namespaces());
     let landlock = landlock(&ways, cell, &folders);
-    let filter = filter::raise(ways.has_namespaces());
+    let filter = filter::raise(ways.has_namespaces(), cell.nests);
     let walls = walls(&ways, &rights, &landlock, &filter);
     let missing = cell.required.iter().find_map(|name| {
         let wall = walls.iter().find(|wall| wall.name == *name);
@@ -82,7 +83,8 @@ fn held(cell: &Cell, left: &Left, control: &mut UnixStream) -> Report {
         (Some(missing), _) => report.ended = Err(missing),
         (None, Task::Run(argv)) => {
             let started = proxy.and_then(|proxy| {
-                let ended = run(argv, cell, &folders, &ways, proxy, &heard.unwrap_or_default());
+                let outward = Outward { proxy, line: line.map_err(|error| error.to_string())? };
+                let ended = run(argv, cell, &folders, &ways, outward, &heard.unwrap_or_default());
                 ended.map_err(|error| error.to_string())
             });
             report.ended = started;
@@ -93,6 +95,20 @@ fn held(cell: &Cell, left: &Left, control: &mut UnixStream) -> Report {
         }
     }
     report
+}
+
+/// What a program is given beside its folders.
+struct Outward {
+    proxy: Option<SocketAddr>,
+    line: Option<UnixStream>,
+}
+
+/// A line to the other side, whose far end is given away.
+fn line(control: &mut UnixStream) -> io::Result<UnixStream> {
+    let (near, far) = UnixStream::pair()?;
+    wire::send(control, &Offer::Line).map_err(io::Error::other)?;
+    pipe::send(control, &far)?;
+    Ok(near)
 }
 
 /// Steps into a view of its own, and becomes nobody.
@@ -173,6 +189,10 @@ fn landlock(ways: &Ways, cell: &Cell, own: &[PathBuf]) -> io::Result<RulesetStat
     if ways.view.is_ok() {
         allow(Path::new("/"), read)?;
         allow(Path::new("/dev/shm"), all)?;
+        if cell.nests {
+            // Who its users are is written there, and only of what it started itself.
+            allow(Path::new("/proc"), read | AccessFs::WriteFile)?;
+        }
     } else {
         for path in cell.read.iter().map(PathBuf::as_path).chain([Path::new("/proc")]) {
             allow(path, read)?;
@@ -254,21 +274,26 @@ fn run(
     cell: &Cell,
     folders: &[PathBuf; 3],
     ways: &Ways,
-    proxy: Option<SocketAddr>,
+    outward: Outward,
     heard: &Heard,
 ) -> io::Result<Ended> {
     let [work, home, temporary] = folders;
     let (program, arguments) = argv.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
     let start = cell.start.as_ref().map_or_else(|| work.clone(), |folder| work.join(folder));
+    let (input, output) = match outward.line {
+        Some(line) => (Stdio::from(OwnedFd::from(line.try_clone()?)), Stdio::from(OwnedFd::from(line))),
+        None => (Stdio::null(), Stdio::inherit()),
+    };
     let check = Command::new(program)
         .args(arguments)
         .current_dir(start)
         .env_clear()
         .envs(&cell.env)
-        .envs(proxy.map(exit::variables).into_iter().flatten())
+        .envs(outward.proxy.map(exit::variables).into_iter().flatten())
         .env("HOME", home)
         .env("TMPDIR", temporary)
-        .stdin(Stdio::null())
+        .stdin(input)
+        .stdout(output)
         .spawn()
         .map_err(|error| {
             io::Error::other(format!("`{program}` could not be started in the jail: {error}"))

@@ -78,6 +78,12 @@ pub struct Cell {
     /// Whether there is a way out: a port of the jail's own loopback, whose listener is given to whoever starts it, and the variables that name it as a proxy.
     /// Nothing is started where the jail has no network of its own.
     pub exit: bool,
+    /// Whether its standard input and output are a line to whoever starts it ([`Inmate::take_line`]).
+    pub line: bool,
+    /// Files below `/etc` that are made for it, by their paths there. Only in a view of its own.
+    pub etc: BTreeMap<String, String>,
+    /// Whether it brings a sandbox of its own: it may make namespaces, in a user namespace that it makes first, and change its root folder there.
+    pub nests: bool,
 }
 
 /// What a jail says before anything runs in it, if it was asked for a way out.
@@ -85,6 +91,8 @@ pub struct Cell {
 pub(super) enum Offer {
     /// A listener follows.
     Listener,
+    /// One end of a line follows.
+    Line,
     /// There is none; the report says why.
     None,
 }
@@ -149,12 +157,16 @@ impl Jail {
             .process_group(0)
             .spawn()
             .map_err(JailError::Start)?;
-        let mut inmate = Inmate { child, control: ours.try_clone().map_err(JailError::Start)?, exit: None };
+        let control = ours.try_clone().map_err(JailError::Start)?;
+        let mut inmate = Inmate { child, control, exit: None, line: None };
         // A jail that ended already tells more by its report, or by having none.
         drop(wire::send(&mut ours, cell));
         if cell.exit && matches!(wire::receive(&mut ours, MESSAGE_BYTES_MAX), Ok(Offer::Listener)) {
             let end = pipe::receive_end(&ours).map_err(JailError::Start)?;
             inmate.exit = Some(TcpListener::from(end));
+        }
+        if cell.line && matches!(wire::receive(&mut ours, MESSAGE_BYTES_MAX), Ok(Offer::Line)) {
+            inmate.line = Some(pipe::receive(&ours).map_err(JailError::Start)?);
         }
         Ok(inmate)
     }
@@ -179,12 +191,18 @@ pub struct Inmate {
     child: Child,
     control: UnixStream,
     exit: Option<TcpListener>,
+    line: Option<UnixStream>,
 }
 
 impl Inmate {
     /// The listener on the jail's own loopback, once. It belongs to the jail's network: who connects to it is inside.
     pub fn take_exit(&mut self) -> Option<TcpListener> {
         self.exit.take()
+    }
+
+    /// The line to the program, once.
+    pub fn take_line(&mut self) -> Option<UnixStream> {
+        self.line.take()
     }
 
     /// The outer process. It leads a process group of its own, and ends last.

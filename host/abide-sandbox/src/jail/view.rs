@@ -71,9 +71,21 @@ fn own(cell: &Cell, root: &Path) -> io::Result<()> {
     for (name, text) in ETC {
         fs::write(etc.join(name), text)?;
     }
+    for (name, text) in &cell.etc {
+        let to = etc.join(within(name)?);
+        fs::create_dir_all(to.parent().unwrap_or(&etc))?;
+        fs::write(to, text)?;
+    }
     fs::create_dir_all(root.join("run"))?;
     fs::create_dir_all(root.join("var"))?;
     symlink("/tmp", root.join("var/tmp"))
+}
+
+/// A path that stays where it is joined to.
+fn within(name: &str) -> io::Result<&Path> {
+    let path = Path::new(name);
+    let is_plain = path.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    if is_plain { Ok(path) } else { Err(io::Error::other(format!("`{name}` leads out of `/etc`"))) }
 }
 
 /// Shorter paths first, and none that lies in another.

@@ -37,7 +37,7 @@ fn execution(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Executio
 pub fn serve(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> io::Result<()> {
     walls::close_what_was_inherited();
     // Each task has a thread, and each thread a little memory of the allocator's, which would have it in pages of 2 MiB: a thousand tasks that wait
-    // took ten times as much. Without this call, which is not on every kernel, it is only that.
+    // took three to six times as much. Without this call, which is not on every kernel, it is only that.
     let _set = nix::sys::prctl::set_thp_disable(true);
     let mut control = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let execution = execution(arguments);

@@ -24,7 +24,7 @@ pub(crate) fn send(over: &UnixStream, end: impl AsFd) -> Result<()> {
 }
 
 /// Takes the socket that was given.
-pub(super) fn receive(over: &UnixStream) -> Result<UnixStream> {
+pub(crate) fn receive(over: &UnixStream) -> Result<UnixStream> {
     receive_end(over).map(UnixStream::from)
 }
 

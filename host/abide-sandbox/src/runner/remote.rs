@@ -4,6 +4,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, PoisonError};
 
 use abide_core::id::RepoPath;
+use abide_core::page::{Browse, BrowseFailure, Browsed};
 use serde_bytes::ByteBuf;
 
 use super::wire::{Answer, Ask, receive, send};
@@ -70,6 +71,14 @@ impl Egress for Remote {
             Ok(Answer::Fetched(answer)) => answer,
             Ok(_) => Err(EgressFailure::Failed("an answer to another question".to_owned())),
             Err(error) => Err(EgressFailure::Failed(error.to_string())),
+        }
+    }
+
+    fn browse(&self, ask: Browse) -> Result<Browsed, BrowseFailure> {
+        match self.ask(&Ask::Browse(ask)) {
+            Ok(Answer::Browsed(answer)) => answer,
+            Ok(_) => Err(BrowseFailure::Failed("an answer to another question".to_owned())),
+            Err(error) => Err(BrowseFailure::Failed(error.to_string())),
         }
     }
 

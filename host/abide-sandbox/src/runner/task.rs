@@ -7,10 +7,12 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use abide_core::page::{Browse, BrowseFailure, Browsed};
 use serde_bytes::ByteBuf;
 
 use super::lock;
 use super::wire::{Answer, Ask, WireError, receive, send};
+use crate::browser::{self, BrowserMeter};
 use crate::egress::{self, Egress, EgressFailure, EgressRequest, EgressResponse, NoEgress, Told};
 use crate::engine::Execution;
 use crate::message::{
@@ -72,6 +74,7 @@ pub(super) struct Task<'a> {
     /// The way to the network; none where it was not granted.
     egress: Option<&'a dyn Egress>,
     fetched: Usage,
+    browser: BrowserMeter,
     meter: WorkspaceMeter,
     grace: Duration,
     execution: Execution,
@@ -85,9 +88,12 @@ impl<'a> Task<'a> {
         egress: &'a dyn Egress,
         (grace, execution): (Duration, Execution),
     ) -> Self {
-        let egress = request.grants.contains(&Capability::Egress).then_some(egress);
+        let leads_out =
+            [Capability::Egress, Capability::Browser].iter().any(|one| request.grants.contains(one));
+        let egress = leads_out.then_some(egress);
+        let browser = BrowserMeter::new(&request.limits);
         let meter = WorkspaceMeter::new(&request.limits);
-        Self { request, workspace, egress, fetched: Usage::default(), meter, grace, execution }
+        Self { request, workspace, egress, fetched: Usage::default(), browser, meter, grace, execution }
     }
 
     /// How long its runner may take. It keeps the deadline by counting ticks, which come late on a busy machine; this only ends one that
@@ -115,6 +121,7 @@ impl<'a> Task<'a> {
                     Answer::Found(self.meter.search(&workspace, &query, options))
                 }
                 Ask::Fetch(request) => Answer::Fetched(self.fetch(request)),
+                Ask::Browse(ask) => Answer::Browsed(self.browse(ask)),
             };
             send(socket, &answer)?;
         }
@@ -122,9 +129,16 @@ impl<'a> Task<'a> {
 
     /// Asks the network. A runner that was granted none asks in vain.
     fn fetch(&mut self, request: EgressRequest) -> Result<EgressResponse, EgressFailure> {
-        let answer = self.egress.unwrap_or(&NoEgress).fetch(request).map_err(EgressFailure::cleaned);
+        let granted = self.egress.filter(|_| self.request.grants.contains(&Capability::Egress));
+        let answer = granted.unwrap_or(&NoEgress).fetch(request).map_err(EgressFailure::cleaned);
         egress::count(&mut self.fetched, &answer);
         answer
+    }
+
+    /// Asks the browser. The same.
+    fn browse(&mut self, ask: Browse) -> Result<Browsed, BrowseFailure> {
+        let granted = self.egress.filter(|_| self.request.grants.contains(&Capability::Browser));
+        self.browser.ask(granted.unwrap_or(&NoEgress), ask).map_err(browser::cleaned)
     }
 
     /// What is recorded: by this side's own counts, with every text cleaned and every number bounded.
@@ -203,6 +217,9 @@ impl<'a> Task<'a> {
         // Every request came through here.
         if self.fetched != Usage::default() {
             used.insert(Capability::Egress, self.fetched);
+        }
+        if let Some(browsed) = self.browser.usage() {
+            used.insert(Capability::Browser, browsed);
         }
         let reports = told(Capability::Progress);
         if reports != Usage::default() {

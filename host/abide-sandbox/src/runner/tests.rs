@@ -73,6 +73,9 @@ fn request() -> RunRequest {
             http_field_bytes_max: 4_096,
             http_body_bytes_max: 1_000,
             http_outstanding_max: 2,
+            browser_pages_max: 2,
+            browser_calls_max: 20,
+            browser_bytes_max: 100_000,
         },
     }
 }

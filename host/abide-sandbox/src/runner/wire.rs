@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 
 use abide_core::id::Digest;
+use abide_core::page::{Browse, BrowseFailure, Browsed};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -75,6 +76,8 @@ pub(super) enum Ask {
     Search { query: String, options: SearchOptions },
     /// A request to the network.
     Fetch(EgressRequest),
+    /// A question to the browser.
+    Browse(Browse),
     /// The task is over: a `RunOutcome` as JSON.
     Done(ByteBuf),
 }
@@ -90,6 +93,8 @@ pub(super) enum Answer {
     Found(Result<SearchResult, WorkspaceError>),
     /// To [`Ask::Fetch`].
     Fetched(Result<EgressResponse, EgressFailure>),
+    /// To [`Ask::Browse`].
+    Browsed(Result<Browsed, BrowseFailure>),
 }
 
 /// Why there is no message.

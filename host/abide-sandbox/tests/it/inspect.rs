@@ -65,7 +65,7 @@ fn what_a_worker_says_of_itself() {
     assert_eq!(found.capabilities(), ["log", "progress", "workspace"]);
     assert_eq!(
         (found.contract.versions.as_slice(), found.contract.worlds.as_slice()),
-        (&[VERSION.to_owned()][..], &["codegen", "testgen", "extract"][..])
+        (&[VERSION.to_owned()][..], &["codegen", "testgen", "extract", "browse"][..])
     );
     assert_eq!(
         (found.objections(|_| false), found.exports.as_slice()),

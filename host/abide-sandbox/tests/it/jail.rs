@@ -77,6 +77,9 @@ impl Place {
             limits: LIMITS,
             required: Vec::new(),
             exit: false,
+            line: false,
+            etc: std::collections::BTreeMap::new(),
+            nests: false,
         }
     }
 

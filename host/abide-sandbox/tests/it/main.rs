@@ -16,6 +16,7 @@ mod languages;
 mod load;
 mod no_exec;
 mod pool;
+mod records;
 mod runner;
 mod sealed;
 mod setup;

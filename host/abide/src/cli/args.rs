@@ -229,6 +229,10 @@ pub(crate) struct ShowArgs {
     /// Show every rule, not only those that decided.
     #[arg(long)]
     pub(crate) trace: bool,
+    /// Of a run that looked at pages of the web: write what it saw as one HTML page, with the
+    /// values outlined that were read from them.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["diff", "trace"])]
+    pub(crate) html: Option<PathBuf>,
 }
 
 /// What is approved or refused.

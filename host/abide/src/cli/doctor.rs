@@ -12,6 +12,7 @@ use super::Shell;
 use super::args::AtRepo;
 use super::printer::Tone;
 use super::run::Bench;
+use crate::browser::Otherwise;
 use crate::embedded;
 use crate::in_force;
 use crate::policy::Policy;
@@ -29,6 +30,7 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
     let runner = runner(shell, &bench);
     let execution = execution(shell, &bench, &runner);
     let jail = jail(shell, &bench)?;
+    let browser = browser(shell, &bench, &jail);
     let bundle = &bench.desk.policy.bundle;
     let workers: Vec<_> = embedded::WORKERS.iter().map(|(name, _)| name.trim_end_matches(".wasm")).collect();
     let size = bench.desk.ledger.size().map_err(|error| Failure::of(error.code(), error))?;
@@ -77,7 +79,7 @@ pub(crate) fn run(shell: &Shell, args: &AtRepo) -> Result<Exit, Failure> {
         .map(|wall| json!({ "wall": wall.name, "stands": wall.stands, "what": wall.what }))
         .collect();
     shell.printer.data(&json!({
-        "walls": walls, "runner": runner, "execution": execution, "jail": jail, "single_user": bench.walls.single_user(), "level_max": level, "bundle": bundle.digest(),
+        "walls": walls, "runner": runner, "execution": execution, "jail": jail, "browser": browser, "single_user": bench.walls.single_user(), "level_max": level, "bundle": bundle.digest(),
         "policy_version": bench.desk.policy.record.as_ref().map_or(0, |record| record.version.0),
         "organisation_version": bench.desk.policy.organisation.as_ref().map_or(0, |record| record.version.0),
         "policy_degraded": bench.desk.policy.degraded, "judge": bench.desk.policy.judge.name(), "sealed_judge": sealed::carried(), "workers": workers, "log_size": size,
@@ -194,6 +196,42 @@ fn jail(shell: &Shell, bench: &Bench) -> Result<serde_json::Value, Failure> {
             untold(shell, "jail", &format!("no check can run: {error} → ab explain {}", error.code))
         }
     })
+}
+
+/// Whether pages can be looked at with a browser here, and what is done otherwise.
+fn browser(shell: &Shell, bench: &Bench, jail: &serde_json::Value) -> serde_json::Value {
+    let settings = &bench.desk.policy.browser;
+    let standing = jail.get("walls").and_then(serde_json::Value::as_array).into_iter().flatten();
+    let standing: Vec<&str> = standing
+        .filter(|wall| wall["stands"] == true)
+        .filter_map(|wall| wall.get("name").and_then(serde_json::Value::as_str))
+        .collect();
+    let missing: Vec<&str> =
+        settings.require_walls.iter().map(String::as_str).filter(|wall| !standing.contains(wall)).collect();
+    let otherwise = match settings.otherwise {
+        Otherwise::Static => "pages are read without their scripts",
+        Otherwise::Refuse => "no page is read",
+    };
+    let program = abide_core::safe_text::line(&settings.program.to_string_lossy());
+    let is_there = settings.program.exists();
+    let (tone, mark, text) = match (is_there, missing.as_slice()) {
+        (true, []) => (
+            Tone::Good,
+            "✓",
+            format!("{program}, in a jail without a way out; the broker answers its requests"),
+        ),
+        (true, missing) => (
+            Tone::Wait,
+            "–",
+            format!("it needs walls that do not stand ({}): {otherwise}", missing.join(", ")),
+        ),
+        (false, _) => {
+            (Tone::Wait, "–", format!("{program} is not there: {otherwise} (apt-get install chromium)"))
+        }
+    };
+    let mark = shell.printer.paint(tone, mark);
+    shell.printer.line(&format!("{:<14} {mark} {text}", "browser"));
+    json!({ "program": program, "is_there": is_there, "missing_walls": missing })
 }
 
 fn untold(shell: &Shell, head: &str, why: &str) -> serde_json::Value {

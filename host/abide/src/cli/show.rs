@@ -6,9 +6,11 @@
 )]
 
 mod diff;
+mod pages;
 
+use abide_core::action::Robots;
 use abide_core::decision::Decision;
-use abide_core::event::{Body, DecisionRecorded, EgressRow, Event};
+use abide_core::event::{Body, DecisionRecorded, EgressRow, Event, PagesSeen};
 use abide_core::facts::Facts;
 use abide_core::id::{Digest, Seq};
 use abide_core::input::PolicyInput;
@@ -21,7 +23,7 @@ use serde_json::json;
 use super::Shell;
 use super::args::ShowArgs;
 use super::kill::{parse, runs};
-use super::printer::Tone;
+use super::printer::{Printer, Tone};
 use super::run::Bench;
 use crate::approvers;
 use crate::desk::Log;
@@ -51,7 +53,10 @@ pub(crate) fn run(shell: &Shell, args: &ShowArgs) -> Result<Exit, Failure> {
         (None, None) if args.diff => Err(Failure::new("AB0046", "which change? a run may make several")
             .help("ab show q… --diff, or ab show d… --diff; ab show lists them")
             .exit(Exit::Usage)),
-        (None, None) => story(shell, &bench, &what),
+        (None, None) => match &args.html {
+            Some(file) => pages::write(shell, &bench, &what, file),
+            None => story(shell, &bench, &what),
+        },
     }
 }
 
@@ -76,6 +81,7 @@ fn card(shell: &Shell, bench: &Bench, item: &Item, args: &ShowArgs) -> Result<Ex
             ),
         );
     }
+    asked_for(printer, &input);
     for (number, finding) in decision.findings.iter().enumerate() {
         let place =
             finding.path.as_ref().map(|path| format!(" ({})", safe_text::line(path))).unwrap_or_default();
@@ -132,6 +138,26 @@ pub(crate) fn object(log: &Log, item: &Item) -> Result<String, Failure> {
     let to = target.map(|target| format!(" → {target}")).unwrap_or_default();
     let what = input.facts.as_ref().map_or_else(|| item.record.kind.clone(), summary);
     Ok(format!("{what}{to}   {}", input.action.target.repo))
+}
+
+/// What is asked for by name, and as whom.
+fn asked_for(printer: &Printer, input: &PolicyInput) {
+    let row = |name: &str, text: &str| printer.line(&format!("{name:<16} {}", safe_text::line(text)));
+    for (number, request) in input.action.requests.iter().enumerate() {
+        row(if number == 0 { "asks for" } else { "" }, request);
+    }
+    if let Some(manners) = &input.action.manners {
+        let robots = match manners.robots {
+            Robots::Obey => "robots.txt is obeyed".to_owned(),
+            Robots::Ignore => {
+                format!(
+                    "robots.txt is IGNORED: {}",
+                    manners.reason.as_deref().unwrap_or("no reason is given")
+                )
+            }
+        };
+        row("as", &format!("{} ({}); {robots}", manners.purpose, manners.contact));
+    }
 }
 
 /// Top folders that none of the last approved changes touched.
@@ -276,6 +302,12 @@ fn decision(shell: &Shell, bench: &Bench, seq: Seq, args: &ShowArgs) -> Result<E
     Ok(Exit::Done)
 }
 
+/// What a task saw of the web.
+fn looked(pages: &PagesSeen) -> String {
+    let (looked, refused) = (pages.looked.0, pages.refused.0);
+    format!(", looked at pages {looked} times, {refused} of their requests refused (ab show --html FILE)")
+}
+
 /// Everything that the policy was told.
 fn trace(shell: &Shell, bench: &Bench, record: &DecisionRecorded) -> Result<(), Failure> {
     let input: serde_json::Value = bench.desk.value(&record.input)?;
@@ -359,9 +391,10 @@ pub(super) fn told(event: &Event) -> Option<String> {
             let check = used.check.as_ref().map(|name| format!(" check {}", safe_text::line(name)));
             let (lease, check) = (safe_text::line(&used.lease), check.unwrap_or_default());
             format!(
-                "{}{check} asked the network {asked} times, {stopped} stopped (lease {lease}, archive {})",
+                "{}{check} asked the network {asked} times, {stopped} stopped (lease {lease}, archive {}){}",
                 used.unit,
-                used.archive.short()
+                used.archive.short(),
+                used.pages.as_ref().map(looked).unwrap_or_default()
             )
         }
         Body::NothingToDo { unit, why, .. } => format!("{unit} needs nothing: {}", safe_text::line(why)),

@@ -147,6 +147,7 @@ impl Drive<'_> {
                 unit: unit.to_owned(),
                 component: definition.clone(),
                 origins: origins.clone(),
+                manners: lease.manners.clone(),
             };
             let ask = Ask { requests: origins, ..self.ask(run, self.author(run, state)?) };
             let Answer::Go { permit, .. } = self.admit(run, action, ask, Some(unit))? else {

@@ -26,6 +26,7 @@ use abide_sandbox::{
 };
 
 use super::{Answer, Drive, offer};
+use crate::browser::Pages;
 use crate::cli::printer::Tone;
 use crate::desk::Payload;
 use crate::egress::Way;
@@ -90,8 +91,11 @@ impl Drive<'_> {
             .into_iter()
             .filter(|capability| decision.grants.capabilities.iter().any(|name| name == capability.name()))
             .collect();
-        let way = if grants.contains(&Capability::Egress) {
-            let Some(way) = self.way_out(run, unit, worker, &decision.grants.egress)? else { return Ok(()) };
+        let way = if grants.contains(&Capability::Egress) || grants.contains(&Capability::Browser) {
+            let looks = grants.contains(&Capability::Browser);
+            let Some(way) = self.way_out(run, unit, worker, (&decision.grants.egress, looks))? else {
+                return Ok(());
+            };
             Some(way)
         } else {
             None
@@ -125,7 +129,13 @@ impl Drive<'_> {
     }
 
     /// Asks for the lease that the worker was granted, and opens it. None where the answer is not yes; the log says which.
-    fn way_out(&self, run: &Run, unit: &str, worker: &Worker, name: &str) -> Result<Option<Way>, Failure> {
+    fn way_out(
+        &self,
+        run: &Run,
+        unit: &str,
+        worker: &Worker,
+        (name, looks): (&str, bool),
+    ) -> Result<Option<Way>, Failure> {
         let lease = self.desk.policy.egress.lease(name, &worker.digest)?;
         let origins = lease.origins();
         let action = OpenEgress {
@@ -133,11 +143,14 @@ impl Drive<'_> {
             unit: unit.to_owned(),
             component: worker.digest.clone(),
             origins: origins.clone(),
+            manners: lease.manners.clone(),
         };
         let ask =
             Ask { requests: origins, ..self.ask(run, super::worker(run, &worker.name, &worker.digest)) };
         let Answer::Go { permit, .. } = self.admit(run, action, ask, Some(unit))? else { return Ok(None) };
-        Way::open(self.desk, self.workshop.vault(), permit, lease).map(Some)
+        let policy = &self.desk.policy;
+        let pages = looks.then(|| Pages::new(&policy.browser, &policy.jail.read, &self.scratch));
+        Way::open(self.desk, self.workshop.vault(), permit, lease, pages).map(Some)
     }
 
     /// Writes down what was run, with its capability receipt and what it takes to run it again.

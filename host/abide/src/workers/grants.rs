@@ -72,7 +72,7 @@ impl Outlook {
         let is_stub = |name: &&str| packages.contains(package(name)) && !served.contains(*name);
         let stubs = found.of_wasi().filter(is_stub).map(str::to_owned).collect();
         let lease = own
-            .filter(|_| get.contains_key("egress") || !served.is_empty())
+            .filter(|_| get.contains_key("egress") || get.contains_key("browser") || !served.is_empty())
             .and_then(|own| own.get("egress")?.as_str());
         let unasked = own
             .and_then(|own| own.get("capabilities")?.as_array())

@@ -140,33 +140,12 @@ fn has_debian() -> bool {
 }
 
 fn install_debian() -> Result<()> {
-    let packages = DEBIAN_PACKAGES.join(" ");
-    let root_user = read(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    let has_apt = Command::new("apt-get").arg("--version").output().is_ok();
-    ensure!(
-        root_user && has_apt,
-        "no compiler for {TARGET} here: `rustup target add {TARGET}` failed, and Debian's packages are not installed\n  \
-         help: run `rustup target add {TARGET}` where the network allows it, or as root `apt-get install {packages}`"
-    );
-    eprintln!("guests: installing {packages}");
-    let install = || {
-        Command::new("apt-get")
-            .args(["install", "--yes", "--no-install-recommends"])
-            .args(DEBIAN_PACKAGES)
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .stdout(std::process::Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
-    };
-    let update = || {
-        Command::new("apt-get")
-            .args(["update", "-q"])
-            .stdout(std::process::Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
-    };
-    ensure!(install() || (update() && install()), "`apt-get install {packages}` failed");
-    ensure!(has_debian(), "`apt-get install {packages}` did not bring {DEBIAN_RUSTC} and its sources");
+    crate::debian::install(&DEBIAN_PACKAGES).with_context(|| {
+        format!(
+            "no compiler for {TARGET} here: `rustup target add {TARGET}` failed, and Debian's packages are not installed"
+        )
+    })?;
+    ensure!(has_debian(), "Debian's packages did not bring {DEBIAN_RUSTC} and its sources");
     Ok(())
 }
 

@@ -20,7 +20,12 @@ pub(crate) fn budgets() -> Budgets {
 
 /// A lease of rules that are written as in policy data.
 pub(crate) fn lease(rules: serde_json::Value) -> Result<Lease, LeaseError> {
-    let data = LeaseData { rules: serde_json::from_value(rules).unwrap(), budgets: budgets() };
+    let data = LeaseData {
+        rules: serde_json::from_value(rules).unwrap(),
+        budgets: budgets(),
+        manners: None,
+        fills: Vec::new(),
+    };
     Lease::compile(&data, component())
 }
 
@@ -92,4 +97,20 @@ fn a_credential_is_bound() {
 fn data_with_a_word_too_many_is_no_rule() {
     let typo = serde_json::json!({"allow": "fetch", "origin": "https://a.example:443", "paths": ["/**"], "network": []});
     assert!(serde_json::from_value::<RuleData>(typo).is_err());
+}
+
+#[test]
+fn manners_that_say_two_things_are_no_lease() {
+    use serde_json::json;
+    let with = |robots: serde_json::Value| {
+        let mut manners = json!({"purpose": "a test", "contact": "mailto:ops@example.org", "host_per_second_max": 1,
+            "host_concurrent_max": 1, "wait_ms_max": 1});
+        manners.as_object_mut().unwrap().extend(robots.as_object().unwrap().clone());
+        let data = json!({"rules": [], "budgets": budgets(), "manners": manners});
+        Lease::compile(&serde_json::from_value(data).unwrap(), component())
+    };
+    assert!(with(json!({"robots": "obey"})).is_ok());
+    let error = with(json!({"robots": "ignore"})).unwrap_err();
+    assert_eq!(error.code(), "AB0901");
+    assert!(error.to_string().contains("needs a `reason`"), "{error}");
 }

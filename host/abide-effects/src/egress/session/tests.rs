@@ -10,7 +10,7 @@ use super::*;
 use crate::egress::broker::Until;
 use crate::egress::lease::LeaseData;
 use crate::egress::lease::tests::component;
-use crate::egress::trial::{Answer, Scripted, Server, Setup, TOKEN, action, anything, whole};
+use crate::egress::trial::{Answer, Scripted, Server, Setup, TOKEN, action, anything, manners, whole};
 
 mod hostile;
 mod tls;
@@ -107,11 +107,15 @@ async fn a_lease_is_no_wider_than_its_decision() {
     let setup = Setup::new();
     let server = Server::start(|_| whole(200, "")).await;
     let rules = serde_json::from_value(json!([anything(&server.origin())])).unwrap();
-    let data = LeaseData { rules, budgets: setup.budgets };
+    let data = LeaseData { rules, budgets: setup.budgets, manners: None, fills: Vec::new() };
     let lease = Lease::compile(&data, component()).unwrap();
     let broker = Broker::new(setup.parts.clone());
     let other = setup.trial.permit(action(vec!["https://a.example:443".to_owned()]));
     assert_eq!(broker.open(other, lease.clone(), Until::Permit).unwrap_err().code(), "AB0918");
+    let mut other = lease.clone();
+    other.manners = Some(manners());
+    let plain = setup.trial.permit(action(lease.origins()));
+    assert_eq!(broker.open(plain, other, Until::Permit).unwrap_err().code(), "AB0918");
     let late = setup.trial.permit(action(lease.origins()));
     setup.trial.world.kill();
     assert_eq!(broker.open(late, lease, Until::Permit).unwrap_err().code(), "AB0121");

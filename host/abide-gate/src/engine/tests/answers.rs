@@ -55,6 +55,7 @@ pub(in crate::engine) fn input() -> PolicyInput {
                 environment: None,
             },
             requests: Vec::new(),
+            manners: None,
         },
         facts: None,
         checks: Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use abide_core::action::ActionClass;
 use abide_core::safe_text;
@@ -11,6 +11,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use serde_json::json;
 
 use super::{Files, Which};
+use crate::bundles::active::Base;
 use crate::cli::Shell;
 use crate::report::{Exit, Failure};
 
@@ -33,7 +34,8 @@ The rule loads and its tests pass as they are. It concerns nothing until you put
 condition in the place of the example.
 
     ab policy new migrations-need-a-dba --level review
-    ab policy new no-deploy-by-agents --class DEPLOY --level deny";
+    ab policy new no-deploy-by-agents --class DEPLOY --level deny
+    ab policy new --whole rules";
 
 /// `ab policy new`.
 #[derive(Debug, ClapArgs)]
@@ -42,8 +44,12 @@ pub(crate) struct NewArgs {
     #[command(flatten)]
     which: Which,
     /// Id of the rule, in kebab case: what it demands or forbids.
-    #[arg(value_name = "RULE")]
-    rule: String,
+    #[arg(value_name = "RULE", required_unless_present = "whole")]
+    rule: Option<String>,
+    /// Write the whole policy that ships into a new folder instead, to make one of your own of:
+    /// rules, tests, data with what each value means.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["rule", "class", "level", "dir"])]
+    whole: Option<PathBuf>,
     /// What kind of action it is about.
     #[arg(long, value_name = "CLASS", default_value = "MERGE", ignore_case = true,
         value_parser = PossibleValuesParser::new(ActionClass::ALL.map(ActionClass::as_str)).map(|name| super::class(&name)))]
@@ -54,16 +60,19 @@ pub(crate) struct NewArgs {
 }
 
 pub(crate) fn run(shell: &Shell, args: &NewArgs) -> Result<Exit, Failure> {
-    check_id(&args.rule)?;
+    let Some(rule) = &args.rule else {
+        return whole(shell, args.whole.as_deref().unwrap_or(Path::new("rules")));
+    };
+    check_id(rule)?;
     let (folder, _) = Files::folder(shell, &args.which)?;
     fs::create_dir_all(&folder).map_err(|error| unwritten(&folder, &error))?;
     let files = Files::open(shell, &args.which)?;
-    is_new(&files, &args.rule)?;
-    let name = args.rule.replace('-', "_");
+    is_new(&files, rule)?;
+    let name = rule.replace('-', "_");
     // Beside a whole policy the rule is a layer of it, too.
     let below = if files.is_layer { "" } else { "layers/" };
-    let [rule, test] = texts(args, &name);
-    let made = [(format!("{below}{name}.rego"), rule), (format!("{below}{name}_test.rego"), test)];
+    let [source, test] = texts(args, rule, &name);
+    let made = [(format!("{below}{name}.rego"), source), (format!("{below}{name}_test.rego"), test)];
     for (path, _) in &made {
         if folder.join(path).symlink_metadata().is_ok() {
             return Err(exists(&shown(&files, path)));
@@ -80,7 +89,28 @@ pub(crate) fn run(shell: &Shell, args: &NewArgs) -> Result<Exit, Failure> {
     shell
         .printer
         .line(&format!("next: edit · ab policy test --run {name} · ab policy check · ab policy replay"));
-    shell.printer.data(&json!({ "rule": args.rule, "written": paths }));
+    shell.printer.data(&json!({ "rule": rule, "written": paths }));
+    Ok(Exit::Done)
+}
+
+/// The policy that ships, as it is written, with its comments: a bundle keeps what it means and not how it was written.
+fn whole(shell: &Shell, folder: &Path) -> Result<Exit, Failure> {
+    fs::create_dir(folder).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::AlreadyExists {
+            let what = format!("`{}` is there already, and nothing is overwritten", folder.display());
+            Failure::new("AB0179", what).help("name a folder that is not there yet").exit(Exit::Usage)
+        } else {
+            unwritten(folder, &error)
+        }
+    })?;
+    let files = Base::built_in().files;
+    for (path, bytes) in &files {
+        write(&folder.join(path), &String::from_utf8_lossy(bytes))?;
+    }
+    let place = safe_text::line(&folder.to_string_lossy());
+    shell.printer.line(&format!("wrote {} files to {place}", files.len()));
+    shell.printer.line(&format!("next: edit · ab policy check --dir {place} · ab policy test --dir {place} · ab policy bundle --dir {place} -o policy-1.tar.gz --version 1"));
+    shell.printer.data(&json!({ "folder": place, "files": files.len() }));
     Ok(Exit::Done)
 }
 
@@ -115,7 +145,7 @@ fn is_new(files: &Files, rule: &str) -> Result<(), Failure> {
     })
 }
 
-fn texts(args: &NewArgs, name: &str) -> [String; 2] {
+fn texts(args: &NewArgs, rule: &str, name: &str) -> [String; 2] {
     let templates = match args.class {
         ActionClass::Write | ActionClass::Merge | ActionClass::Deploy => FILES,
         ActionClass::Fetch | ActionClass::Generate => REQUESTS,
@@ -123,14 +153,14 @@ fn texts(args: &NewArgs, name: &str) -> [String; 2] {
     };
     // A class that the tests hold against this one.
     let other = if args.class == ActionClass::Plan { ActionClass::Execute } else { ActionClass::Plan };
-    let words = args.rule.replace('-', " ");
+    let words = rule.replace('-', " ");
     let title: String = words
         .char_indices()
         .map(|(at, letter)| if at == 0 { letter.to_ascii_uppercase() } else { letter })
         .collect();
     templates.map(|template| {
         let filled = [
-            ("RULE_ID", args.rule.as_str()),
+            ("RULE_ID", rule),
             ("RULE_NAME", name),
             ("RULE_TITLE", &title),
             ("RULE_LEVEL", &args.level),

@@ -124,10 +124,14 @@ type Row = (&'static str, u64, Option<(u64, u64)>);
 /// Each limit with room above what was used, and never above what it is; and which of them differ.
 fn smaller(limits: &Limits, history: &History) -> (Vec<(&'static str, u64)>, Vec<String>) {
     let most = |capability| history.used.get(&capability).map(|(_, usage)| *usage).unwrap_or_default();
-    let (workspace, log, progress) =
-        (most(Capability::Workspace), most(Capability::Log), most(Capability::Progress));
+    let (workspace, log, progress, browser) = (
+        most(Capability::Workspace),
+        most(Capability::Log),
+        most(Capability::Progress),
+        most(Capability::Browser),
+    );
     // What no receipt measures stays as it is.
-    let rows: [Row; 16] = [
+    let rows: [Row; 19] = [
         ("memory_bytes_max", limits.memory_bytes_max, Some((history.memory_bytes, 8 << 20))),
         ("table_elements_max", limits.table_elements_max.into(), None),
         ("wall_ms_max", limits.wall_ms_max, Some((history.wall_ms, 1_000))),
@@ -144,6 +148,9 @@ fn smaller(limits: &Limits, history: &History) -> (Vec<(&'static str, u64)>, Vec
         ("http_field_bytes_max", limits.http_field_bytes_max, None),
         ("http_body_bytes_max", limits.http_body_bytes_max, None),
         ("http_outstanding_max", limits.http_outstanding_max.into(), None),
+        ("browser_pages_max", limits.browser_pages_max.into(), None),
+        ("browser_calls_max", limits.browser_calls_max.into(), Some((browser.calls, 16))),
+        ("browser_bytes_max", limits.browser_bytes_max, Some((browser.bytes, 1 << 20))),
     ];
     let mut named = Vec::new();
     let smaller = rows.into_iter().map(|(name, now, used)| {

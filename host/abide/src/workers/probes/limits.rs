@@ -60,6 +60,9 @@ const TRIED: Limits = Limits {
     http_field_bytes_max: 64 << 10,
     http_body_bytes_max: 1 << 20,
     http_outstanding_max: 8,
+    browser_pages_max: 4,
+    browser_calls_max: 64,
+    browser_bytes_max: 1 << 20,
 };
 
 /// One for each field of [`Limits`], but for those about `wasi:http`.

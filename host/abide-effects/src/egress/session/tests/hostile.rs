@@ -204,7 +204,12 @@ async fn a_credential_goes_where_its_rule_says_and_nowhere_else() {
     assert!(!format!("{:?}", Secret::new(TOKEN.as_bytes().to_vec())).contains(TOKEN));
     // Another component cannot use the rule at all.
     let rules = serde_json::from_value(rules).unwrap();
-    let data = LeaseData { rules, budgets: crate::egress::lease::tests::budgets() };
+    let data = LeaseData {
+        rules,
+        budgets: crate::egress::lease::tests::budgets(),
+        manners: None,
+        fills: Vec::new(),
+    };
     let other = abide_core::id::Digest::of(b"another");
     assert_eq!(Lease::compile(&data, other).unwrap_err().code(), "AB0901");
 }
