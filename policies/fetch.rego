@@ -3,7 +3,13 @@
 # description: Outgoing requests go to listed origins only.
 package abide.fetch
 
-findings contains finding if some finding in data.abide.levels.findings
+# A source that stays where it is asks for nothing that a level speaks of.
+findings contains finding if {
+	not data.abide.sources.staying
+	some finding in data.abide.levels.findings
+}
+
+findings contains finding if some finding in data.abide.sources.findings
 
 findings contains {
 	"rule": "origin-not-listed",

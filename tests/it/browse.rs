@@ -15,16 +15,17 @@ use crate::worker::guest;
 
 /// A house whose policy gives `component` a browser with a lease of `rules`.
 pub(crate) fn house(component: &str, origins: &[String], rules: &Json, fills: &Json) -> House {
-    house_on(component, origins, rules, fills, &[])
+    house_on(component, origins, rules, fills, &[], &[])
 }
 
-/// The same, on a host whose data is edited.
+/// The same, on a host whose data is edited, and with further files of the policy.
 pub(crate) fn house_on(
     component: &str,
     origins: &[String],
     rules: &Json,
     fills: &Json,
     host: &[(&str, &str)],
+    files: &[(&str, &str)],
 ) -> House {
     let house = House::new();
     let entry = json!({component: {
@@ -48,7 +49,9 @@ pub(crate) fn house_on(
         assert!(text.contains(old), "{old}");
         text.replace(old, new)
     });
-    let edits = [("data/grants.yaml", &*grants), ("data/egress.yaml", &egress), ("data/host.yaml", &host)];
+    let mut edits =
+        vec![("data/grants.yaml", &*grants), ("data/egress.yaml", &egress), ("data/host.yaml", &host)];
+    edits.extend(files);
     let bundle = house.bundle(1, &edits);
     // What the host goes by is among the hard rules.
     house.sign(&bundle, &["rules/alice", "hard/bob", "hard/carol"]);

@@ -78,6 +78,7 @@ fn decide(desk: &Desk, class: ActionClass, mut ask: Ask) -> Decision {
                     component: digest("component"),
                     origins,
                     manners: None,
+                    source: None,
                 },
                 ask,
             )

@@ -34,6 +34,7 @@ mod sealed;
 mod serve;
 mod shadow;
 mod site;
+mod sources;
 mod status;
 mod story;
 mod stubs;

@@ -33,6 +33,7 @@ fn question(change: impl FnOnce(&mut PolicyInput)) -> Question {
             },
             requests: Vec::new(),
             manners: None,
+            source: None,
         },
         facts: Some(gate::facts(vec![gate::file("docs/guide.md", &[], &["docs"], 4)])),
         checks: Vec::new(),

@@ -24,7 +24,7 @@ pub(crate) fn text(files: &dyn Files, path: &str) -> Result<String, Failure> {
 /// # Errors
 /// A schema or hints that cannot be used, pages without records, more than the task allows, or nothing new.
 pub(crate) fn records(task: &Task, tree: &dyn Files, ask: &Ask, visit: &Visit) -> Result<Proposal, Failure> {
-    let wanted = wanted(tree, ask)?;
+    let wanted = wanted(tree, &ask.schema, ask.hints.as_deref())?;
     let found = extract(&visit.pages, &wanted).map_err(|refusal| {
         let kind = match refusal {
             Refusal::Schema(_) | Refusal::Hints(_) => FailureKind::BadParameter,
@@ -82,22 +82,23 @@ fn size(proposal: &Proposal) -> usize {
     hunks.flat_map(|hunk| hunk.bytes()).map(escaped).sum()
 }
 
-fn wanted(tree: &dyn Files, ask: &Ask) -> Result<Wanted, Failure> {
+/// What is looked for: the schema at `schema`, with hints that stand there or in a file.
+pub(crate) fn wanted(tree: &dyn Files, schema: &str, hints: Option<&str>) -> Result<Wanted, Failure> {
     let bad = |message: String| failure(FailureKind::BadParameter, message);
-    let schema = text(tree, &ask.schema)?;
-    let schema = serde_json::from_str(&schema).map_err(|error| bad(format!("`{}`: {error}", ask.schema)))?;
-    let hints = match &ask.hints {
+    let text_of = text(tree, schema)?;
+    let parsed = serde_json::from_str(&text_of).map_err(|error| bad(format!("`{schema}`: {error}")))?;
+    let hints = match hints {
         None => Hints::default(),
         Some(hints) => {
             let (name, json) = if hints.trim_start().starts_with('{') {
-                ("hints", hints.clone())
+                ("hints", hints.to_owned())
             } else {
-                (hints.as_str(), text(tree, hints)?)
+                (hints, text(tree, hints)?)
             };
             Hints::parse(&json).map_err(|error| bad(format!("`{name}`: {error}")))?
         }
     };
-    Wanted::new(&schema, hints).map_err(|refusal| bad(refusal.to_string()))
+    Wanted::new(&parsed, hints).map_err(|refusal| bad(refusal.to_string()))
 }
 
 /// Sets `path` to `new`, and returns what it was.

@@ -76,6 +76,13 @@ impl Page for Open {
             .collect())
     }
 
+    fn texts(&self, selector: &str, _: u32) -> Result<Vec<String>, BrowseError> {
+        let html = self.html();
+        let open = format!("<{selector}>");
+        let parts = html.split(&open).skip(1);
+        Ok(parts.filter_map(|part| part.split('<').next()).map(str::to_owned).collect())
+    }
+
     fn click(&self, selector: &str) -> Result<(), BrowseError> {
         self.site.say(format!("click {selector}"));
         if let Some(url) = self.after("class=next formaction=\"") {
@@ -312,4 +319,83 @@ fn what_cannot_be_done_is_said() {
     assert_eq!(propose(&small, &files, &site()).unwrap_err().kind, FailureKind::TooLarge);
     small.recipe = "guess".to_owned();
     assert_eq!(propose(&small, &files, &site()).unwrap_err().kind, FailureKind::UnknownRecipe);
+}
+
+/// A page of its own, another with the same records, one without any, and one where no rule leads.
+fn beside() -> Site {
+    let own = format!("{THIRD}<a class=next href=\"https://a.example/more/nuts.html\">more</a>");
+    Site::of(&[
+        ("https://a.example/list", &own),
+        ("https://a.example/more/nuts.html", SECOND),
+        ("https://a.example/same", THIRD),
+        ("https://a.example/about", "<p>Hello</p>"),
+        (
+            "https://a.example/sitemap.xml",
+            "<loc>https://a.example/same</loc><loc>https://a.example/about</loc><loc>https://c.example/</loc>\
+             <loc>https://a.example/known#x</loc><loc>javascript:1</loc>",
+        ),
+    ])
+}
+
+fn scout(site: &Site, files: &[(&str, &str)], parameters: &[(&str, &str)]) -> Result<Proposal, Failure> {
+    let standard = [
+        ("from", "goods"),
+        ("urls", "https://a.example/list"),
+        ("folder", "sources/"),
+        ("known", "https://a.example/known"),
+        ("hints", r#"{"key": ["name"]}"#),
+    ];
+    let parameters: Vec<(&str, &str)> = standard.iter().chain(parameters).copied().collect();
+    let task = Task { recipe: "scout-sources".to_owned(), ..task(&parameters) };
+    let files = files.iter().copied().chain([("goods.schema.json", SCHEMA)]);
+    propose(&task, &Noted(site, MemoryFiles::new(files)), site)
+}
+
+#[test]
+fn a_scout_proposes_what_has_the_same_records() {
+    let site = beside();
+    let proposal = scout(&site, &[("sources/goods-more-nuts.md", "taken")], &[]).unwrap();
+    let files: Vec<_> =
+        proposal.patch.files.iter().map(|file| (file.path.as_str(), file.hunks.concat())).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    let (path, text) = &files[0];
+    assert_eq!(*path, "sources/goods-more-nuts-2.md");
+    for line in [
+        "+source: {name: \"goods-more-nuts-2\"}",
+        "+  urls: \"https://a.example/more/nuts.html\"",
+        "+  path: \"data/goods-more-nuts-2.jsonl\"",
+        "+  hints: \"{\\\"key\\\": [\\\"name\\\"]}\"",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    for told in [
+        "2 records by tables",
+        "`https://a.example/same` has records that `goods` has too",
+        "`https://a.example/about` has no such records",
+        "`https://c.example/` was not read: AB0901",
+    ] {
+        assert!(proposal.rationale.contains(told), "{told}\n{}", proposal.rationale);
+    }
+    let said = site.0.said.borrow();
+    assert!(!said.iter().any(|said| said.contains("known") || said.contains("javascript")), "{said:?}");
+    let read = said.iter().position(|said| said.starts_with("read")).unwrap();
+    assert!(said[read..].iter().all(|said| said.starts_with("read")), "pages come before files: {said:?}");
+}
+
+#[test]
+fn a_scout_that_finds_nothing_says_where_it_looked() {
+    let told = scout(
+        &beside(),
+        &[],
+        &[("urls", "https://a.example/about"), ("known", "https://a.example/more/nuts.html")],
+    );
+    let told = told.unwrap_err();
+    assert_eq!(told.kind, FailureKind::BadParameter, "a parameter that is given twice: {told:?}");
+    let alone = Site::of(&[("https://a.example/list", THIRD)]);
+    let told = scout(&alone, &[], &[]).unwrap_err();
+    assert_eq!((told.kind, told.message.as_str()), (FailureKind::NothingToDo, "no page leads anywhere else"));
+    let told = scout(&beside(), &[], &[("pages_max", "0")]).unwrap_err();
+    assert!(told.message.contains("`pages_max`"), "{told:?}");
+    let few = scout(&beside(), &[], &[("pages_max", "1")]).unwrap_err();
+    assert!(few.message.contains("3 more addresses were not looked at"), "{few:?}");
 }

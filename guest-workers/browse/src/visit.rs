@@ -18,6 +18,8 @@ pub(crate) trait Page {
     fn path(&self, selector: &str) -> Result<String, BrowseError>;
     /// Address and path of each link.
     fn links(&self) -> Result<Vec<(String, String)>, BrowseError>;
+    /// Texts of the first `most` elements at `selector`.
+    fn texts(&self, selector: &str, most: u32) -> Result<Vec<String>, BrowseError>;
     fn click(&self, selector: &str) -> Result<(), BrowseError>;
     fn fill(&self, selector: &str, value: &str) -> Result<(), BrowseError>;
     fn fill_secret(&self, selector: &str, secret: &str) -> Result<(), BrowseError>;
@@ -47,6 +49,10 @@ impl Page for browser::Page {
 
     fn links(&self) -> Result<Vec<(String, String)>, BrowseError> {
         Ok(self.links()?.into_iter().map(|link| (link.url, link.path)).collect())
+    }
+
+    fn texts(&self, selector: &str, most: u32) -> Result<Vec<String>, BrowseError> {
+        Ok(self.query_all(selector, most)?.into_iter().map(|element| element.text).collect())
     }
 
     fn click(&self, selector: &str) -> Result<(), BrowseError> {
@@ -190,7 +196,7 @@ fn log_in(browser: &dyn Browser, steps: &[Step]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn explain(subject: &str, error: BrowseError) -> Failure {
+pub(crate) fn explain(subject: &str, error: BrowseError) -> Failure {
     let why = match error {
         BrowseError::Refused(why) | BrowseError::Failed(why) => why,
         BrowseError::NeedsBrowser(why) => format!("takes a browser, and this host has none: {why}"),

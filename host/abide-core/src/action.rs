@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::canonical::{self, CanonicalError};
 use crate::id::{Digest, Environment, IdError, Oid, RefName, ReleaseId, RepoId, RunId};
+use crate::source::{self, SourceCase};
 
 mod manners;
 
@@ -125,6 +126,11 @@ pub trait Action: sealed::Sealed + Serialize + fmt::Debug + Send + Sync + 'stati
         None
     }
 
+    /// The source that it is about, if it is about one.
+    fn source(&self) -> Option<&SourceCase> {
+        None
+    }
+
     /// The canonical bytes that are digested into the decision: class, kind and every field.
     fn canonical(&self) -> Result<Vec<u8>, CanonicalError>
     where
@@ -150,7 +156,7 @@ pub trait Action: sealed::Sealed + Serialize + fmt::Debug + Send + Sync + 'stati
 
 /// Declares an action: its class, its kind and, for the way back alone, that it survives a halt.
 macro_rules! action {
-    ($name:ident, $class:ident, $kind:literal $(, survives_halt = $survives:literal)?, |$this:ident| $place:expr $(, tree = $tree:ident)? $(, requests = $requests:ident)? $(, manners = $manners:ident)?) => {
+    ($name:ident, $class:ident, $kind:literal $(, survives_halt = $survives:literal)?, |$this:ident| $place:expr $(, tree = $tree:ident)? $(, requests = $requests:ident)? $(, manners = $manners:ident)? $(, source = $source:ident)?) => {
         impl sealed::Sealed for $name {}
         impl Action for $name {
             const CLASS: ActionClass = ActionClass::$class;
@@ -168,6 +174,9 @@ macro_rules! action {
             })?
             $(fn manners(&self) -> Option<&Manners> {
                 self.$manners.as_ref()
+            })?
+            $(fn source(&self) -> Option<&SourceCase> {
+                self.$source.as_ref()
             })?
         }
     };
@@ -201,8 +210,31 @@ pub struct OpenEgress {
     /// The lease's manners, if it has any.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "manners::recorded")]
     pub manners: Option<Manners>,
+    /// The source that would be read, if the task names one.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "source::recorded")]
+    pub source: Option<SourceCase>,
 }
-action!(OpenEgress, Fetch, "open-egress", |_this| Place::default(), requests = origins, manners = manners);
+action!(
+    OpenEgress,
+    Fetch,
+    "open-egress",
+    |_this| Place::default(),
+    requests = origins,
+    manners = manners,
+    source = source
+);
+
+/// Let a source be in a state: the next one, or the one that it is in. What it has shown stands in the action, so an answer is about exactly that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldSource {
+    /// The run that asks.
+    pub run: RunId,
+    /// The source, with what it has shown and where it would be.
+    #[serde(with = "source::recorded")]
+    pub source: Option<SourceCase>,
+}
+action!(HoldSource, Fetch, "hold-source", |_this| Place::default(), source = source);
 
 /// Run a worker component on a task and take its proposal as data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,12 +12,14 @@ use crate::input::{RunMode, SafetyLevel, SafetyMode};
 
 mod egress;
 mod policy;
+mod source;
 mod worker;
 
 pub use egress::{EgressRow, EgressUsed, PagesSeen};
 pub use policy::{
     LayerActivated, PolicyActivated, PolicySignature, ShadowDiffered, ShadowJudged, ShadowStarted,
 };
+pub use source::{SourceDemoted, SourcePromoted, SourceSampled};
 pub use worker::{TaskRan, WorkerApproved, WorkerOffered, WorkerRevoked};
 
 /// Writes an integer as text and reads it back.
@@ -396,6 +398,9 @@ pub enum Body {
     WorkerOffered(Box<WorkerOffered>),
     WorkerApproved(Box<WorkerApproved>),
     WorkerRevoked(Box<WorkerRevoked>),
+    SourceSampled(Box<SourceSampled>),
+    SourcePromoted(Box<SourcePromoted>),
+    SourceDemoted(Box<SourceDemoted>),
     ShadowStarted(Box<ShadowStarted>),
     ShadowJudged(Box<ShadowJudged>),
     ShadowStopped {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::{ActionClass, Manners};
 use crate::facts::Facts;
 use crate::id::{Digest, RefName, RepoId, RunId};
+use crate::source::SourceCase;
 
 /// Whether a run may change anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -194,6 +195,9 @@ pub struct ActionInput {
     /// How a task that browses behaves (FETCH).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manners: Option<Manners>,
+    /// The source that would be read, or whose state is asked about (FETCH).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceCase>,
 }
 
 /// One finished check.

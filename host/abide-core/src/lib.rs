@@ -16,4 +16,5 @@ pub mod patch;
 pub mod plan;
 pub mod risk;
 pub mod safe_text;
+pub mod source;
 pub mod spine;

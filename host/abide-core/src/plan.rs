@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::canonical::{self, CanonicalError};
 use crate::id::Digest;
+use crate::source::{SourceClaim, is_name};
 
 /// Units of one plan at most.
 pub const UNITS_MAX: usize = 50;
@@ -18,6 +19,9 @@ pub const TICKET_BYTES_MAX: usize = 256 * 1024;
 
 /// The recipe that takes a commit as it is instead of asking a worker.
 pub const PROPOSAL: &str = "proposal";
+
+/// The recipe that asks for a source to come further. It needs no worker.
+pub const PROMOTION: &str = "promote-source";
 
 /// A recipe that a shipped worker knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +90,13 @@ pub const RECIPES: &[Recipe] = &[
         phrases: &[],
     },
     Recipe {
+        name: PROMOTION,
+        worker: "",
+        what: "let a source come further (`ab source promote` writes such tickets)",
+        required: &["source", "definition"],
+        phrases: &[],
+    },
+    Recipe {
         name: "draft-tests",
         worker: "testgen",
         what: "draft tests for public functions that have none",
@@ -106,6 +117,13 @@ pub const RECIPES: &[Recipe] = &[
         required: &["schema", "path"],
         phrases: &[],
     },
+    Recipe {
+        name: "scout-sources",
+        worker: "browse",
+        what: "look where a source leads to, and propose what has the same records (`ab source scout` writes such tickets)",
+        required: &["from", "urls", "schema", "path", "folder"],
+        phrases: &[],
+    },
 ];
 
 /// One unit of work.
@@ -124,6 +142,25 @@ pub struct UnitSpec {
     pub scope: Vec<String>,
     /// Parameters of the recipe.
     pub params: BTreeMap<String, String>,
+    /// The source that it reads, if it says that it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceClaim>,
+}
+
+impl UnitSpec {
+    /// Digest of what its source is: what is read, how, and by what terms. Not what the ticket is called, or says to people.
+    pub fn definition(&self) -> Result<Digest, CanonicalError> {
+        #[derive(Serialize)]
+        struct Definition<'a> {
+            recipe: &'a str,
+            worker: &'a str,
+            scope: &'a [String],
+            params: &'a BTreeMap<String, String>,
+            source: &'a Option<SourceClaim>,
+        }
+        let Self { recipe, worker, scope, params, source, .. } = self;
+        canonical::digest(&Definition { recipe, worker, scope, params, source })
+    }
 }
 
 /// The plan of a run (`abide.plan/1`).
@@ -216,6 +253,8 @@ struct FrontMatter {
     #[serde(default)]
     params: BTreeMap<String, String>,
     #[serde(default)]
+    source: Option<SourceClaim>,
+    #[serde(default)]
     units: Vec<RawUnit>,
 }
 
@@ -231,6 +270,8 @@ struct RawUnit {
     scope: Vec<String>,
     #[serde(default)]
     params: BTreeMap<String, String>,
+    #[serde(default)]
+    source: Option<SourceClaim>,
 }
 
 impl Plan {
@@ -255,7 +296,11 @@ impl Plan {
         let raw = match (front.recipe, front.units.is_empty()) {
             (Some(recipe), true) => {
                 let (worker, scope, params) = (front.worker, front.scope, front.params);
-                vec![RawUnit { recipe, worker, title: None, scope, params }]
+                vec![RawUnit { recipe, worker, title: None, scope, params, source: front.source }]
+            }
+            (None, _) if front.source.is_some() => {
+                let why = "`source` stands beside `recipe`: what is read from it is not said".to_owned();
+                return Err(PlanError::FrontMatter { why });
             }
             (None, _) if front.worker.is_some() => {
                 let why = "`worker` stands beside `recipe`: what it should do is not said".to_owned();
@@ -315,7 +360,8 @@ fn guess(title: &str, scope: Vec<String>, params: BTreeMap<String, String>) -> R
         .map(|word| word.trim_matches(['`', ',', '.', '"']))
         .filter(|word| word.ends_with('/') && word.len() > 1);
     let scope = if scope.is_empty() { named.map(str::to_owned).collect() } else { scope };
-    Ok(RawUnit { recipe: recipe.name.to_owned(), worker: None, title: None, scope, params })
+    let recipe = recipe.name.to_owned();
+    Ok(RawUnit { recipe, worker: None, title: None, scope, params, source: None })
 }
 
 fn resolve(unit: RawUnit, number: u32, plan_title: &str) -> Result<UnitSpec, PlanError> {
@@ -326,7 +372,7 @@ fn resolve(unit: RawUnit, number: u32, plan_title: &str) -> Result<UnitSpec, Pla
         (Some(worker), _) => {
             // A commit is taken as it is; no worker can stand for it.
             for name in [&worker, &unit.recipe] {
-                if !is_name(name) || name == PROPOSAL {
+                if !is_name(name) || name == PROPOSAL || name == PROMOTION {
                     let why = format!("`{}` is the name of no worker or recipe", one_line(name));
                     return Err(PlanError::FrontMatter { why });
                 }
@@ -339,6 +385,13 @@ fn resolve(unit: RawUnit, number: u32, plan_title: &str) -> Result<UnitSpec, Pla
     if let Some(parameter) = required.iter().find(|name| !unit.params.contains_key(**name)) {
         return Err(PlanError::MissingParameter { recipe: unit.recipe, parameter });
     }
+    if let Some(claim) = &unit.source {
+        claim.check().map_err(|why| PlanError::FrontMatter { why: why.to_owned() })?;
+        if worker.is_empty() {
+            let why = format!("recipe `{}` reads no source", unit.recipe);
+            return Err(PlanError::FrontMatter { why });
+        }
+    }
     Ok(UnitSpec {
         id: format!("u{number}"),
         recipe: unit.recipe,
@@ -346,18 +399,8 @@ fn resolve(unit: RawUnit, number: u32, plan_title: &str) -> Result<UnitSpec, Pla
         title: one_line(unit.title.as_deref().unwrap_or(plan_title)),
         scope: unit.scope,
         params: unit.params,
+        source: unit.source,
     })
-}
-
-/// Characters of a name at most.
-const NAME_MAX: usize = 64;
-
-/// Whether a worker or a recipe can be called this: lower-case letters, digits and `-`, beginning with a letter.
-fn is_name(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    name.len() <= NAME_MAX
-        && name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name.bytes().all(plain)
 }
 
 /// The first line, without control characters, at most 72 characters: it becomes a commit's title.

@@ -274,6 +274,7 @@ impl Run {
             | Body::RollbackRehearsed { .. }
             | Body::TargetMoved { .. }
             | Body::Merged { .. }
+            | Body::SourcePromoted(_)
             | Body::UnitDenied { .. } => self.apply_unit(&event.body),
             Body::LogCreated { .. }
             | Body::RunStarted(_)
@@ -291,6 +292,8 @@ impl Run {
             | Body::WorkerOffered(_)
             | Body::WorkerApproved(_)
             | Body::WorkerRevoked(_)
+            | Body::SourceSampled(_)
+            | Body::SourceDemoted(_)
             | Body::ShadowStarted(_)
             | Body::ShadowJudged(_)
             | Body::ShadowStopped { .. }
@@ -439,6 +442,8 @@ impl Run {
                 self.set(unit, Progress::Failed);
             }
             Body::NothingToDo { unit, .. } => self.set(unit, Progress::Unneeded),
+            // What was to be done is done, and there is nothing to merge.
+            Body::SourcePromoted(promoted) => self.set(&promoted.unit, Progress::Unneeded),
             Body::UnitDenied { unit, .. } => self.set(unit, Progress::Denied),
             Body::PatchCommitted { unit, commit, base, tree, facts, .. } => {
                 let (commit, base, tree, facts) = (commit.clone(), base.clone(), tree.clone(), facts.clone());

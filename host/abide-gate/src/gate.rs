@@ -245,6 +245,7 @@ fn compose<A: Action>(action: &A, digest: Digest, ask: Ask, now: u64, halted: bo
             target,
             requests: ask.requests,
             manners: action.manners().cloned(),
+            source: action.source().cloned(),
         },
         facts: ask.facts,
         checks: ask.checks,

@@ -18,6 +18,7 @@ mod replay;
 mod run;
 mod secret;
 mod show;
+mod source;
 mod status;
 mod verify;
 mod worker;
@@ -94,6 +95,7 @@ fn dispatch(shell: &Shell, verb: Verb) -> Result<Exit, Failure> {
         Verb::Audit(args) => audit::run(shell, &args),
         Verb::Policy(args) => policy::run(shell, &args),
         Verb::Worker(args) => worker::run(shell, &args),
+        Verb::Source(args) => source::run(shell, &args),
         Verb::Keys(args) => keys::run(shell, &args),
         Verb::Secret(args) => secret::run(shell, &args),
         Verb::Explain(args) => explain::run(shell, &args),

@@ -36,6 +36,8 @@ struct RawConfig {
     #[serde(default)]
     policies: Option<String>,
     #[serde(default)]
+    sources: Option<String>,
+    #[serde(default)]
     safety: RawSafety,
     #[serde(default)]
     budgets: RawBudgets,
@@ -253,6 +255,8 @@ pub(crate) struct Config {
     pub(crate) tickets: String,
     /// Folder of the repository's own rules.
     pub(crate) policies: RepoPath,
+    /// Folder of the tickets that define sources.
+    pub(crate) sources: RepoPath,
     /// How `deny` findings count.
     pub(crate) safety_mode: SafetyMode,
     /// Which thresholds apply.
@@ -304,7 +308,8 @@ impl Config {
     /// What counts when a repository has no `ab.yml` on its target branch: everything assisted, no checks, nowhere to deploy.
     pub(crate) fn absent(target: RefName) -> Result<Self, ConfigError> {
         Ok(Self {
-            policies: policies(None)?,
+            policies: folder("policies", None)?,
+            sources: folder("sources", None)?,
             profile: "prod-conservative".to_owned(),
             level_max: Level::A1,
             protected: vec![target.clone()],
@@ -357,7 +362,8 @@ impl Config {
             target,
             protected,
             tickets: ticket_pattern(raw.tickets)?,
-            policies: policies(raw.policies)?,
+            policies: folder("policies", raw.policies)?,
+            sources: folder("sources", raw.sources)?,
             safety_mode: raw.safety.mode.unwrap_or(SafetyMode::DenyByDefault),
             safety_level: raw.safety.level.or(loop_level).unwrap_or(SafetyLevel::High),
             forbidden_patterns: raw.safety.forbidden_patterns,
@@ -382,12 +388,13 @@ fn branch(key: &str, name: &str) -> Result<RefName, ConfigError> {
     full.map_err(|error| value(key, error.to_string()))
 }
 
-fn policies(folder: Option<String>) -> Result<RepoPath, ConfigError> {
-    let folder = folder.unwrap_or_else(|| "policies".to_owned());
+/// A folder of the repository; without an entry it is called as its key is.
+fn folder(key: &str, folder: Option<String>) -> Result<RepoPath, ConfigError> {
+    let folder = folder.unwrap_or_else(|| key.to_owned());
     folder
         .trim_end_matches('/')
         .parse()
-        .map_err(|error: abide_core::id::PathError| value("policies", error.to_string()))
+        .map_err(|error: abide_core::id::PathError| value(key, error.to_string()))
 }
 
 fn ticket_pattern(pattern: Option<String>) -> Result<String, ConfigError> {

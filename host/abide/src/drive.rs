@@ -5,6 +5,7 @@
 mod deploy;
 mod land;
 pub(crate) mod offer;
+mod source;
 pub(crate) mod work;
 
 use std::cell::Cell;
@@ -15,7 +16,7 @@ use abide_core::decision::{Decision, Verdict};
 use abide_core::event::{Body, Event, PlannedUnit};
 use abide_core::id::{Digest, Oid, RunId, Seq};
 use abide_core::input::{BudgetInput, CanaryInput, RiskInput, RollbackInput, RunInput, Subject, SubjectKind};
-use abide_core::plan::{PROPOSAL, Plan};
+use abide_core::plan::{PROMOTION, PROPOSAL, Plan};
 use abide_core::spine::{Intent, Run};
 use abide_effects::forge::Repo;
 use abide_effects::process::Host;
@@ -145,7 +146,7 @@ impl Drive<'_> {
 
     fn planned(&self, unit: &abide_core::plan::UnitSpec) -> Result<PlannedUnit, Failure> {
         let component = match unit.recipe.as_str() {
-            PROPOSAL => None,
+            PROPOSAL | PROMOTION => None,
             _ => Some(self.workshop.named(&unit.worker, &self.desk.ledger)?.digest),
         };
         Ok(PlannedUnit {

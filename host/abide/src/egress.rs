@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use abide_core::action::OpenEgress;
-use abide_core::event::{Body, Count, EgressRow, EgressUsed, PagesSeen};
+use abide_core::event::{Count, EgressRow, EgressUsed, PagesSeen};
 use abide_core::facts::Meter;
 use abide_core::id::Digest;
 use abide_core::page::{Browse, BrowseFailure, Browsed};
@@ -23,6 +23,7 @@ use tokio::runtime::Runtime;
 use crate::browser::Pages;
 use crate::desk::{Desk, Payload};
 use crate::report::{Exit, Failure};
+use crate::sources::sample;
 
 /// LIMIT: rows of one record; the archive has all.
 const ROWS_MAX: usize = 200;
@@ -93,28 +94,23 @@ impl Way {
     }
 
     /// Ends the lease, and says what it was used for.
-    pub(crate) fn close(
-        &self,
-        unit: &str,
-        component: &Digest,
-        lease: &str,
-    ) -> Result<(Body, Vec<Payload>), Failure> {
+    pub(crate) fn close(&self, unit: &str, component: &Digest, lease: &str) -> Result<Closed, Failure> {
         let seen = self.pages.as_ref().and_then(Pages::close);
-        let (mut body, mut payloads) = used(self.session.clone().close(), unit, component, lease, None)?;
-        if let (Body::EgressUsed(used), Some((album, kept))) = (&mut body, seen) {
+        let mut closed = used(self.session.clone().close(), unit, component, lease, None)?;
+        if let Some((album, kept)) = seen {
             let bytes = serde_json::to_vec(&album).map_err(|error| Failure::of("AB0124", error))?;
             let payload = Payload::bytes("pages", bytes);
             let count = |many: usize| Count(u64::try_from(many).unwrap_or(u64::MAX));
             let refused = album.vain.iter().map(|(_, times)| *times).fold(0, u64::saturating_add);
-            used.pages = Some(PagesSeen {
+            closed.record.pages = Some(PagesSeen {
                 album: payload.digest.clone(),
                 looked: count(album.sights.len()),
                 refused: Count(refused),
             });
-            payloads.push(payload);
-            payloads.extend(kept.into_iter().map(|one| Payload::bytes(one.kind, one.bytes)));
+            closed.payloads.push(payload);
+            closed.payloads.extend(kept.into_iter().map(|one| Payload::bytes(one.kind, one.bytes)));
         }
-        Ok((body, payloads))
+        Ok(closed)
     }
 
     async fn ask(&self, outgoing: Outgoing) -> Result<EgressResponse, EgressError> {
@@ -181,7 +177,7 @@ impl CheckWay {
     }
 
     /// Ends the lease, and says what it was used for.
-    pub(crate) fn close(&self, unit: &str, check: Option<&str>) -> Result<(Body, Vec<Payload>), Failure> {
+    pub(crate) fn close(&self, unit: &str, check: Option<&str>) -> Result<Closed, Failure> {
         used(self.session.clone().close(), unit, &self.definition, &self.lease, check)
     }
 }
@@ -210,16 +206,35 @@ fn session(
     broker.open(permit, lease, until).map_err(|error| Failure::of(error.code(), error))
 }
 
-/// What a lease was used for, as it is recorded.
+/// A lease that has ended.
+#[derive(Debug)]
+pub(crate) struct Closed {
+    /// What it was used for, as it is recorded.
+    pub(crate) record: EgressUsed,
+    /// What the record cites.
+    pub(crate) payloads: Vec<Payload>,
+    /// Requests that `robots.txt` forbade.
+    pub(crate) forbidden: u64,
+}
+
+impl Closed {
+    /// Requests that were refused, of whoever asked.
+    pub(crate) fn refused(&self) -> u64 {
+        let of_pages = self.record.pages.as_ref().map_or(0, |pages| pages.refused.0);
+        self.record.rows.iter().map(|row| row.stopped.0).fold(0, u64::saturating_add).max(of_pages)
+    }
+}
+
 fn used(
     used: Used,
     unit: &str,
     component: &Digest,
     lease: &str,
     check: Option<&str>,
-) -> Result<(Body, Vec<Payload>), Failure> {
+) -> Result<Closed, Failure> {
     let Used { decision, archive, tallies } = used;
     let bytes = serde_json::to_vec(&archive).map_err(|error| Failure::of("AB0124", error))?;
+    let forbidden = sample::forbidden(&bytes);
     let payload = Payload::bytes("har", bytes);
     let rows = tallies.into_iter().take(ROWS_MAX).map(|((origin, method), tally)| EgressRow {
         origin,
@@ -228,7 +243,7 @@ fn used(
         stopped: Count(tally.stopped),
         bytes: Count(tally.bytes),
     });
-    let used = EgressUsed {
+    let record = EgressUsed {
         unit: unit.to_owned(),
         decision: decision.into(),
         component: component.clone(),
@@ -238,7 +253,7 @@ fn used(
         pages: None,
         rows: rows.collect(),
     };
-    Ok((Body::EgressUsed(Box::new(used)), vec![payload]))
+    Ok(Closed { record, payloads: vec![payload], forbidden })
 }
 
 /// What a worker is told. Where a name leads inside of this network is not its business.

@@ -108,6 +108,7 @@ fn action(class: ActionClass) -> Result<ActionInput, Failure> {
         },
         requests: requests.iter().map(|request| (*request).to_owned()).collect(),
         manners: None,
+        source: None,
     })
 }
 

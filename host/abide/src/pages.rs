@@ -11,12 +11,12 @@ use abide_effects::browser::places::{Wanted, places};
 use abide_effects::browser::{Album, Sight};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use crate::desk::Desk;
+use crate::html::{self as shell, Pictures};
 use crate::report::Failure;
 
 const STYLE: &str = include_str!("pages/style.css");
@@ -77,32 +77,11 @@ pub(crate) fn page(desk: &Desk, run: &str, tasks: &[Looked]) -> Result<String, F
     let parts: Vec<Markup> =
         tasks.iter().map(|task| task_part(desk, task)).collect::<Result<_, Failure>>()?;
     let title = format!("Pages of run {}", safe_text::line(run));
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(content_policy());
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body { main {
-                header { h1 { (title) } p.faint { "Everything on the pictures and in the records is the pages' own words. Outlined is what was read." } }
-                @for part in parts { (part) }
-            } }
-        }
+    let body = html! {
+        header { h1 { (title) } p.faint { "Everything on the pictures and in the records is the pages' own words. Outlined is what was read." } }
+        @for part in parts { (part) }
     };
-    Ok(page.into_string())
-}
-
-/// Nothing may be fetched, run or sent; pictures are in the page, and the only style is its own.
-fn content_policy() -> String {
-    let digest = STANDARD.encode(Sha256::digest(STYLE));
-    format!(
-        "default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    )
+    Ok(shell::page(&title, STYLE, Pictures::Inside, &body))
 }
 
 fn task_part(desk: &Desk, task: &Looked) -> Result<Markup, Failure> {

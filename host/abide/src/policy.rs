@@ -200,9 +200,10 @@ fn measured(data: &Value, composed: &Composed, config: Option<&Config>) -> Resul
         MeasureConfig::from_data(data).map_err(|error| Failure::of(error.code(), error).exit(Exit::Gate))?;
     composed.measured(&mut measure);
     if let Some(config) = config {
-        // Wherever a repository keeps its rules, they govern.
+        // Wherever a repository keeps its rules and its sources, they govern: by what licence and terms a source is read, its ticket says.
         if let Some(governance) = measure.zones.get_mut("governance") {
             governance.globs.push(format!("{}/**", globset::escape(config.policies.as_str())));
+            governance.globs.push(format!("{}/**/*.md", globset::escape(config.sources.as_str())));
         }
     }
     Ok(measure)

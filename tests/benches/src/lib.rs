@@ -51,6 +51,7 @@ decision := {"verdict": "allow", "findings": []}"#;
         component,
         origins: origins.clone(),
         manners,
+        source: None,
     };
     let ask = Ask { requests: origins, ..gate::ask("exploration") };
     let Admission::Allow { permit, .. } = gate.admit(action, ask).unwrap() else {

@@ -85,7 +85,7 @@ impl Stage {
         // Pages that are read without a browser are no test of one, and what hangs is not waited for as long as on a busy host.
         let host = [("otherwise: static", "otherwise: refuse"), ("open_ms_max: 30000", "open_ms_max: 5000")];
         let origins = std::slice::from_ref(&aim.site);
-        let house = house_on(&digest(&worker), origins, &rules(&aim.site), &json!([]), &host);
+        let house = house_on(&digest(&worker), origins, &rules(&aim.site), &json!([]), &host, &[]);
         let worker = worker.to_string_lossy().into_owned();
         Some(Self { site, victims, aim, house, worker, canary })
     }

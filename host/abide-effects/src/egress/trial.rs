@@ -187,6 +187,7 @@ pub(crate) fn action(origins: Vec<String>) -> OpenEgress {
         component: component(),
         origins,
         manners: None,
+        source: None,
     }
 }
 

@@ -35,9 +35,10 @@ enum When {
 const REF: &[(&str, &str)] = &[("ref", "target"), ("old", "expected"), ("new", "commit")];
 
 #[rustfmt::skip]
-const DEEDS: [Deed; 10] = [
+const DEEDS: [Deed; 11] = [
     Deed { kind: "PlanAdopted", class: "PLAN", actions: &["adopt-plan"], fields: &[("plan", "plan")], when: When::Any },
     Deed { kind: "PatchProposed", class: "GENERATE", actions: &["run-worker"], fields: &[("unit", "unit"), ("component", "component"), ("base", "base")], when: When::Any },
+    Deed { kind: "SourcePromoted", class: "FETCH", actions: &["hold-source"], fields: &[("source", "source/name"), ("definition", "source/definition"), ("from", "source/state"), ("to", "source/to")], when: When::Any },
     Deed { kind: "PatchCommitted", class: "WRITE", actions: &["commit-patch", "adopt-commit"], fields: &[("unit", "unit"), ("branch", "branch"), ("base", "base"), ("tree", "tree")], when: When::Standing },
     Deed { kind: "ChecksFinished", class: "EXECUTE", actions: &["run-checks"], fields: &[("unit", "unit"), ("commit", "commit")], when: When::Any },
     Deed { kind: "RefMoveAllowed", class: "MERGE", actions: &["merge"], fields: &[("repo", "repo"), ("ref", "target"), ("old", "expected"), ("new", "commit")], when: When::Standing },

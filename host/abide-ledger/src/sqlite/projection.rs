@@ -44,6 +44,7 @@ pub(super) fn apply(db: &Connection, seq: u64, leaf: &Leaf) -> Result<(), StoreE
         "RunStarted" => run::started(&event),
         "PlanAdopted" => law::spend(&event, "PLAN").and_then(|_| run::planned(&event)),
         "PatchProposed" => law::spend(&event, "GENERATE").and_then(|_| run::task(&event, "proposed", None)),
+        "SourcePromoted" => law::spend(&event, "FETCH").and_then(|_| run::task(&event, "promoted", None)),
         "EgressUsed" => law::spend(&event, "FETCH").map(drop),
         "CommitProposed" => run::task(&event, "proposed", None),
         "WorkerFailed" => run::task(&event, "failed", Some("why")),

@@ -74,6 +74,8 @@ pub(crate) enum Verb {
     Policy(super::policy::PolicyArgs),
     /// Look at components that others wrote, hand them in, list them, take them back.
     Worker(super::worker::WorkerArgs),
+    /// Define places on the web that records are read from, try them, and let them earn their place.
+    Source(super::source::SourceArgs),
     /// Make and list the keys with which people sign policy and workers.
     Keys(super::keys::KeysArgs),
     /// Keep secrets that leases name, for the broker alone.

@@ -430,6 +430,22 @@ pub(super) fn told(event: &Event) -> Option<String> {
         Body::RolledBack { environment, from, to, .. } => {
             format!("{environment} back from {from} to {}", to.as_ref().map_or("nothing", |to| to.as_str()))
         }
+        Body::SourceSampled(sample) => {
+            let why = sample.why.as_ref().map(|why| format!(": {}", safe_text::line(why)));
+            let (source, why) = (safe_text::line(&sample.source), why.unwrap_or_default());
+            format!("source {source} {}, {} records{why}", safe_text::line(&sample.outcome), sample.count.0)
+        }
+        Body::SourcePromoted(promoted) => {
+            format!("source {} is {}", safe_text::line(&promoted.source), promoted.to.as_str())
+        }
+        Body::SourceDemoted(demoted) => {
+            let why = safe_text::line(&demoted.reasons.join("; "));
+            format!(
+                "source {} demoted by {}: {why}",
+                safe_text::line(&demoted.source),
+                safe_text::line(&demoted.by)
+            )
+        }
         Body::UnitDenied { unit, rule, .. } => format!("{unit} ended by {rule}"),
         Body::DeployDenied { rule, .. } => format!("deployment ended by {rule}"),
         Body::Killed { by, reason } => {

@@ -79,8 +79,8 @@ impl Drive<'_> {
         };
         // Also of checks that could not be ended: what they asked was asked.
         for (name, way) in &ways {
-            let (body, payloads) = way.close(unit, Some(name))?;
-            self.deed(run, &body, payloads)?;
+            let closed = way.close(unit, Some(name))?;
+            self.deed(run, &Body::EgressUsed(Box::new(closed.record)), closed.payloads)?;
         }
         let receipt = ran.map_err(|error| Failure::of(error.code(), error))?;
         let (results, payloads) = self.told(receipt.outcome.results);
@@ -148,6 +148,7 @@ impl Drive<'_> {
                 component: definition.clone(),
                 origins: origins.clone(),
                 manners: lease.manners.clone(),
+                source: None,
             };
             let ask = Ask { requests: origins, ..self.ask(run, self.author(run, state)?) };
             let Answer::Go { permit, .. } = self.admit(run, action, ask, Some(unit))? else {

@@ -16,7 +16,8 @@ use abide_core::facts::Facts;
 use abide_core::id::{Digest, Oid, RefName};
 use abide_core::input::{Subject, SubjectKind};
 use abide_core::patch::{PatchDoc, PatchLimits};
-use abide_core::plan::{PROPOSAL, Plan, UnitSpec};
+use abide_core::plan::{PROMOTION, PROPOSAL, Plan, UnitSpec};
+use abide_core::source::SourceCase;
 use abide_core::spine::{Progress, Run, Unit};
 use abide_effects::forge::{Adopt, Commit, CommitText, Links, Repo, Scratch, Workspace, WorkspaceLimits};
 use abide_gate::Ask;
@@ -25,6 +26,7 @@ use abide_sandbox::{
     Transcript,
 };
 
+use super::source::Refusals;
 use super::{Answer, Drive, offer};
 use crate::browser::Pages;
 use crate::cli::printer::Tone;
@@ -48,6 +50,10 @@ impl Drive<'_> {
         if spec.recipe == PROPOSAL {
             return self.take_offer(run, &spec, base);
         }
+        if spec.recipe == PROMOTION {
+            return self.promote_source(run, &spec);
+        }
+        let reads = self.reads(&spec)?;
         let planned = run.unit(unit).and_then(|unit| unit.plan.component.as_ref());
         let worker = &self.workshop.of_unit(&spec.worker, planned, &self.desk.ledger)?;
         // While the gate is asked and the files of the base are laid out.
@@ -93,7 +99,8 @@ impl Drive<'_> {
             .collect();
         let way = if grants.contains(&Capability::Egress) || grants.contains(&Capability::Browser) {
             let looks = grants.contains(&Capability::Browser);
-            let Some(way) = self.way_out(run, unit, worker, (&decision.grants.egress, looks))? else {
+            let source = reads.as_ref().and_then(|reads| reads.case(&spec));
+            let Some(way) = self.way_out(run, unit, worker, (&decision.grants.egress, looks), source)? else {
                 return Ok(());
             };
             Some(way)
@@ -107,12 +114,20 @@ impl Drive<'_> {
             self.let_work(&request, way.as_ref())
         };
         // Also of a worker that could not be run: what it asked was asked.
-        if let Some(way) = way {
-            let (body, payloads) = way.close(unit, &worker.digest, &decision.grants.egress)?;
-            self.deed(run, &body, payloads)?;
-        }
+        let asked = match way {
+            Some(way) => {
+                let closed = way.close(unit, &worker.digest, &decision.grants.egress)?;
+                let refusals = Refusals { all: closed.refused(), by_robots: closed.forbidden };
+                self.deed(run, &Body::EgressUsed(Box::new(closed.record)), closed.payloads)?;
+                refusals
+            }
+            None => Refusals::default(),
+        };
         let transcript = transcript?;
         self.task_ran(run, unit, seq, &transcript)?;
+        if let Some(reads) = &reads {
+            self.judge_source(run, &spec, reads, (&base, &transcript.outcome), asked)?;
+        }
         self.take_answer(run, unit, worker, base, seq, &transcript.outcome)
     }
 
@@ -135,6 +150,7 @@ impl Drive<'_> {
         unit: &str,
         worker: &Worker,
         (name, looks): (&str, bool),
+        source: Option<SourceCase>,
     ) -> Result<Option<Way>, Failure> {
         let lease = self.desk.policy.egress.lease(name, &worker.digest)?;
         let origins = lease.origins();
@@ -144,6 +160,7 @@ impl Drive<'_> {
             component: worker.digest.clone(),
             origins: origins.clone(),
             manners: lease.manners.clone(),
+            source,
         };
         let ask =
             Ask { requests: origins, ..self.ask(run, super::worker(run, &worker.name, &worker.digest)) };

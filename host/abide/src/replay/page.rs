@@ -6,14 +6,12 @@ mod chart;
 
 use abide_core::id::Digest;
 use abide_core::safe_text;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
-use sha2::{Digest as _, Sha256};
+use maud::{Markup, html};
 
 use super::report::date;
 use super::tally::{Column, Counts, Flip, moved, unmeasured, way};
 use super::{Change, Fixed, Outcome, Past, naive};
+use crate::html::{self as shell, Pictures};
 
 const STYLE: &str = include_str!("page/style.css");
 
@@ -38,40 +36,21 @@ pub(crate) struct Made {
 /// The whole page. The same replay gives the same bytes.
 pub(crate) fn page(past: &Past, columns: &[Column], made: &Made) -> String {
     let title = format!("Replay of {}", safe_text::line(&past.origin));
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(content_policy());
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body { main {
-                (head(&title, past, made))
-                (flips(past, columns))
-                (table(past, columns))
-                (taken_back(past, columns))
-                section {
-                    h2 { "Over time" }
-                    (chart::legend())
-                    @for column in columns { (chart::figure(past, column)) }
-                }
-                (leading(columns))
-                (not_measured(past))
-                (again(past, made))
-            } }
+    let body = html! {
+        (head(&title, past, made))
+        (flips(past, columns))
+        (table(past, columns))
+        (taken_back(past, columns))
+        section {
+            h2 { "Over time" }
+            (chart::legend())
+            @for column in columns { (chart::figure(past, column)) }
         }
-    }
-    .into_string()
-}
-
-/// Nothing may be fetched, run or sent; the only style is the one in the page.
-fn content_policy() -> String {
-    let digest = STANDARD.encode(Sha256::digest(STYLE));
-    format!("default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'")
+        (leading(columns))
+        (not_measured(past))
+        (again(past, made))
+    };
+    shell::page(&title, STYLE, Pictures::None, &body)
 }
 
 fn head(title: &str, past: &Past, made: &Made) -> Markup {

@@ -56,6 +56,7 @@ fn in_an_action_numbers_are_texts() {
         component: crate::id::Digest::of(b"x"),
         origins: Vec::new(),
         manners: Some(manners(json!({"reason": "ours", "robots": "ignore"}))),
+        source: None,
     };
     let recorded = serde_json::to_value(&action).unwrap();
     assert!(recorded["manners"].as_object().unwrap().values().all(Value::is_string), "{recorded}");

@@ -56,6 +56,7 @@ pub(in crate::engine) fn input() -> PolicyInput {
             },
             requests: Vec::new(),
             manners: None,
+            source: None,
         },
         facts: None,
         checks: Vec::new(),
