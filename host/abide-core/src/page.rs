@@ -17,6 +17,16 @@ pub enum Browse {
     Of(PageId, PageAsk),
 }
 
+impl Browse {
+    /// What is asked, in one word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Open(_) => "open",
+            Self::Of(_, ask) => ask.word(),
+        }
+    }
+}
+
 /// What a worker asks of one page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -69,6 +79,28 @@ pub enum PageAsk {
     Screenshot,
     /// Close it. [`Browsed::Done`].
     Close,
+}
+
+impl PageAsk {
+    /// What is asked, in one word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Url => "url",
+            Self::Text => "text",
+            Self::Html => "html",
+            Self::Query { .. } => "query",
+            Self::Links => "links",
+            Self::Tables => "tables",
+            Self::Click(_) => "click",
+            Self::Fill { .. } => "fill",
+            Self::FillSecret { .. } => "fill-secret",
+            Self::WaitFor { .. } => "wait-for",
+            Self::Scroll => "scroll",
+            Self::Snapshot => "snapshot",
+            Self::Screenshot => "screenshot",
+            Self::Close => "close",
+        }
+    }
 }
 
 /// What a worker is answered.

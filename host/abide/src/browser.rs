@@ -113,15 +113,19 @@ impl Pages {
             &mut *self.state.lock().unwrap_or_else(PoisonError::into_inner),
             State::Failed(BrowseFailure::Failed("the browser is in use [AB0865]".to_owned())),
         );
+        let began = crate::wiring::monotonic();
         if matches!(state, State::Waiting) {
             state = self.begin(session).await;
+            tracing::debug!(us = micros_since(began), "browser.start");
         }
+        let (what, began) = (ask.word(), crate::wiring::monotonic());
         let answer = match &mut state {
             State::Running(running) => running.chromium.browse(ask).await,
             State::Still(still) => still.browse(ask).await,
             State::Failed(failure) => Err(failure.clone()),
             State::Waiting => Err(BrowseFailure::Failed("there is no browser [AB0865]".to_owned())),
         };
+        tracing::debug!(ask = what, us = micros_since(began), good = answer.is_ok(), "browser.ask");
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
         answer
     }
@@ -232,6 +236,11 @@ impl Pages {
         let inmate = Jail::this().start(&cell, output).map_err(|error| error.to_string())?;
         Ok((inmate, folder))
     }
+}
+
+fn micros_since(began: std::time::Instant) -> u64 {
+    let took = crate::wiring::monotonic().saturating_duration_since(began);
+    u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// What the browser printed, as far as it is kept.
