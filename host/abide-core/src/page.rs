@@ -187,6 +187,19 @@ pub enum BrowseFailure {
     NotFound(String),
 }
 
+impl BrowseFailure {
+    /// The same with other words.
+    #[must_use]
+    pub fn map(self, change: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Refused(why) => Self::Refused(change(why)),
+            Self::Failed(why) => Self::Failed(change(why)),
+            Self::NeedsBrowser(why) => Self::NeedsBrowser(change(why)),
+            Self::NotFound(why) => Self::NotFound(change(why)),
+        }
+    }
+}
+
 impl Browse {
     /// Bytes of what a worker wrote.
     pub fn bytes(&self) -> usize {

@@ -145,6 +145,14 @@ pub struct UnitSpec {
     /// The source that it reads, if it says that it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceClaim>,
+    /// Whether what comes of it is only measured: nothing is written.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub probe: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl UnitSpec {
@@ -255,6 +263,8 @@ struct FrontMatter {
     #[serde(default)]
     source: Option<SourceClaim>,
     #[serde(default)]
+    probe: bool,
+    #[serde(default)]
     units: Vec<RawUnit>,
 }
 
@@ -272,6 +282,8 @@ struct RawUnit {
     params: BTreeMap<String, String>,
     #[serde(default)]
     source: Option<SourceClaim>,
+    #[serde(default)]
+    probe: bool,
 }
 
 impl Plan {
@@ -296,10 +308,11 @@ impl Plan {
         let raw = match (front.recipe, front.units.is_empty()) {
             (Some(recipe), true) => {
                 let (worker, scope, params) = (front.worker, front.scope, front.params);
-                vec![RawUnit { recipe, worker, title: None, scope, params, source: front.source }]
+                let (source, probe) = (front.source, front.probe);
+                vec![RawUnit { recipe, worker, title: None, scope, params, source, probe }]
             }
-            (None, _) if front.source.is_some() => {
-                let why = "`source` stands beside `recipe`: what is read from it is not said".to_owned();
+            (None, _) if front.source.is_some() || front.probe => {
+                let why = "`source` and `probe` stand beside `recipe`: what is read is not said".to_owned();
                 return Err(PlanError::FrontMatter { why });
             }
             (None, _) if front.worker.is_some() => {
@@ -361,7 +374,7 @@ fn guess(title: &str, scope: Vec<String>, params: BTreeMap<String, String>) -> R
         .filter(|word| word.ends_with('/') && word.len() > 1);
     let scope = if scope.is_empty() { named.map(str::to_owned).collect() } else { scope };
     let recipe = recipe.name.to_owned();
-    Ok(RawUnit { recipe, worker: None, title: None, scope, params, source: None })
+    Ok(RawUnit { recipe, worker: None, title: None, scope, params, source: None, probe: false })
 }
 
 fn resolve(unit: RawUnit, number: u32, plan_title: &str) -> Result<UnitSpec, PlanError> {
@@ -385,6 +398,10 @@ fn resolve(unit: RawUnit, number: u32, plan_title: &str) -> Result<UnitSpec, Pla
     if let Some(parameter) = required.iter().find(|name| !unit.params.contains_key(**name)) {
         return Err(PlanError::MissingParameter { recipe: unit.recipe, parameter });
     }
+    if unit.probe && unit.source.is_none() {
+        let why = "`probe` tries a source, and the ticket names none".to_owned();
+        return Err(PlanError::FrontMatter { why });
+    }
     if let Some(claim) = &unit.source {
         claim.check().map_err(|why| PlanError::FrontMatter { why: why.to_owned() })?;
         if worker.is_empty() {
@@ -400,6 +417,7 @@ fn resolve(unit: RawUnit, number: u32, plan_title: &str) -> Result<UnitSpec, Pla
         scope: unit.scope,
         params: unit.params,
         source: unit.source,
+        probe: unit.probe,
     })
 }
 

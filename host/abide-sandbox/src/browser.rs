@@ -11,13 +11,7 @@ const WHY_BYTES_MAX: usize = 500;
 
 /// A failure with a reason that can be shown.
 pub(crate) fn cleaned(failure: BrowseFailure) -> BrowseFailure {
-    let line = |why: String| clean_line(&why, WHY_BYTES_MAX);
-    match failure {
-        BrowseFailure::Refused(why) => BrowseFailure::Refused(line(why)),
-        BrowseFailure::Failed(why) => BrowseFailure::Failed(line(why)),
-        BrowseFailure::NeedsBrowser(why) => BrowseFailure::NeedsBrowser(line(why)),
-        BrowseFailure::NotFound(why) => BrowseFailure::NotFound(line(why)),
-    }
+    failure.map(|why| clean_line(&why, WHY_BYTES_MAX))
 }
 
 /// What one task took of the browser so far, and what it may take.

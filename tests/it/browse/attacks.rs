@@ -159,8 +159,17 @@ fn told(entry: &Json) -> String {
     format!("{} {} {}", text("/_stopped/code"), text("/request/method"), text("/request/url"))
 }
 
+/// Who is read after the attacks, to see that the host is well.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Neighbour {
+    /// A page of the same task.
+    Page,
+    /// A task of its own: what attacks cost their task is spent.
+    Task,
+}
+
 /// Tries the rows of some kinds, so many in one task, in a network of their own.
-fn tries(kinds: &[Kind], at_once: usize, test: &str) {
+fn tries(kinds: &[Kind], (at_once, neighbour): (usize, Neighbour), test: &str) {
     if !bare::is_there() {
         return;
     }
@@ -177,11 +186,16 @@ fn tries(kinds: &[Kind], at_once: usize, test: &str) {
         for batch in rows.chunks(at_once) {
             hostile::turncoat();
             let all: String = batch.iter().map(|attack| steps(attack, &stage.aim)).collect();
-            // A neighbour in the same task: it is read after all of them.
-            let came = stage.takes(&format!("{all}open {}/steel.html\nfind h1\nclose\n", stage.aim.site));
+            let beside = format!("open {}/steel.html\nfind h1\nclose\n", stage.aim.site);
+            let came = match neighbour {
+                Neighbour::Page => stage.takes(&(all + &beside)),
+                Neighbour::Task => stage.takes(&all),
+            };
             let names: Vec<&str> = batch.iter().map(|attack| attack.name.as_str()).collect();
             let mut found = stage.open(batch, &came);
-            let last = came.said.iter().rev().find(|line| line.starts_with("find"));
+            let next = (neighbour == Neighbour::Task).then(|| stage.takes(&beside));
+            let said = next.as_ref().map_or(&came.said, |next| &next.said);
+            let last = said.iter().rev().find(|line| line.starts_with("find"));
             if !last.is_some_and(|line| line.contains("42CrMo4")) {
                 found.push(format!("the neighbour was not read: {last:?} {:?}", came.code));
             }
@@ -201,36 +215,54 @@ fn tries(kinds: &[Kind], at_once: usize, test: &str) {
 
 #[test]
 fn of_schemes() {
-    tries(&[Kind::Scheme], AT_ONCE, "browse::attacks::of_schemes");
+    tries(&[Kind::Scheme], (AT_ONCE, Neighbour::Page), "browse::attacks::of_schemes");
 }
 
 #[test]
 fn of_addresses_inside() {
-    tries(&[Kind::Inside], AT_ONCE, "browse::attacks::of_addresses_inside");
+    tries(&[Kind::Inside], (AT_ONCE, Neighbour::Page), "browse::attacks::of_addresses_inside");
 }
 
 #[test]
 fn of_channels() {
-    tries(&[Kind::Channel], AT_ONCE, "browse::attacks::of_channels");
+    tries(&[Kind::Channel], (AT_ONCE, Neighbour::Page), "browse::attacks::of_channels");
 }
 
 #[test]
 fn of_hints() {
-    tries(&[Kind::Hint], AT_ONCE, "browse::attacks::of_hints");
+    tries(&[Kind::Hint], (AT_ONCE, Neighbour::Page), "browse::attacks::of_hints");
 }
 
 #[test]
 fn of_what_is_sent() {
-    tries(&[Kind::Send, Kind::Exfiltrate], AT_ONCE, "browse::attacks::of_what_is_sent");
+    tries(&[Kind::Send, Kind::Exfiltrate], (AT_ONCE, Neighbour::Page), "browse::attacks::of_what_is_sent");
 }
 
 #[test]
-#[ignore = "five minutes; a flood of requests uses up its lease, and the neighbour in the same task is then refused"]
 fn of_what_costs() {
-    tries(&[Kind::Exhaust], 3, "browse::attacks::of_what_costs");
+    tries(&[Kind::Exhaust], (3, Neighbour::Task), "browse::attacks::of_what_costs");
 }
 
 #[test]
 fn of_what_is_told() {
-    tries(&[Kind::Text, Kind::Change], AT_ONCE / 2, "browse::attacks::of_what_is_told");
+    tries(&[Kind::Text, Kind::Change], (AT_ONCE / 2, Neighbour::Page), "browse::attacks::of_what_is_told");
+}
+
+/// Whoever runs the tests: the same as somebody without rights.
+#[test]
+fn as_an_ordinary_user() {
+    let is_root = std::process::Command::new("id").arg("-u").output().unwrap().stdout.trim_ascii() == b"0";
+    if !bare::is_there() || !is_root {
+        return;
+    }
+    let output = std::process::Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["browse::attacks::of_schemes", "--exact", "--nocapture"])
+        .output()
+        .unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("stopped, "), "its rows were tried: {said}");
 }

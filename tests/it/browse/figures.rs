@@ -66,7 +66,7 @@ fn ask(house: &House, worker: &std::path::Path, lines: &[String]) -> (Vec<String
     let said = house.world.ab_at(house.world.repo(), &args, &[("ABIDE_LOG", "abide=debug")]);
     let ran = data(house, "TaskRan").pop().unwrap();
     let transcript = Transcript::unpack(&blob(house, &ran["transcript"])).unwrap();
-    (transcript.outcome.log.into_iter().map(|line| line.text).collect(), said.stderr)
+    (transcript.outcome.log.into_iter().map(|line| line.text).collect(), said.err)
 }
 
 /// Milliseconds of each line of the log that has `what`.
@@ -213,10 +213,10 @@ fn extraction(site: &Site, browse: &std::path::Path) {
             .unwrap();
         let args = ["run", "--ticket", file.to_str().unwrap()];
         let said = house.world.ab_at(house.world.repo(), &args, &[("ABIDE_LOG", "abide=debug")]);
-        opens.extend(times(&said.stderr, "ask=\"open\""));
-        snapshots.extend(times(&said.stderr, "ask=\"snapshot\""));
+        opens.extend(times(&said.err, "ask=\"open\""));
+        snapshots.extend(times(&said.err, "ask=\"snapshot\""));
         let ran: Json = data(&house, "TaskRan").pop().unwrap();
-        assert_eq!(ran["result"], "proposed", "{}", said.stderr);
+        assert_eq!(ran["result"], "proposed", "{}", said.err);
         let transcript = Transcript::unpack(&blob(&house, &ran["transcript"])).unwrap();
         walls.push(transcript.outcome.spent.wall_ms as f64);
     }

@@ -93,12 +93,7 @@ impl Blot {
 
     /// A reason without them: it may hold the address of a page.
     pub(super) fn failure(&self, failure: BrowseFailure) -> BrowseFailure {
-        match failure {
-            BrowseFailure::Refused(why) => BrowseFailure::Refused(self.text(why)),
-            BrowseFailure::Failed(why) => BrowseFailure::Failed(self.text(why)),
-            BrowseFailure::NeedsBrowser(why) => BrowseFailure::NeedsBrowser(self.text(why)),
-            BrowseFailure::NotFound(why) => BrowseFailure::NotFound(self.text(why)),
-        }
+        failure.map(|why| self.text(why))
     }
 
     /// What was seen without them.

@@ -184,7 +184,9 @@ fn probe(shell: &Shell, args: &Named) -> Result<Exit, Failure> {
     let definitions = definitions(&bench)?;
     let defined = definitions.named(&args.name)?;
     let before = Life::of(&bench.desk, &defined.definition)?.samples.len();
-    let text = defined.text.clone();
+    // The same ticket, of which nothing is written.
+    let (first, rest) = defined.text.split_once('\n').unwrap_or((&defined.text, ""));
+    let text = format!("{first}\nprobe: true\n{rest}");
     // The log is one process's at a time.
     drop(bench.desk);
     let exit = start(shell, &args.at, text, Mode::Plan, (args.profile.as_ref(), args.reason.as_ref()))?;

@@ -128,6 +128,11 @@ impl Drive<'_> {
         if let Some(reads) = &reads {
             self.judge_source(run, &spec, reads, (&base, &transcript.outcome), asked)?;
         }
+        if spec.probe && matches!(transcript.outcome.result, RunResult::Proposed(_)) {
+            let (component, why) = (worker.digest.clone(), "a probe is only measured".to_owned());
+            self.note(run, &Body::NothingToDo { unit: unit.to_owned(), component, why }, vec![])?;
+            return Ok(());
+        }
         self.take_answer(run, unit, worker, base, seq, &transcript.outcome)
     }
 

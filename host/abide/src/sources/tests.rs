@@ -34,6 +34,8 @@ fn what_defines_no_source_is_left_alone_or_told() {
         of("---\nrecipe: proposal\nsource: {name: goods}\nparams: {commit: a, by: b}\n---\nx\n").is_err()
     );
     assert!(of("---\nsource: {name: goods}\n---\nRepair links\n").unwrap_err().contains("beside `recipe`"));
+    let probed = TICKET.replacen("---\n", "---\nprobe: true\n", 1);
+    assert_eq!(unit(TICKET).definition, unit(&probed).definition, "a probe tries the same source");
 }
 
 fn event(at: u64, body: Body) -> Event {
