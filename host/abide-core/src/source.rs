@@ -106,21 +106,38 @@ impl SourceClaim {
             return if licence_is_bad { Err("`source.licence` is one line") } else { Ok(()) };
         };
         let is_address = terms.at.starts_with("https://") || terms.at.starts_with("http://");
-        let digits =
-            |part: &str, count: usize| part.len() == count && part.bytes().all(|byte| byte.is_ascii_digit());
-        let mut day = terms.read.split('-');
-        let is_day = day.next().is_some_and(|year| digits(year, 4))
-            && day.next().is_some_and(|month| digits(month, 2) && ("01"..="12").contains(&month))
-            && day.next().is_some_and(|day| digits(day, 2) && ("01"..="31").contains(&day))
-            && day.next().is_none();
         match () {
             () if licence_is_bad => Err("`source.licence` is one line"),
             () if !is_address || !is_line(&terms.at) => Err("`source.terms.at` is an address of the web"),
-            () if !is_day => Err("`source.terms.read` is a day, YYYY-MM-DD"),
+            () if !is_day(&terms.read) => Err("`source.terms.read` is a day, YYYY-MM-DD"),
             () if !is_line(&terms.by) => Err("`source.terms.by` is who read them"),
             () => Ok(()),
         }
     }
+}
+
+/// Whether a text is a day of the calendar, `YYYY-MM-DD`.
+fn is_day(text: &str) -> bool {
+    let number = |part: Option<&str>, digits: usize| {
+        let part =
+            part.filter(|part| part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit()))?;
+        part.parse::<u32>().ok()
+    };
+    let mut parts = text.split('-');
+    let (Some(year), Some(month), Some(day), None) =
+        (number(parts.next(), 4), number(parts.next(), 2), number(parts.next(), 2), parts.next())
+    else {
+        return false;
+    };
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if is_leap => 29,
+        2 => 28,
+        _ => 0,
+    };
+    (1..=days).contains(&day)
 }
 
 /// Whether something can be called this: 1 to 64 lower-case letters, digits and `-`, beginning with a letter.

@@ -80,6 +80,8 @@ fn a_claim_is_checked() {
         (json!({"licence": "a\nb"}), "`source.licence`"),
         (terms("at", "ftp://a.example"), "`source.terms.at`"),
         (terms("read", "2026-13-03"), "`source.terms.read`"),
+        (terms("read", "2026-02-29"), "`source.terms.read`"),
+        (terms("read", "2026-04-31"), "`source.terms.read`"),
         (terms("read", "3 November"), "`source.terms.read`"),
         (terms("read", "2026-11-03-1"), "`source.terms.read`"),
         (terms("by", ""), "`source.terms.by`"),

@@ -77,7 +77,7 @@ fn held(cell: &Cell, left: &Left, control: &mut UnixStream) -> Report {
         }
     });
     let ground = Ground { own_network: ways.has_namespaces(), folders: folders.to_vec() };
-    let heard = filter.ok().and_then(Result::ok).map(|questions| told::answer(questions, ground));
+    let heard = filter.ok().and_then(Result::ok).map(|questions| deaf(|| told::answer(questions, ground)));
     let mut report = Report { walls, ended: Err(String::new()), attempts: Vec::new() };
     match (missing, &cell.task) {
         (Some(missing), _) => report.ended = Err(missing),
@@ -303,13 +303,27 @@ fn run(
         SigSet::from(nix::sys::signal::Signal::SIGTERM).thread_block()?;
     }
     let check = Pid::from_child(&check);
-    let reached = ways.can_count.then(|| watch::start(check, cell.limits, ways.has_namespaces()));
+    let reached = ways.can_count.then(|| deaf(|| watch::start(check, cell.limits, ways.has_namespaces())));
     let ending = reap_until(check)?;
     if !ways.has_namespaces() {
         watch::sweep();
     }
     let (tried, missed) = heard.all();
     Ok(Ended { ending, tried, missed, over: reached.and_then(|reached| reached.over()) })
+}
+
+/// Starts a thread that hears no signal.
+///
+/// The kernel keeps signals of a namespace from its first process by what its main thread would do with them, and asks nobody where that thread blocks them, as the C library
+/// does for a moment whenever it starts a process or a thread. Another thread that does not would then die of them, and all with it.
+fn deaf<T>(start: impl FnOnce() -> T) -> T {
+    let before = SigSet::thread_get_mask();
+    SigSet::all().thread_block().ok();
+    let started = start();
+    if let Ok(before) = before {
+        before.thread_set_mask().ok();
+    }
+    started
 }
 
 /// Takes note of every process that ends, until the check does.

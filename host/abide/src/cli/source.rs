@@ -211,11 +211,11 @@ fn probe(shell: &Shell, args: &Named) -> Result<Exit, Failure> {
     shell.printer.line(&format!("source   {} {} {told}", shell.printer.paint(good, word), defined.name()));
     let state = life.state;
     shell.printer.line(&format!(
-        "next: ab source show {0} · ab source promote {0}   ({})",
+        "next: ab source show {0} · ab source promote {0}   (it is {1})",
         args.name,
         state.as_str()
     ));
-    Ok(if sample.records.is_some() { Exit::Done } else { exit.max(Exit::Fault) })
+    Ok(exit)
 }
 
 fn promote(shell: &Shell, args: &Named) -> Result<Exit, Failure> {

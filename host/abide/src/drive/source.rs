@@ -1,10 +1,11 @@
 //! Sources in a run: what a task of one brought back is measured and written down, and policy is asked whether the source may stay where it is.
 
 use abide_core::action::HoldSource;
+use abide_core::canonical;
 use abide_core::decision::Verdict;
 use abide_core::event::{Body, SourceDemoted, SourcePromoted};
 use abide_core::id::{Digest, Oid, RepoPath};
-use abide_core::patch::PatchLimits;
+use abide_core::patch::{PatchDoc, PatchLimits};
 use abide_core::plan::UnitSpec;
 use abide_core::safe_text;
 use abide_core::source::{SourceCase, SourceState};
@@ -108,8 +109,13 @@ impl Drive<'_> {
         };
         match &outcome.result {
             RunResult::Proposed(proposal) => {
+                let bytes = canonical::jcs(&proposal.patch).map_err(|error| Failure::of("AB0124", error))?;
+                let doc = match PatchDoc::parse(&bytes, &PatchLimits::CEILING) {
+                    Ok(doc) => doc,
+                    Err(error) => return none(error.code(), error.to_string()),
+                };
                 let scratch = self.scratch_store()?;
-                let tree = match scratch.apply(base, &proposal.patch, &PatchLimits::CEILING) {
+                let tree = match scratch.apply(base, &doc, &PatchLimits::CEILING) {
                     Ok(tree) => tree,
                     Err(error) => return none(error.code(), error.to_string()),
                 };

@@ -121,6 +121,18 @@ fn a_datagram_without_a_connection_reaches_nobody() {
 }
 
 #[test]
+fn no_signal_hurts_the_process_that_holds_it_from_the_first_moment_on() {
+    // The moment is short: the first signal has to come before the process that started this one goes on.
+    for signal in [
+        "TERM", "INT", "QUIT", "HUP", "ABRT", "SEGV", "USR1", "ALRM", "KILL", "TERM", "TERM", "TERM", "TERM",
+        "TERM",
+    ] {
+        let came = Place::new().run(&format!("kill -{signal} 1; kill -{signal} 1; exit 3"));
+        assert_eq!(came.ended().ending, Ending::Exit(3), "{signal}: {came:?}");
+    }
+}
+
+#[test]
 fn the_process_that_holds_it_cannot_be_hurt() {
     let came = Place::new()
         .run("kill -9 1; kill -9 $PPID; kill -TERM 1; echo x > /proc/1/mem; echo still here; exit 3");
