@@ -125,7 +125,7 @@ gated if {
 findings contains {
 	"rule": "source-quality",
 	"level": "deny",
-	"msg": sprintf("source `%s`: %s is %v, and %v is the least", [source.name, name, source.record[name], bounds.min]),
+	"msg": sprintf("source `%s`: %s is %d, and %d is the least", [source.name, name, source.record[name], bounds.min]),
 	"help": "`ab source show` has each measure, `ab source probe` takes another one",
 } if {
 	some name, bounds in gate
@@ -136,7 +136,7 @@ findings contains {
 findings contains {
 	"rule": "source-quality",
 	"level": "deny",
-	"msg": sprintf("source `%s`: %s is %v, and %v is the most", [source.name, name, source.record[name], bounds.max]),
+	"msg": sprintf("source `%s`: %s is %d, and %d is the most", [source.name, name, source.record[name], bounds.max]),
 	"help": "`ab source show` has each measure, `ab source probe` takes another one",
 } if {
 	some name, bounds in gate

@@ -182,7 +182,7 @@ fn a_standing_belongs_to_what_the_target_branch_defines() {
         "---\nrecipe: promote-source\nparams: {}\n---\nx\n",
         json!({"source": "goods", "definition": definition})
     );
-    house.world.ab(&["run", "--ticket", &forged]).exits(3).says("AB0886");
+    house.world.ab(&["run", &format!("--ticket={forged}")]).exits(3).says("AB0886");
     let proprietary = shop.ticket("goods", "/goods", "").replace("own", "proprietary");
     house.world.write("sources/goods.md", proprietary.as_bytes());
     house.world.commit("No licence that will do");

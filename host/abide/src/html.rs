@@ -40,3 +40,6 @@ fn content_policy(style: &str, pictures: Pictures) -> String {
     };
     format!("default-src 'none';{inside} style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'")
 }
+
+#[cfg(test)]
+mod tests;

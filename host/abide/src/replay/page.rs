@@ -311,6 +311,3 @@ fn again(past: &Past, made: &Made) -> Markup {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -74,7 +74,7 @@ fn a_life_is_told_by_the_log_and_begins_anew_after_a_fall() {
         reasons: vec!["moved away".to_owned()],
     }));
     let mut lives = BTreeMap::new();
-    let mut tell =
+    let tell =
         |lives: &mut BTreeMap<Digest, Life>, seq: u64, body: Body| fold(lives, seq, event(seq * 10, body));
     tell(&mut lives, 1, sampled(&digest, Some(b"{\"a\":1}\n")));
     tell(&mut lives, 2, promoted(SourceState::Proposed, SourceState::Probation));
