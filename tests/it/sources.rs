@@ -179,7 +179,7 @@ fn a_standing_belongs_to_what_the_target_branch_defines() {
     house.world.commit("Another licence");
     source(&house, &["list"]).exits(0).says("proposed");
     let forged = format!(
-        "---\nrecipe: promote-source\nparams: {}\n---\nx\n",
+        "---\nrecipe: promote-source\nparams: {}\n---\nLet goods be active at once\n",
         json!({"source": "goods", "definition": definition})
     );
     house.world.ab(&["run", &format!("--ticket={forged}")]).exits(3).says("AB0886");
