@@ -123,7 +123,8 @@ fn a_source_earns_its_place_and_loses_it() {
     );
     // Three of five rows are gone: more than half.
     shop.says(&[("Bolt", "1.60"), ("Nut", "2")]);
-    source(&house, &["probe", "goods"]).says("demoted").says("vanished_permille is 600");
+    run(&house).exits(3).says("demoted").says("vanished_permille is 600");
+    assert_eq!(data(&house, "PatchCommitted").len(), 1, "nothing of what brought it down is written");
     let demoted = data(&house, "SourceDemoted");
     assert_eq!((demoted.len(), demoted[0]["by"].as_str()), (1, Some("policy")));
     assert!(demoted[0]["reasons"][0].as_str().unwrap().starts_with("source-quality: "), "{demoted:?}");

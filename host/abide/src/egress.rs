@@ -18,12 +18,12 @@ use abide_gate::{Clock, Permit};
 use abide_sandbox::{Egress, EgressFailure, EgressRequest, EgressResponse};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Deserialize;
+use serde_json::Value as Json;
 use tokio::runtime::Runtime;
 
 use crate::browser::Pages;
 use crate::desk::{Desk, Payload};
 use crate::report::{Exit, Failure};
-use crate::sources::sample;
 
 /// LIMIT: rows of one record; the archive has all.
 const ROWS_MAX: usize = 200;
@@ -234,7 +234,7 @@ fn used(
 ) -> Result<Closed, Failure> {
     let Used { decision, archive, tallies } = used;
     let bytes = serde_json::to_vec(&archive).map_err(|error| Failure::of("AB0124", error))?;
-    let forbidden = sample::forbidden(&bytes);
+    let forbidden = forbidden(&bytes);
     let payload = Payload::bytes("har", bytes);
     let rows = tallies.into_iter().take(ROWS_MAX).map(|((origin, method), tally)| EgressRow {
         origin,
@@ -277,3 +277,14 @@ fn outgoing(request: EgressRequest) -> Result<Outgoing, EgressFailure> {
     }
     Ok(Outgoing { method, url: request.url, headers, body: request.body.into_vec().into() })
 }
+
+/// Requests of an HTTP archive that `robots.txt` forbids.
+fn forbidden(archive: &[u8]) -> u64 {
+    let Ok(archive) = serde_json::from_slice::<Json>(archive) else { return 0 };
+    let entries = archive.pointer("/log/entries").and_then(Json::as_array);
+    let by_robots = |entry: &&Json| entry.pointer("/_stopped/code").and_then(Json::as_str) == Some("AB0990");
+    entries.map_or(0, |entries| u64::try_from(entries.iter().filter(by_robots).count()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests;

@@ -143,6 +143,7 @@ impl Stage {
                 open.push(format!("{} reads {secret}", attack.name));
             }
         }
+        open.extend(unrecorded(attacks, came));
         if came.printed.contains("panicked") || came.printed.contains('\u{1b}') {
             open.push(format!("it is not well: {}", came.printed));
         }
@@ -151,6 +152,24 @@ impl Stage {
         }
         open
     }
+}
+
+/// Refusals that the archive does not tell: each says by which rule and why, and whoever was led inside was stopped at least once.
+fn unrecorded(attacks: &[&Attack], came: &Came) -> Vec<String> {
+    let text =
+        |entry: &Json, at: &str| entry.pointer(at).and_then(Json::as_str).unwrap_or_default().to_owned();
+    let is_told = |entry: &&Json| {
+        text(entry, "/_stopped/code").starts_with("AB0") && !text(entry, "/_stopped/why").is_empty()
+    };
+    let wordless = came.stopped.iter().filter(|entry| !is_told(entry));
+    let mut found: Vec<String> =
+        wordless.map(|entry| format!("stopped without a word: {}", told(entry))).collect();
+    let is_asked_by_the_browser = |entry: &&Json| text(entry, "/request/url").contains("/favicon.ico");
+    let stops = came.stopped.iter().filter(|entry| !is_asked_by_the_browser(entry)).count();
+    if attacks.iter().all(|attack| attack.kind == Kind::Inside) && stops < attacks.len() {
+        found.push(format!("{stops} requests were stopped in the archive, of {} attacks", attacks.len()));
+    }
+    found
 }
 
 /// A request that was stopped, in one line.

@@ -158,6 +158,19 @@ fn asked_for(printer: &Printer, input: &PolicyInput) {
         };
         row("as", &format!("{} ({}); {robots}", manners.purpose, manners.contact));
     }
+    if let Some(source) = &input.action.source {
+        let to = source.to.map(|to| format!(" → {}", to.as_str())).unwrap_or_default();
+        row("source", &format!("{}: {}{to}", source.name, source.state.as_str()));
+        row("licence", source.licence.as_deref().unwrap_or("nobody said"));
+        let terms = source.terms.as_ref().map(crate::sources::page::terms);
+        row("terms", terms.as_deref().unwrap_or("nobody has read them"));
+        let shown = source.record.as_ref().map(crate::sources::page::rows).unwrap_or_default();
+        let shown: Vec<String> =
+            shown.into_iter().map(|(name, value, _)| format!("{name} {value}")).collect();
+        if !shown.is_empty() {
+            row("has shown", &shown.join(", "));
+        }
+    }
 }
 
 /// Top folders that none of the last approved changes touched.

@@ -4,7 +4,7 @@ use abide_core::action::HoldSource;
 use abide_core::canonical;
 use abide_core::decision::Verdict;
 use abide_core::event::{Body, SourceDemoted, SourcePromoted};
-use abide_core::id::{Digest, Oid, RepoPath};
+use abide_core::id::{Digest, Oid, RepoPath, Seq};
 use abide_core::patch::{PatchDoc, PatchLimits};
 use abide_core::plan::UnitSpec;
 use abide_core::safe_text;
@@ -41,6 +41,15 @@ impl Reads {
     }
 }
 
+/// A source that lost its place by a task.
+#[derive(Debug)]
+pub(super) struct Fallen {
+    /// The decision that would not let it stay.
+    pub(super) decision: Seq,
+    /// The rule that stands against it.
+    pub(super) rule: String,
+}
+
 /// Requests of a task that were refused.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Refusals {
@@ -61,7 +70,7 @@ impl Drive<'_> {
         Ok(Some(Reads { definition, life }))
     }
 
-    /// Measures what a task of a source brought back, writes it down, and asks whether the source may stay where it is.
+    /// Measures what a task of a source brought back, writes it down, and asks whether the source may stay where it is. Where it may not, nothing of the task goes on.
     pub(super) fn judge_source(
         &self,
         run: &Run,
@@ -69,7 +78,7 @@ impl Drive<'_> {
         reads: &Reads,
         (base, outcome): (&Oid, &RunOutcome),
         refusals: Refusals,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<Fallen>, Failure> {
         let about = About {
             unit: spec.id.clone(),
             source: spec.source.as_ref().map(|claim| claim.name.clone()).unwrap_or_default(),
@@ -154,10 +163,15 @@ impl Drive<'_> {
 
     /// Asks whether a source may stay where it is after what was measured. Where rules about sources say no, it is demoted; a gate that fails, or a rule about
     /// something else, takes nobody's place.
-    fn keep_source(&self, run: &Run, spec: &UnitSpec, definition: &Digest) -> Result<(), Failure> {
+    fn keep_source(
+        &self,
+        run: &Run,
+        spec: &UnitSpec,
+        definition: &Digest,
+    ) -> Result<Option<Fallen>, Failure> {
         let life = Life::of(self.desk, definition)?;
         if !matches!(life.state, SourceState::Active | SourceState::Probation) {
-            return Ok(());
+            return Ok(None);
         }
         let case = life.case(spec, definition, Some(life.state));
         let (decision, seq) = match self.desk.admit(
@@ -179,7 +193,7 @@ impl Drive<'_> {
             .collect();
         reasons.dedup();
         if decision.verdict != Verdict::Deny || reasons.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let name = spec.source.as_ref().map(|claim| claim.name.clone()).unwrap_or_default();
         self.story.beat("source", Tone::Bad, "demoted", &format!("{name}: {}", reasons.join("; ")));
@@ -191,7 +205,9 @@ impl Drive<'_> {
             by: "policy".to_owned(),
             reasons,
         }));
-        self.deed(run, &body, vec![]).map(drop)
+        self.deed(run, &body, vec![])?;
+        let lead = decision.findings.into_iter().find(|finding| finding.rule.starts_with(RULES));
+        Ok(lead.map(|finding| Fallen { decision: seq, rule: finding.rule }))
     }
 
     /// Asks for the source that the unit names to come further. What it is, the target branch says, not the ticket.

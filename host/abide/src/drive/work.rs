@@ -125,8 +125,12 @@ impl Drive<'_> {
         };
         let transcript = transcript?;
         self.task_ran(run, unit, seq, &transcript)?;
-        if let Some(reads) = &reads {
-            self.judge_source(run, &spec, reads, (&base, &transcript.outcome), asked)?;
+        if let Some(reads) = &reads
+            && let Some(fallen) = self.judge_source(run, &spec, reads, (&base, &transcript.outcome), asked)?
+        {
+            let (decision, rule) = (fallen.decision.into(), fallen.rule);
+            self.note(run, &Body::UnitDenied { unit: unit.to_owned(), decision, rule }, vec![])?;
+            return Ok(());
         }
         if spec.probe && matches!(transcript.outcome.result, RunResult::Proposed(_)) {
             let (component, why) = (worker.digest.clone(), "a probe is only measured".to_owned());

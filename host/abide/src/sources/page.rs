@@ -1,7 +1,7 @@
 //! A source as one page: how far it has come and why, what policy would say now, and what its tasks brought back over time.
 
 use abide_core::safe_text;
-use abide_core::source::{SourceRecord, SourceState};
+use abide_core::source::{SourceRecord, SourceState, SourceTerms};
 use maud::{Markup, html};
 
 use super::{Defined, Life, Sampled};
@@ -59,6 +59,12 @@ fn gates_part(gates: &[Gate]) -> Markup {
             }
         }
     }
+}
+
+/// Terms of use in a sentence.
+pub(crate) fn terms(terms: &SourceTerms) -> String {
+    let say = format!("{:?}", terms.say).to_lowercase();
+    format!("{} say `{say}`, read on {} by {}", terms.at, terms.read, terms.by)
 }
 
 /// The measures, by the names that rules have for them.

@@ -195,14 +195,5 @@ pub(crate) fn key_of(hints: &[u8]) -> Vec<String> {
     serde_json::from_slice::<Hints>(hints).map(|hints| hints.key).unwrap_or_default()
 }
 
-/// Requests of an HTTP archive that `robots.txt` forbids.
-pub(crate) fn forbidden(archive: &[u8]) -> u64 {
-    let Ok(archive) = serde_json::from_slice::<Value>(archive) else { return 0 };
-    let entries = archive.pointer("/log/entries").and_then(Value::as_array);
-    let by_robots =
-        |entry: &&Value| entry.pointer("/_stopped/code").and_then(Value::as_str) == Some("AB0990");
-    entries.map_or(0, |entries| u64::try_from(entries.iter().filter(by_robots).count()).unwrap_or(u64::MAX))
-}
-
 #[cfg(test)]
 mod tests;

@@ -79,10 +79,7 @@ fn told(shell: &Shell, defined: &Defined, life: &Life, gates: &[Gate]) {
     row("definition", defined.definition.as_str());
     if let Some(claim) = &defined.unit.source {
         row("licence", &safe_text::line(claim.licence.as_deref().unwrap_or("nobody said")));
-        let terms = claim.terms.as_ref().map(|terms| {
-            let say = format!("{:?}", terms.say).to_lowercase();
-            safe_text::line(&format!("{} say `{say}`, read on {} by {}", terms.at, terms.read, terms.by))
-        });
+        let terms = claim.terms.as_ref().map(|terms| safe_text::line(&page::terms(terms)));
         row("terms", &terms.unwrap_or_else(|| "nobody has read them".to_owned()));
     }
     for gate in gates {

@@ -59,11 +59,3 @@ fn hints_may_name_a_key() {
     assert_eq!(key_of(br#"{"key": ["a", "b"], "strategies": ["tables"]}"#), ["a", "b"]);
     assert!(key_of(b"").is_empty());
 }
-
-#[test]
-fn robots_are_counted_in_the_archive() {
-    let archive =
-        br#"{"log": {"entries": [{"_stopped": {"code": "AB0990"}}, {"_stopped": {"code": "AB0901"}}, {}]}}"#;
-    assert_eq!(forbidden(archive), 1);
-    assert_eq!(forbidden(b"{"), 0);
-}
