@@ -146,7 +146,9 @@ impl Drive<'_> {
                     None => none("AB0887", format!("it proposed nothing, and there is no `{path}`")),
                 }
             }
-            other => none(other.code().unwrap_or("AB0811"), work::told(other)),
+            RunResult::Failed(_) | RunResult::Refused(_) | RunResult::Trapped(_) | RunResult::Rejected(_) => {
+                none(outcome.result.code().unwrap_or("AB0811"), work::told(&outcome.result))
+            }
         }
     }
 

@@ -42,6 +42,16 @@ use crate::workshop::Worker;
 const WORKSPACE: WorkspaceLimits =
     WorkspaceLimits { files_max: 200_000, bytes_max: 4 << 30, file_bytes_max: 512 << 20 };
 
+/// What a worker may do on a task.
+struct Leave {
+    /// What it is run with.
+    request: RunRequest,
+    /// Name of its lease; empty where it has none.
+    lease: String,
+    /// Place of the decision.
+    seq: abide_core::id::Seq,
+}
+
 impl Drive<'_> {
     /// Runs the unit's worker, or takes the commit that was offered.
     pub(super) fn generate(&self, run: &Run, unit: &str) -> Result<(), Failure> {
@@ -58,57 +68,19 @@ impl Drive<'_> {
         let worker = &self.workshop.of_unit(&spec.worker, planned, &self.desk.ledger)?;
         // While the gate is asked and the files of the base are laid out.
         self.workshop.prepare_for(worker);
-        let requests = match self.workshop.requests(worker) {
-            Ok(requests) => requests,
-            Err(failure) => return self.worker_failed(run, unit, worker, failure.code, &failure.what),
-        };
-        let task = Task {
-            id: format!("{}/{unit}", run.id),
-            recipe: spec.recipe.clone(),
-            parameters: spec.params.clone(),
-            scope: spec.scope.clone(),
-            base: base.clone(),
-        };
-        let action = RunWorker {
-            run: run.id.clone(),
-            unit: unit.to_owned(),
-            component: worker.digest.clone(),
-            task: canonical::digest(&task).map_err(|error| Failure::of("AB0124", error))?,
-            base: base.clone(),
-            requests: requests.iter().cloned().collect(),
-        };
-        let history = History::of(self.desk, &worker.digest)?.told();
-        let subject = Subject { history: Some(history), ..super::worker(run, &worker.name, &worker.digest) };
-        let ask = Ask { requests: action.requests.clone(), ..self.ask(run, subject) };
-        let Answer::Go { permit, decision, seq } = self.admit(run, action, ask, Some(unit))? else {
+        let Some(Leave { request, lease, seq }) = self.may_run(run, &spec, worker, &base)? else {
             return Ok(());
         };
-        super::redeem(permit)?;
-        let limits = self.desk.policy.limits.get(&decision.grants.limits).cloned().ok_or_else(|| {
-            Failure::new(
-                "AB0831",
-                format!(
-                    "policy grants the limits `{}`, which its data does not name",
-                    decision.grants.limits
-                ),
-            )
-        })?;
-        let grants: BTreeSet<Capability> = Capability::ALL
-            .into_iter()
-            .filter(|capability| decision.grants.capabilities.iter().any(|name| name == capability.name()))
-            .collect();
-        let way = if grants.contains(&Capability::Egress) || grants.contains(&Capability::Browser) {
-            let looks = grants.contains(&Capability::Browser);
+        let looks = request.grants.contains(&Capability::Browser);
+        let way = if looks || request.grants.contains(&Capability::Egress) {
             let source = reads.as_ref().and_then(|reads| reads.case(&spec));
-            let Some(way) = self.way_out(run, unit, worker, (&decision.grants.egress, looks), source)? else {
+            let Some(way) = self.way_out(run, unit, worker, (&lease, looks), source)? else {
                 return Ok(());
             };
             Some(way)
         } else {
             None
         };
-        let stubs = decision.grants.stubs.iter().cloned().collect();
-        let request = RunRequest { component: worker.digest.clone(), task, grants, stubs, limits };
         let transcript = {
             let _busy = self.printer().busy(&format!("{} {}", worker.name, spec.recipe));
             self.let_work(&request, way.as_ref())
@@ -116,7 +88,7 @@ impl Drive<'_> {
         // Also of a worker that could not be run: what it asked was asked.
         let asked = match way {
             Some(way) => {
-                let closed = way.close(unit, &worker.digest, &decision.grants.egress)?;
+                let closed = way.close(unit, &worker.digest, &lease)?;
                 let refusals = Refusals { all: closed.refused(), by_robots: closed.forbidden };
                 self.deed(run, &Body::EgressUsed(Box::new(closed.record)), closed.payloads)?;
                 refusals
@@ -138,6 +110,62 @@ impl Drive<'_> {
             return Ok(());
         }
         self.take_answer(run, unit, worker, base, seq, &transcript.outcome)
+    }
+
+    /// Asks whether the worker may run, and with what. None where the answer is not yes; the log says which.
+    fn may_run(
+        &self,
+        run: &Run,
+        spec: &UnitSpec,
+        worker: &Worker,
+        base: &Oid,
+    ) -> Result<Option<Leave>, Failure> {
+        let unit = spec.id.as_str();
+        let requests = match self.workshop.requests(worker) {
+            Ok(requests) => requests,
+            Err(failure) => {
+                self.worker_failed(run, unit, worker, failure.code, &failure.what)?;
+                return Ok(None);
+            }
+        };
+        let task = Task {
+            id: format!("{}/{unit}", run.id),
+            recipe: spec.recipe.clone(),
+            parameters: spec.params.clone(),
+            scope: spec.scope.clone(),
+            base: base.clone(),
+        };
+        let action = RunWorker {
+            run: run.id.clone(),
+            unit: unit.to_owned(),
+            component: worker.digest.clone(),
+            task: canonical::digest(&task).map_err(|error| Failure::of("AB0124", error))?,
+            base: base.clone(),
+            requests: requests.iter().cloned().collect(),
+        };
+        let history = History::of(self.desk, &worker.digest)?.told();
+        let subject = Subject { history: Some(history), ..super::worker(run, &worker.name, &worker.digest) };
+        let ask = Ask { requests: action.requests.clone(), ..self.ask(run, subject) };
+        let Answer::Go { permit, decision, seq } = self.admit(run, action, ask, Some(unit))? else {
+            return Ok(None);
+        };
+        super::redeem(permit)?;
+        let limits = self.desk.policy.limits.get(&decision.grants.limits).cloned().ok_or_else(|| {
+            Failure::new(
+                "AB0831",
+                format!(
+                    "policy grants the limits `{}`, which its data does not name",
+                    decision.grants.limits
+                ),
+            )
+        })?;
+        let grants: BTreeSet<Capability> = Capability::ALL
+            .into_iter()
+            .filter(|capability| decision.grants.capabilities.iter().any(|name| name == capability.name()))
+            .collect();
+        let stubs = decision.grants.stubs.iter().cloned().collect();
+        let request = RunRequest { component: worker.digest.clone(), task, grants, stubs, limits };
+        Ok(Some(Leave { request, lease: decision.grants.egress, seq }))
     }
 
     /// Runs the worker over the files of its base, and keeps what it was answered.

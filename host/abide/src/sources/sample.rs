@@ -168,7 +168,7 @@ pub(crate) fn measure(
             return Ok(sample);
         }
     };
-    sample.outcome = if is_new { "records" } else { "unchanged" }.to_owned();
+    if is_new { "records" } else { "unchanged" }.clone_into(&mut sample.outcome);
     sample.records = Some(Digest::of(bytes));
     sample.shape = Some(records.shape()?);
     sample.count = Count(records.count());
