@@ -89,7 +89,9 @@ impl Way {
             .enable_all()
             .build()
             .map_err(|error| Failure::of("AB0912", error))?;
-        let session = session(desk, vault, permit, lease, Until::Permit)?;
+        // A hundred pages take longer than a permit lives; it was spent when the first of them was asked for.
+        let until = if pages.is_some() { Until::Task } else { Until::Permit };
+        let session = session(desk, vault, permit, lease, until)?;
         Ok(Self { runtime: Mutex::new(runtime), session, pages })
     }
 

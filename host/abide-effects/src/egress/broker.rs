@@ -79,7 +79,7 @@ impl OpenError {
 pub enum Until {
     /// With its permit, after a minute.
     Permit,
-    /// With the task: a check may take longer than the permit's minute, which was spent when it began.
+    /// With the task: checks and pages may take longer than the permit's minute, which was spent when they began.
     Task,
 }
 
