@@ -155,7 +155,7 @@ fn what_forbids_robots_fails_or_says_nothing_loses_its_place() {
     // A page without records, three times in a row, is one time too many.
     shop.says(&[]);
     for _ in 0..2 {
-        source(&house, &["probe", "goods"]).exits(3).says("✗ goods");
+        source(&house, &["probe", "goods"]).exits(3).says("✗ failed  goods: ");
     }
     assert!(data(&house, "SourceDemoted").is_empty());
     source(&house, &["probe", "goods"]).says("failed_in_a_row is 3");

@@ -5,7 +5,7 @@ use abide_core::decision::{Decision, FindingLevel, Verdict};
 use abide_core::event::PlannedUnit;
 use abide_core::facts::Facts;
 use abide_core::id::Oid;
-use abide_core::plan::Plan;
+use abide_core::plan::{PROMOTION, Plan};
 use abide_core::safe_text;
 use abide_core::spine::{ATTEMPTS_MAX, Run, Unit};
 
@@ -36,8 +36,9 @@ impl Story<'_> {
     /// The plan was adopted.
     pub(crate) fn planned(self, plan: &Plan, units: &[PlannedUnit]) {
         for unit in units {
+            let without = if unit.recipe == PROMOTION { "asked of the gate" } else { "a commit as it is" };
             let by = unit.component.as_ref().map_or_else(
-                || "a commit as it is".to_owned(),
+                || without.to_owned(),
                 |digest| format!("{} @ {}", worker_of(plan, unit), digest.short()),
             );
             self.beat(

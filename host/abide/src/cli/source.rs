@@ -192,29 +192,12 @@ fn probe(shell: &Shell, args: &Named) -> Result<Exit, Failure> {
     let exit = start(shell, &args.at, text, Mode::Plan, (args.profile.as_ref(), args.reason.as_ref()))?;
     let bench = Bench::open(shell, args.at.repo.as_deref())?;
     let life = Life::of(&bench.desk, &defined.definition)?;
-    let Some(newest) = life.samples.get(before..).and_then(<[_]>::last) else { return Ok(exit) };
-    let sample = &newest.sample;
-    let (good, word) = if sample.records.is_some() { (Tone::Good, "✓") } else { (Tone::Bad, "✗") };
-    let mut told = format!(
-        "{} records, {}‰ filled, +{} ~{} −{}, {} refused, {} ms",
-        sample.count.0,
-        sample.filled_permille.0,
-        sample.added.0,
-        sample.changed.0,
-        sample.vanished.0,
-        sample.refused.0,
-        sample.wall_ms.0
-    );
-    if let Some(why) = &sample.why {
-        told = format!("{} [{}]", safe_text::line(why), sample.code.as_deref().unwrap_or_default());
+    if life.samples.len() > before {
+        let (name, state) = (&args.name, life.state.as_str());
+        shell
+            .printer
+            .line(&format!("next: ab source show {name} · ab source promote {name}   (it is {state})"));
     }
-    shell.printer.line(&format!("source   {} {} {told}", shell.printer.paint(good, word), defined.name()));
-    let state = life.state;
-    shell.printer.line(&format!(
-        "next: ab source show {0} · ab source promote {0}   (it is {1})",
-        args.name,
-        state.as_str()
-    ));
     Ok(exit)
 }
 

@@ -24,6 +24,7 @@ use super::policy::bundle;
 use super::printer::Tone;
 use crate::bundles::Role;
 use crate::bundles::active::{Base, Generations};
+use crate::embedded;
 use crate::home::{Home, State};
 use crate::keys::{KeyName, Keys};
 use crate::policy::Policy;
@@ -221,13 +222,23 @@ fn list(shell: &Shell, at: &AtRepo) -> Result<Exit, Failure> {
             "imports": offer.imports, "bytes": offer.bytes.0, "offered_by": offer.by, "reason": offer.reason, "decided_by": by, "why": why,
         }));
     }
+    // What a policy grants them goes by the digest of their file.
+    let shipped: Vec<(&str, Digest)> = embedded::WORKERS
+        .iter()
+        .map(|(file, bytes)| (file.trim_end_matches(".wasm"), Digest::of(bytes)))
+        .collect();
+    for (name, component) in &shipped {
+        shell.printer.line(&shell.printer.paint(Tone::Faint, &format!("shipped  {name:<13}  {component}")));
+    }
     let waits = registry.entries().find(|entry| entry.standing == Standing::Waits);
     if let Some(entry) = waits {
         shell
             .printer
             .line(&format!("next: ab approve {0} --as NAME · ab deny {0} --reason WHY", entry.item()));
     }
-    shell.printer.data(&json!({ "workers": rows }));
+    let shipped: Vec<_> =
+        shipped.iter().map(|(name, component)| json!({ "name": name, "component": component })).collect();
+    shell.printer.data(&json!({ "workers": rows, "shipped": shipped }));
     Ok(Exit::Done)
 }
 

@@ -3,7 +3,7 @@
 use abide_core::action::HoldSource;
 use abide_core::canonical;
 use abide_core::decision::Verdict;
-use abide_core::event::{Body, SourceDemoted, SourcePromoted};
+use abide_core::event::{Body, SourceDemoted, SourcePromoted, SourceSampled};
 use abide_core::id::{Digest, Oid, RepoPath, Seq};
 use abide_core::patch::{PatchDoc, PatchLimits};
 use abide_core::plan::UnitSpec;
@@ -99,8 +99,28 @@ impl Drive<'_> {
             (Came::To { bytes, .. }, Some(_)) => vec![Payload::bytes("records", bytes.to_vec())],
             (Came::To { .. } | Came::Nothing { .. }, _) => Vec::new(),
         };
+        self.tell(&sample);
         self.deed(run, &Body::SourceSampled(Box::new(sample)), kept)?;
         self.keep_source(run, spec, &reads.definition)
+    }
+
+    fn tell(&self, sample: &SourceSampled) {
+        let source = safe_text::line(&sample.source);
+        if let Some(why) = &sample.why {
+            let code = sample.code.as_deref().unwrap_or_default();
+            return self.story.beat("source", Tone::Bad, "failed", &format!("{source}: {why} [{code}]"));
+        }
+        let told = format!(
+            "{source}: {} records, {}‰ filled, +{} ~{} −{}, {} refused, {} ms",
+            sample.count.0,
+            sample.filled_permille.0,
+            sample.added.0,
+            sample.changed.0,
+            sample.vanished.0,
+            sample.refused.0,
+            sample.wall_ms.0
+        );
+        self.story.beat("source", Tone::Good, "read", &told);
     }
 
     /// The file of records after the task, and whether it is another than before; or the code and the reason why there is none.
