@@ -55,7 +55,7 @@ impl Shop {
     fn ticket(&self, name: &str, path: &str, more: &str) -> String {
         let url = format!("{}{path}", self.site.origin());
         let source = json!({"name": name, "licence": "own",
-            "terms": {"at": "https://shop.example.org/terms", "read": today(), "by": "alice", "say": "permit"}});
+            "terms": {"at": "https://shop.example.org/terms", "read": today(), "by": "alice", "say": "allow"}});
         let params = json!({"urls": url, "schema": "schemas/goods.json", "path": format!("data/{name}.jsonl"), "hints": r#"{"key": ["name"]}"#});
         format!(
             "---\nrecipe: extract-records\nsource: {source}\nparams: {params}\n{more}---\n# Read {name}\n"
@@ -190,7 +190,7 @@ fn a_standing_belongs_to_what_the_target_branch_defines() {
     source(&house, &["promote", "goods"]).exits(3).says("source-licence");
     house
         .world
-        .write("sources/goods.md", shop.ticket("goods", "/goods", "").replace("permit", "forbid").as_bytes());
+        .write("sources/goods.md", shop.ticket("goods", "/goods", "").replace("allow", "forbid").as_bytes());
     house.world.commit("Terms that forbid it");
     source(&house, &["promote", "goods"]).exits(3).says("source-terms");
     for (text, wanted) in [
@@ -233,7 +233,7 @@ fn a_source_is_proposed_as_a_change_and_a_scout_finds_others() {
         "--terms",
         "https://shop.example.org/terms",
         "--terms-say",
-        "permit",
+        "allow",
         "--fresh-hours",
         "48",
     ];

@@ -52,7 +52,7 @@ impl SourceState {
 #[serde(rename_all = "lowercase")]
 pub enum TermsSay {
     /// They allow it.
-    Permit,
+    Allow,
     /// They do not speak of it.
     Silent,
     /// They forbid it.

@@ -60,7 +60,7 @@ fn only_the_newest_tasks_count() {
 fn a_claim_is_checked() {
     let claim = |change: serde_json::Value| {
         let mut all = json!({"name": "goods", "licence": "CC0-1.0",
-            "terms": {"at": "https://a.example/terms", "read": "2026-11-03", "by": "alice", "say": "permit"}});
+            "terms": {"at": "https://a.example/terms", "read": "2026-11-03", "by": "alice", "say": "allow"}});
         for (name, value) in change.as_object().unwrap() {
             all[name] = value.clone();
         }
@@ -69,7 +69,7 @@ fn a_claim_is_checked() {
     assert_eq!(claim(json!({})).unwrap().check(), Ok(()));
     let terms = |name: &str, value: &str| {
         let mut terms =
-            json!({"at": "https://a.example/terms", "read": "2026-11-03", "by": "alice", "say": "permit"});
+            json!({"at": "https://a.example/terms", "read": "2026-11-03", "by": "alice", "say": "allow"});
         terms[name] = value.into();
         json!({ "terms": terms })
     };

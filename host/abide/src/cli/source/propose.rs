@@ -37,7 +37,7 @@ pub(super) struct ProposeArgs {
     #[arg(long, value_name = "URL", requires = "terms_say")]
     terms: Option<String>,
     /// What they say of programs that read pages.
-    #[arg(long, value_name = "permit|silent|forbid", value_parser = say, requires = "terms")]
+    #[arg(long, value_name = "allow|silent|forbid", value_parser = say, requires = "terms")]
     terms_say: Option<TermsSay>,
     /// Hours after which its records should have changed.
     #[arg(long, value_name = "HOURS")]
@@ -51,10 +51,10 @@ fn parameter(text: &str) -> Result<(String, String), String> {
 
 fn say(text: &str) -> Result<TermsSay, String> {
     match text {
-        "permit" => Ok(TermsSay::Permit),
+        "allow" => Ok(TermsSay::Allow),
         "silent" => Ok(TermsSay::Silent),
         "forbid" => Ok(TermsSay::Forbid),
-        _ => Err("permit, silent or forbid is expected".to_owned()),
+        _ => Err("allow, silent or forbid is expected".to_owned()),
     }
 }
 
