@@ -107,3 +107,35 @@ fn a_page_is_shown() {
     house.world.ab(&["replay", "--worker", hostile.to_str().unwrap()]).exits(0).says("1 no patch, as then");
     assert_eq!(server.lines().len(), 3);
 }
+
+/// A page may write what it was given into its text, its title, its address and its console.
+#[test]
+fn a_secret_that_a_page_shows_is_blotted_out() {
+    let Some(hostile) = guest("hostile-browse") else { return };
+    let page = "<title>T</title><input id=a><p id=b></p><a id=c href=/>x</a><script>document.querySelector('#a').addEventListener('input', (event) => { const word = event.target.value; document.querySelector('#b').textContent = word; document.title = word; document.querySelector('#c').href = '/?w=' + encodeURIComponent(word); console.log(word) })</script>";
+    let server = Server::saying(format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n{page}"
+    ));
+    let origin = server.origin();
+    let rules = json!([{"allow": "fetch", "origin": origin, "paths": ["/**"], "query": true, "networks": ["127.0.0.1/32"]}]);
+    let fills = json!([{"secret": "vault:word", "component": digest(&hostile), "origin": origin}]);
+    let house = house(&digest(&hostile), std::slice::from_ref(&origin), &rules, &fills);
+    let secret = "open & sesame 4711";
+    crate::extract::keep(&house, "word", secret);
+    let open = format!("open {origin}/page");
+    let (_, lines) =
+        steps(&house, &hostile, &[&open, "secret #a = word", "find #b", "links", "text", "html", "snapshot"]);
+    assert_eq!(lines[1], "secret: ");
+    assert!(lines[2].ends_with("(redacted)"), "it was put in, and is not told: {lines:?}");
+    assert!(lines[3].contains("?w=(redacted)"), "{lines:?}");
+    let said = lines.join("\n");
+    for form in [secret, "open &amp; sesame 4711", "open%20%26%20sesame%204711", "sesame 4711"] {
+        assert!(!said.contains(form), "{form}: {said}");
+    }
+    let used = data(&house, "EgressUsed").pop().unwrap();
+    let album = String::from_utf8(blob(&house, &used["pages"]["album"])).unwrap();
+    assert!(!album.contains("sesame"), "{album}");
+    let snapshot: Json = serde_json::from_str(&album).unwrap();
+    let html = blob(&house, &snapshot["sights"][0]["snapshot"]);
+    assert!(!String::from_utf8(html).unwrap().contains("sesame"));
+}

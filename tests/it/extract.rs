@@ -123,7 +123,7 @@ fn who_signs_in_reads_what_is_behind() {
 }
 
 /// Puts a secret into the vault.
-fn keep(house: &House, name: &str, secret: &str) {
+pub(crate) fn keep(house: &House, name: &str, secret: &str) {
     let mut command = house.world.command(&abide_tests::world::ab());
     command.current_dir(house.world.repo()).args(["secret", "set", name]);
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
