@@ -1,9 +1,13 @@
 //! The shell of a page that `ab` writes: one file, without scripts, that asks nobody for anything.
 
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
+
+use crate::report::{Exit, Failure};
 
 /// Whether pictures stand in a page. They stand in it whole; none is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +33,15 @@ pub(crate) fn page(title: &str, style: &str, pictures: Pictures, body: &Markup) 
         }
     };
     page.into_string()
+}
+
+/// Writes a page where a person wants it.
+pub(crate) fn write(file: &Path, page: &str) -> Result<(), Failure> {
+    std::fs::write(file, page).map_err(|error| {
+        Failure::new("AB0175", format!("`{}` cannot be written: {error}", file.display()))
+            .help("name a file in a folder that exists")
+            .exit(Exit::Usage)
+    })
 }
 
 /// Nothing may be fetched, run or sent, and the only style is the page's own.

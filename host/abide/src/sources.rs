@@ -22,6 +22,8 @@ use crate::report::{Exit, Failure};
 
 /// Kinds of the events that this room reads.
 const KINDS: [&str; 3] = ["SourceSampled", "SourcePromoted", "SourceDemoted"];
+/// How the names of rules about sources begin.
+pub(crate) const RULES: &str = "source-";
 /// LIMIT: definitions of one repository.
 const DEFINITIONS_MAX: usize = 2_000;
 /// LIMIT: bytes of a file that may define one.
@@ -160,6 +162,11 @@ pub(crate) struct Life {
 }
 
 impl Life {
+    /// Whether it has a place that it can lose.
+    pub(crate) fn has_place(&self) -> bool {
+        matches!(self.state, SourceState::Probation | SourceState::Active)
+    }
+
     /// Of the definition `definition`. One of which nothing is written is proposed.
     pub(crate) fn of(log: &Log, definition: &Digest) -> Result<Self, Failure> {
         Ok(Self::all(log)?.remove(definition).unwrap_or_default())

@@ -87,11 +87,7 @@ pub(crate) fn is_item(item: &str) -> bool {
 
 /// A name: 1 to 64 lower-case letters, digits and `-`, beginning with a letter.
 pub(crate) fn check_name(name: &str) -> Result<(), Failure> {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if (1..=64).contains(&name.len())
-        && name.bytes().all(plain)
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
-    {
+    if abide_core::source::is_name(name) {
         return Ok(());
     }
     let what = format!("`{}` is no name for a worker", safe_text::line(name));

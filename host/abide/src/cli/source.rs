@@ -19,7 +19,7 @@ use super::printer::Tone;
 use super::run::Bench;
 use crate::example;
 use crate::report::{Exit, Failure};
-use crate::sources::{Defined, Definitions, Life};
+use crate::sources::{Defined, Definitions, Life, RULES};
 use crate::wiring;
 
 const AFTER: &str = "\
@@ -263,7 +263,7 @@ fn against(
     let opinion = policy.bundle.opinions(vec![input]).pop();
     let findings = opinion.into_iter().flat_map(|opinion| opinion.findings);
     let mut told: Vec<(String, String)> = findings
-        .filter(|finding| finding.rule.starts_with("source-"))
+        .filter(|finding| finding.rule.starts_with(RULES))
         .map(|finding| (finding.rule, finding.msg))
         .collect();
     told.dedup();

@@ -8,7 +8,7 @@ use abide_core::id::{Digest, Oid, RepoPath, Seq};
 use abide_core::patch::{PatchDoc, PatchLimits};
 use abide_core::plan::UnitSpec;
 use abide_core::safe_text;
-use abide_core::source::{SourceCase, SourceState};
+use abide_core::source::SourceCase;
 use abide_core::spine::Run;
 use abide_gate::{Admission, Ask};
 use abide_sandbox::{RunOutcome, RunResult};
@@ -18,12 +18,10 @@ use crate::cli::printer::Tone;
 use crate::desk::Payload;
 use crate::report::Failure;
 use crate::sources::sample::{self, About, Came};
-use crate::sources::{Definitions, Life};
+use crate::sources::{Definitions, Life, RULES};
 
 /// LIMIT: bytes of one file of records.
 const RECORDS_BYTES_MAX: u64 = 64 << 20;
-/// What rules about sources are called: only these take a place away.
-const RULES: &str = "source-";
 
 /// A source that a unit reads.
 #[derive(Debug, Clone)]
@@ -192,7 +190,7 @@ impl Drive<'_> {
         definition: &Digest,
     ) -> Result<Option<Fallen>, Failure> {
         let life = Life::of(self.desk, definition)?;
-        if !matches!(life.state, SourceState::Active | SourceState::Probation) {
+        if !life.has_place() {
             return Ok(None);
         }
         let case = life.case(spec, definition, Some(life.state));

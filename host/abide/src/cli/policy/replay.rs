@@ -3,7 +3,6 @@
 mod again;
 mod recorded;
 
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -124,11 +123,7 @@ pub(crate) fn run(shell: &Shell, args: &ReplayArgs) -> Result<Exit, Failure> {
             policy: policy.bundle.digest().clone(),
             against: before.as_ref().map(|(before, _)| before.bundle.digest().clone()),
         };
-        fs::write(file, page::page(&past, &columns, &made)).map_err(|error| {
-            Failure::new("AB0175", format!("`{}` cannot be written: {error}", file.display()))
-                .help("name a file in a folder that exists")
-                .exit(Exit::Usage)
-        })?;
+        crate::html::write(file, &page::page(&past, &columns, &made))?;
         shell.printer.line(&format!("wrote     {}", safe_text::line(&file.to_string_lossy())));
     }
     shell.printer.data(&report::data(&past, &columns));

@@ -10,6 +10,7 @@ use abide_sandbox::{RunResult, Transcript};
 use super::super::Shell;
 use super::super::kill::parse;
 use super::super::run::Bench;
+use crate::html;
 use crate::pages::{self, Looked};
 use crate::report::{Exit, Failure};
 
@@ -49,11 +50,7 @@ pub(super) fn write(shell: &Shell, bench: &Bench, what: &str, file: &Path) -> Re
         }
     }
     let page = pages::page(&bench.desk, &id.to_string(), &tasks)?;
-    std::fs::write(file, page).map_err(|error| {
-        Failure::new("AB0175", format!("`{}` cannot be written: {error}", file.display()))
-            .help("name a file in a folder that exists")
-            .exit(Exit::Usage)
-    })?;
+    html::write(file, &page)?;
     shell.printer.line(&format!("wrote {}", safe_text::line(&file.to_string_lossy())));
     Ok(Exit::Done)
 }

@@ -31,6 +31,8 @@ pub(super) fn run(shell: &Shell, args: &ScoutArgs) -> Result<Exit, Failure> {
     }
     let lives = Life::all(&bench.desk)?;
     let is_active = |digest| lives.get(digest).is_some_and(|life| life.state == SourceState::Active);
+    let urls = definitions.by_name.values().filter_map(|one| one.unit.params.get("urls"));
+    let known = urls.map(String::as_str).collect::<Vec<_>>().join(" ");
     let mut units = Vec::new();
     for (name, defined) in &definitions.by_name {
         let asked = args.name.is_empty() || args.name.contains(name);
@@ -38,22 +40,8 @@ pub(super) fn run(shell: &Shell, args: &ScoutArgs) -> Result<Exit, Failure> {
             continue;
         }
         let param = |name: &str| defined.unit.params.get(name).cloned().unwrap_or_default();
-        let known: Vec<String> = definitions
-            .by_name
-            .values()
-            .flat_map(|one| {
-                one.unit
-                    .params
-                    .get("urls")
-                    .cloned()
-                    .unwrap_or_default()
-                    .split_whitespace()
-                    .map(str::to_owned)
-                    .collect::<Vec<_>>()
-            })
-            .collect();
         let mut params = json!({
-            "from": name, "urls": param("urls"), "schema": param("schema"), "path": param("path"), "known": known.join(" "),
+            "from": name, "urls": param("urls"), "schema": param("schema"), "path": param("path"), "known": known,
             "folder": bench.config.sources.as_str(), "pages_max": args.pages_max.to_string(),
         });
         for optional in ["hints", "next", "wait-for"] {

@@ -11,6 +11,7 @@ use super::super::args::AtRepo;
 use super::super::printer::Tone;
 use super::super::run::Bench;
 use super::{against, definitions, tone};
+use crate::html;
 use crate::report::{Exit, Failure};
 use crate::sources::page::{self, Gate, when};
 use crate::sources::sample::Records;
@@ -36,23 +37,15 @@ pub(super) fn run(shell: &Shell, args: &ShowArgs) -> Result<Exit, Failure> {
     let defined = definitions.named(&args.name)?;
     let life = Life::of(&bench.desk, &defined.definition)?;
     // Whether it may stay, and whether it may go on.
-    let mut places: Vec<_> = [life.state].into_iter().filter(|state| state.next() != Some(*state)).collect();
-    places.retain(|state| {
-        matches!(state, abide_core::source::SourceState::Probation | abide_core::source::SourceState::Active)
-    });
-    places.extend(life.state.next());
-    let gates = places
+    let gates = [life.has_place().then_some(life.state), life.state.next()]
         .into_iter()
+        .flatten()
         .map(|to| Ok(Gate { to, against: against(&bench, defined, &life, to)? }))
         .collect::<Result<Vec<_>, Failure>>()?;
     if let Some(file) = &args.html {
         let newest = newest(&bench, defined, &life)?;
         let page = page::page(defined, &life, &gates, newest.as_ref());
-        std::fs::write(file, page).map_err(|error| {
-            Failure::new("AB0175", format!("`{}` cannot be written: {error}", file.display()))
-                .help("name a file in a folder that exists")
-                .exit(Exit::Usage)
-        })?;
+        html::write(file, &page)?;
         shell.printer.line(&format!("wrote {}", safe_text::line(&file.to_string_lossy())));
     } else {
         told(shell, defined, &life, &gates);
