@@ -1,6 +1,7 @@
 //! Pages, through the real `ab` and a real browser: what policy granted is shown, everything else is refused, written down, and reaches nobody.
 
 mod attacks;
+mod ended;
 mod figures;
 
 use std::path::Path;

@@ -29,5 +29,7 @@ pub use start::{Cell, CellLimits, Inmate, Jail, JailError, Task, WALLS};
 pub const ARGUMENT: &str = "jail-process";
 /// Its second argument in the process inside.
 const INSIDE: &str = "inside";
+/// The environment of both processes. The cap on what one may reserve holds for them too, and the allocator of `ab` would reserve 1 GiB at once.
+const LIGHT: [(&str, &str); 1] = [("MIMALLOC_ARENA_EAGER_COMMIT", "0")];
 /// Bytes of a message between the two sides.
 const MESSAGE_BYTES_MAX: u64 = 1 << 20;

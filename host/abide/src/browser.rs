@@ -3,6 +3,7 @@
 use std::io::{PipeWriter, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use abide_core::page::{Browse, BrowseFailure, Browsed};
 use abide_core::safe_text;
@@ -11,7 +12,7 @@ use abide_effects::browser::manners::shelf::{Folder, NoShelf, Shelf};
 use abide_effects::browser::still::Still;
 use abide_effects::browser::{Album, BrowserLimits, Chromium, Kept, start};
 use abide_effects::egress::Session;
-use abide_sandbox::jail::{Cell, CellLimits, Inmate, Jail, Task};
+use abide_sandbox::jail::{Cell, CellLimits, Ended, Ending, Inmate, Jail, Over, Task};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use serde::Deserialize;
@@ -70,6 +71,8 @@ impl BrowserSettings {
 
 /// LIMIT: bytes of what was fetched before.
 const SHELF_BYTES_MAX: u64 = 256 << 20;
+/// How long a browser that is gone has to say why.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// LIMIT: what is kept of what the browser prints.
 const PRINTED_BYTES_MAX: usize = 64 << 10;
 
@@ -89,6 +92,8 @@ enum State {
     Waiting,
     Running(Box<Running>),
     Still(Box<Still>),
+    /// It ended before its task did, and no other takes its place: what it held of its pages is gone.
+    Ended(Box<Chromium>, BrowseFailure),
     /// It could not be started, and is not tried again by the same task.
     Failed(BrowseFailure),
 }
@@ -96,7 +101,7 @@ enum State {
 #[derive(Debug)]
 struct Running {
     chromium: Chromium,
-    _inmate: Inmate,
+    inmate: Inmate,
     _folder: TempDir,
 }
 
@@ -119,22 +124,42 @@ impl Pages {
             tracing::debug!(us = micros_since(began), "browser.start");
         }
         let (what, began) = (ask.word(), crate::wiring::monotonic());
-        let answer = match &mut state {
+        let mut answer = match &mut state {
             State::Running(running) => running.chromium.browse(ask).await,
             State::Still(still) => still.browse(ask).await,
-            State::Failed(failure) => Err(failure.clone()),
+            State::Ended(_, failure) | State::Failed(failure) => Err(failure.clone()),
             State::Waiting => Err(BrowseFailure::Failed("there is no browser [AB0865]".to_owned())),
         };
         tracing::debug!(ask = what, us = micros_since(began), good = answer.is_ok(), "browser.ask");
+        let is_gone = matches!(&state, State::Running(running) if !running.chromium.is_there());
+        if is_gone && let State::Running(running) = state {
+            let Running { chromium, inmate, .. } = *running;
+            let gone = Gone::of(inmate, &self.settings).await;
+            chromium.tried(&gone.tried);
+            let failure = BrowseFailure::Failed(gone.why);
+            answer = answer.or(Err(failure.clone()));
+            state = State::Ended(Box::new(chromium), failure);
+        }
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
         answer
     }
 
     /// Ends the browser, and gives what was seen; none where nothing was asked.
-    pub(crate) fn close(&self) -> Option<(Album, Vec<Kept>)> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match std::mem::replace(&mut *state, State::Waiting) {
-            State::Running(running) => Some(running.chromium.seen()),
+    pub(crate) async fn close(&self) -> Option<(Album, Vec<Kept>)> {
+        let state = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *state, State::Waiting)
+        };
+        match state {
+            State::Running(running) => {
+                let Running { chromium, inmate, _folder } = *running;
+                let began = crate::wiring::monotonic();
+                chromium.quit().await;
+                chromium.tried(&Gone::of(inmate, &self.settings).await.tried);
+                tracing::debug!(us = micros_since(began), "browser.end");
+                Some(chromium.seen())
+            }
+            State::Ended(chromium, _) => Some(chromium.seen()),
             State::Still(still) => Some(still.seen()),
             State::Waiting | State::Failed(_) => None,
         }
@@ -195,13 +220,15 @@ impl Pages {
             return Err(failed(why));
         };
         let chromium = Chromium::over(line, visits, self.settings.limits()).await;
-        let chromium = chromium.map_err(|error| {
-            if let BrowseFailure::Failed(why) = &error {
-                return failed(format!("{why}; its last words: {}", printed.last()));
+        match chromium {
+            Ok(chromium) => Ok(Running { chromium, inmate, _folder: folder }),
+            Err(BrowseFailure::Failed(_)) => {
+                let Gone { why, tried } = Gone::of(inmate, &self.settings).await;
+                let tried = tried.first().map(|what| format!("; it tried to {what}")).unwrap_or_default();
+                Err(failed(format!("{why}{tried}; its last words: {}", printed.last())))
             }
-            error
-        })?;
-        Ok(Running { chromium, _inmate: inmate, _folder: folder })
+            Err(failure) => Err(failure),
+        }
     }
 
     fn jailed(&self, printed: &Printed) -> Result<(Inmate, TempDir), String> {
@@ -235,6 +262,46 @@ impl Pages {
         let output = printed.open().map_err(|error| error.to_string())?;
         let inmate = Jail::this().start(&cell, output).map_err(|error| error.to_string())?;
         Ok((inmate, folder))
+    }
+}
+
+/// How a browser ended, as its jail tells it.
+struct Gone {
+    why: String,
+    /// What it tried in order to get out, in words.
+    tried: Vec<String>,
+}
+
+impl Gone {
+    /// Takes the last words of a browser; one that is not gone ends here.
+    async fn of(inmate: Inmate, settings: &BrowserSettings) -> Self {
+        let report = tokio::task::spawn_blocking(|| inmate.report_within(LAST_WORDS)).await;
+        let ended = match report {
+            Ok(Ok(report)) => report.ended,
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        let why = match &ended {
+            Ok(Ended { over: Some(Over::Memory), .. }) => {
+                let most = settings.memory_bytes_max >> 20;
+                format!("the browser was ended: its processes held more than {most} MiB [AB0862]")
+            }
+            Ok(Ended { over: Some(Over::Processes), .. }) => {
+                let most = settings.processes_max;
+                format!("the browser was ended: it started more than {most} processes and threads [AB0862]")
+            }
+            Ok(Ended { ending: Ending::Exit(status), .. }) => {
+                format!("the browser ended with status {status} [AB0865]")
+            }
+            Ok(Ended { ending: Ending::Signal(signal), .. }) => {
+                format!("the browser ended by signal {signal} [AB0865]")
+            }
+            Err(why) => format!("the browser ended: {why} [AB0865]"),
+        };
+        tracing::debug!(?ended, "browser.ended");
+        let mut tried = ended.map(|ended| ended.tried).unwrap_or_default();
+        tried.retain(|what| what != start::PROBE);
+        Self { why, tried }
     }
 }
 

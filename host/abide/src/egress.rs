@@ -97,7 +97,9 @@ impl Way {
 
     /// Ends the lease, and says what it was used for.
     pub(crate) fn close(&self, unit: &str, component: &Digest, lease: &str) -> Result<Closed, Failure> {
-        let seen = self.pages.as_ref().and_then(Pages::close);
+        let seen = self.pages.as_ref().and_then(|pages| {
+            self.runtime.lock().unwrap_or_else(PoisonError::into_inner).block_on(pages.close())
+        });
         let mut closed = used(self.session.clone().close(), unit, component, lease, None)?;
         if let Some((album, kept)) = seen {
             let bytes = serde_json::to_vec(&album).map_err(|error| Failure::of("AB0124", error))?;

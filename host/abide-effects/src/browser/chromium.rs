@@ -32,6 +32,8 @@ const READER: &str = include_str!("page.js");
 const WORLD: &str = "abide";
 /// Milliseconds for what the browser does by itself, without the network.
 const CALL_MS: u64 = 10_000;
+/// Milliseconds that a browser has to end by itself.
+const QUIT_MS: u64 = 1_000;
 /// How often a page is looked at while it is waited for.
 const LOOK: Duration = Duration::from_millis(15);
 /// Milliseconds that a page which is loaded may go on asking before it is taken as it is.
@@ -111,6 +113,25 @@ impl Chromium {
         tokio::spawn(listen(events, Arc::clone(&tabs), Arc::clone(&desk)));
         let (pages, secrets) = (Mutex::default(), Mutex::default());
         Ok(Self { cdp, tabs, desk, limits, version, pages, secrets })
+    }
+
+    /// Whether it can still be asked.
+    pub fn is_there(&self) -> bool {
+        self.cdp.is_there()
+    }
+
+    /// Asks it to end by itself.
+    pub async fn quit(&self) {
+        // Whoever hangs is ended with its jail.
+        drop(self.cdp.call(None, "Browser.close", json!({}), QUIT_MS).await);
+    }
+
+    /// Takes note of what the browser itself tried in order to get out of its jail.
+    pub fn tried(&self, what: &[String]) {
+        for one in what {
+            let why = format!("the browser tried to {one}, and its jail has no way out [AB0869]");
+            self.desk.seen.refused("-", "Browser", "-", &why);
+        }
     }
 
     /// What was seen so far, and what is kept of it.

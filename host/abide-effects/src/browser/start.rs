@@ -9,6 +9,8 @@ use serde_json::json;
 
 /// The program of Debian's package, not the script around it.
 pub const PROGRAM: &str = "/usr/lib/chromium/chromium";
+/// What every Chromium tries in a jail, whatever its pages do: it asks the kernel whether the internet is there, and sends nothing.
+pub const PROBE: &str = "reach [2001:4860:4860::8888]:443";
 /// What it must be able to read beside what every check does.
 pub const READ: [&str; 3] = ["/etc/fonts", "/usr/share/fonts", "/usr/lib/chromium"];
 

@@ -59,7 +59,11 @@ pub(super) fn become_nobody(own: &[&Path]) -> io::Result<()> {
 fn hand_over(top: &Path) -> io::Result<()> {
     let mut left = vec![PathBuf::from(top)];
     while let Some(path) = left.pop() {
-        lchown(&path, Some(NOBODY), Some(NOBODY))?;
+        match lchown(&path, Some(NOBODY), Some(NOBODY)) {
+            // Something of the host that is shown below: it is for reading, and stays whose it is.
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => continue,
+            other => other?,
+        }
         if std::fs::symlink_metadata(&path)?.is_dir() {
             for entry in std::fs::read_dir(&path)? {
                 left.push(entry?.path());

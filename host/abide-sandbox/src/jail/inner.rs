@@ -13,7 +13,7 @@ use landlock::{
 };
 use nix::sys::signal::SigSet;
 use rustix::process::{
-    DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getrlimit,
+    DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getrlimit, kill_process,
     set_dumpable_behavior, set_parent_process_death_signal, setrlimit, wait,
 };
 
@@ -77,13 +77,15 @@ fn held(cell: &Cell, left: &Left, control: &mut UnixStream) -> Report {
         }
     });
     let ground = Ground { own_network: ways.has_namespaces(), folders: folders.to_vec() };
-    let heard = filter.ok().and_then(Result::ok).map(|questions| deaf(|| told::answer(questions, ground)));
+    let questions = filter.ok().and_then(Result::ok);
+    let heard = questions.map(|questions| deaf(|| told::answer(questions, ground))).transpose();
     let mut report = Report { walls, ended: Err(String::new()), attempts: Vec::new() };
     match (missing, &cell.task) {
         (Some(missing), _) => report.ended = Err(missing),
         (None, Task::Run(argv)) => {
             let started = proxy.and_then(|proxy| {
                 let outward = Outward { proxy, line: line.map_err(|error| error.to_string())? };
+                let heard = heard.map_err(|error| format!("nobody can hear what it tries: {error}"))?;
                 let ended = run(argv, cell, &folders, &ways, outward, &heard.unwrap_or_default());
                 ended.map_err(|error| error.to_string())
             });
@@ -303,13 +305,18 @@ fn run(
         SigSet::from(nix::sys::signal::Signal::SIGTERM).thread_block()?;
     }
     let check = Pid::from_child(&check);
-    let reached = ways.can_count.then(|| deaf(|| watch::start(check, cell.limits, ways.has_namespaces())));
+    let watched =
+        ways.can_count.then(|| deaf(|| watch::start(check, cell.limits, ways.has_namespaces()))).transpose();
+    if watched.is_err() {
+        kill_process(check, Signal::KILL).ok();
+    }
     let ending = reap_until(check)?;
     if !ways.has_namespaces() {
         watch::sweep();
     }
     let (tried, missed) = heard.all();
-    Ok(Ended { ending, tried, missed, over: reached.and_then(|reached| reached.over()) })
+    let over = watched?.and_then(|reached| reached.over());
+    Ok(Ended { ending, tried, missed, over })
 }
 
 /// Starts a thread that hears no signal.

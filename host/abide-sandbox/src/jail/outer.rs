@@ -14,7 +14,7 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, set_child_subreaper, wait,
 };
 
-use super::{ARGUMENT, INSIDE, identity, inner, watch};
+use super::{ARGUMENT, INSIDE, LIGHT, identity, inner, watch};
 use crate::runner::walls;
 
 /// Whether the program was started to be a jail.
@@ -106,6 +106,7 @@ fn start(control: &UnixStream, left: &Left) -> io::Result<Child> {
     Command::new("/proc/self/exe")
         .args([ARGUMENT, INSIDE, &left.spelling()])
         .env_clear()
+        .envs(LIGHT)
         .stdin(Stdio::from(OwnedFd::from(control.try_clone()?)))
         .spawn()
 }

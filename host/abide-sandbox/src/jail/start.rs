@@ -8,12 +8,13 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 
 use super::report::Report;
-use super::{ARGUMENT, MESSAGE_BYTES_MAX};
+use super::{ARGUMENT, LIGHT, MESSAGE_BYTES_MAX};
 use crate::runner::pipe;
 use crate::runner::wire::{self, WireError};
 
@@ -150,6 +151,7 @@ impl Jail {
         let child = Command::new(&self.program)
             .arg(ARGUMENT)
             .env_clear()
+            .envs(LIGHT)
             .current_dir("/")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(output)
@@ -216,9 +218,17 @@ impl Inmate {
         drop(self.control.shutdown(Shutdown::Both));
     }
 
+    /// Takes the report of what is over, or else ends it after `time`, which leaves no report.
+    pub fn report_within(self, time: Duration) -> Result<Report, JailError> {
+        self.control.set_read_timeout(Some(time)).map_err(JailError::Start)?;
+        self.report()
+    }
+
     /// Waits for the end, and takes the report.
     pub fn report(mut self) -> Result<Report, JailError> {
         let report = wire::receive(&mut self.control, MESSAGE_BYTES_MAX);
+        // Over or not: there is nothing more to be told.
+        self.end();
         let status = self.child.wait().map_err(JailError::Start)?;
         match report {
             Ok(report) if status.success() => Ok(report),

@@ -74,17 +74,17 @@ pub(super) fn listen(program: &BpfProgram) -> io::Result<OwnedFd> {
 }
 
 /// Answers from a thread of its own.
-pub(super) fn answer(questions: OwnedFd, ground: Ground) -> Heard {
+pub(super) fn answer(questions: OwnedFd, ground: Ground) -> io::Result<Heard> {
     let heard = Heard::default();
     let ear = heard.clone();
-    std::thread::spawn(move || {
+    std::thread::Builder::new().spawn(move || {
         while let Ok(asked) = danger::next(&questions) {
             let answer = judged(&asked, &ground, &ear);
             // Who asked may be gone.
             drop(danger::answer(&questions, asked.id, &answer));
         }
-    });
-    heard
+    })?;
+    Ok(heard)
 }
 
 fn judged(asked: &libc::seccomp_notif, ground: &Ground, heard: &Heard) -> Answer {

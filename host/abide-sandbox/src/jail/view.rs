@@ -78,7 +78,8 @@ fn own(cell: &Cell, root: &Path) -> io::Result<()> {
     }
     fs::create_dir_all(root.join("run"))?;
     fs::create_dir_all(root.join("var"))?;
-    symlink("/tmp", root.join("var/tmp"))
+    // Not `/tmp`: until the root is changed that would be the host's, and what is shown below it would be made there.
+    symlink("../tmp", root.join("var/tmp"))
 }
 
 /// A path that stays where it is joined to.

@@ -1,5 +1,6 @@
 //! Memory and processes of a jail, added up. It needs no right and no control group; what it costs is said in the decision record.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -101,10 +102,10 @@ impl Reached {
 }
 
 /// Looks from a thread of its own, and ends the check when a cap is reached.
-pub(super) fn start(check: Pid, limits: CellLimits, own_namespace: bool) -> Reached {
+pub(super) fn start(check: Pid, limits: CellLimits, own_namespace: bool) -> io::Result<Reached> {
     let reached = Reached::default();
     let flag = reached.clone();
-    std::thread::spawn(move || {
+    std::thread::Builder::new().spawn(move || {
         loop {
             std::thread::sleep(LOOK_EVERY);
             let all = inmates(own_namespace);
@@ -123,6 +124,6 @@ pub(super) fn start(check: Pid, limits: CellLimits, own_namespace: bool) -> Reac
             }
             kill_process(check, Signal::KILL).ok();
         }
-    });
-    reached
+    })?;
+    Ok(reached)
 }
