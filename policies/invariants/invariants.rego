@@ -77,6 +77,38 @@ violations contains {"invariant": "way-back-rehearsed", "case": case.n} if {
 	case.approvals in {"none", "own"}
 }
 
+invariants contains {"name": "sources-earn", "says": "denying by default, only an active source is read without a person, and none has a place that it did not earn"}
+
+violations contains {"invariant": "sources-earn", "case": case.n} if {
+	some case in input.cases
+	case.class == "FETCH"
+	case.rank == 0
+	case.run == "apply"
+	case.safety_mode == "deny-by-default"
+	case.source == "on probation"
+	case.approvals in {"none", "own"}
+}
+
+violations contains {"invariant": "sources-earn", "case": case.n} if {
+	some case in input.cases
+	case.class == "FETCH"
+	case.rank < 2
+	case.run == "apply"
+	case.safety_mode == "deny-by-default"
+	case.source in {"proposed", "demoted"}
+}
+
+violations contains {"invariant": "sources-earn", "case": case.n} if {
+	some case in input.cases
+	case.class == "FETCH"
+	case.rank < 2
+	case.safety_mode == "deny-by-default"
+	case.source in {
+		"to active with no record", "to active past probation", "to probation against terms", "to probation without licence",
+		"to stay though forbidden",
+	}
+}
+
 invariants contains {"name": "approvals-never-hurt", "says": "with one more approval a verdict is never worse"}
 
 violations contains {"invariant": "approvals-never-hurt", "before": step.from, "case": step.to} if {

@@ -27,6 +27,14 @@ const PRODUCTS: &str = "products:
       - {axis: risk, only: [low, high]}
       - {axis: checks, only: [passed, failed]}
       - {axis: layer}
+  - about: sources
+    over:
+      - {axis: profile, only: [staging-aggressive]}
+      - {axis: class, only: [FETCH]}
+      - {axis: source}
+      - {axis: run, only: [apply]}
+      - {axis: safety_mode, only: [deny-by-default]}
+      - {axis: approvals, only: [none, one]}
 splits:
   - about: a long text in two parts
     over: [{axis: profile, only: [staging-aggressive]}]
@@ -34,8 +42,8 @@ splits:
       - [{path: docs/1.md, categories: [docs], added: 6000}]
       - [{path: docs/2.md, categories: [docs], added: 6000}]
 ";
-/// Cases of that model: 1·2·3·2·3 · 3·2·2, 4·2·2·8, and a whole with two pieces.
-const CASES: u64 = 36 * 12 + 128 + 3;
+/// Cases of that model: 1·2·3·2·3 · 3·2·2, 4·2·2·8, 11·2, and a whole with two pieces.
+const CASES: u64 = 36 * 12 + 128 + 22 + 3;
 
 /// A folder with the shipped policy, the small model, and `edits` (file, what stands there, what shall stand there).
 fn policy(edits: &[(&str, &str, &str)]) -> World {
@@ -95,6 +103,16 @@ const BREAKS: &[(&str, &str, &str, &[&str])] = &[
         &["governance-waits"],
     ),
     ("lib/change.rego", "not input.rollback.rehearsed", "false", &["way-back-rehearsed"]),
+    ("lib/sources.rego", "default use := \"deny\"", "default use := \"warn\"", &["sources-earn"]),
+    ("lib/sources.rego", "use := \"review\" if", "use := \"warn\" if", &["sources-earn"]),
+    (
+        "lib/sources.rego",
+        "\tnot source.licence in data.sources.licences",
+        "\tnot source.licence",
+        &["sources-earn"],
+    ),
+    ("lib/sources.rego", "not a_step", "false", &["sources-earn"]),
+    ("data/sources.yaml", "say: [allow, silent]", "say: [allow, silent, forbid]", &["sources-earn"]),
     (
         "merge.rego",
         "package abide.merge\n",
@@ -221,5 +239,5 @@ fn a_repository_adds_invariants_and_takes_none_away() {
     let said = prove(&world).exits(1);
     assert_eq!(broken(&said), ["nothing-merges"]);
     let count = said.json()["invariants"].as_array().unwrap().len();
-    assert_eq!(count, 13, "twelve that ship and one more");
+    assert_eq!(count, 14, "those that ship and one more");
 }
