@@ -109,6 +109,29 @@ fn a_page_is_shown() {
     assert_eq!(server.lines().len(), 3);
 }
 
+/// A page that is drawn as a whole has a window of that size, and may look otherwise in it.
+#[test]
+fn what_stands_where_is_measured_in_the_picture() {
+    let Some(hostile) = guest("hostile-browse") else { return };
+    let page = "<title>T</title><style>body { margin: 0 } i { display: block; height: 3000px }</style><div id=head></div><p id=a>here</p><i></i><script>const fit = () => { document.querySelector('#head').style.height = innerHeight > 2000 ? '300px' : '20px' }; addEventListener('resize', () => setTimeout(fit, 5)); fit()</script>";
+    let server = Server::saying(format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n{page}"
+    ));
+    let origin = server.origin();
+    let rules = json!([{"allow": "fetch", "origin": origin, "paths": ["/**"], "networks": ["127.0.0.1/32"]}]);
+    let house = house(&digest(&hostile), std::slice::from_ref(&origin), &rules, &json!([]));
+    let open = format!("open {origin}/page");
+    let (_, lines) = steps(&house, &hostile, &[&open, "scroll", "snapshot", "scroll"]);
+    assert_eq!((&*lines[1], &*lines[3]), ("scroll: true", "scroll: true"), "it is where it was: {lines:?}");
+    let used = data(&house, "EgressUsed").pop().unwrap();
+    let album: Json = serde_json::from_slice(&blob(&house, &used["pages"]["album"])).unwrap();
+    let areas: Json = serde_json::from_slice(&blob(&house, &album["sights"][0]["areas"])).unwrap();
+    let areas = areas["areas"].as_array().unwrap();
+    let top = |end: &str| areas.iter().find(|area| area[0].as_str().unwrap().ends_with(end)).unwrap()[2].clone();
+    assert_eq!(top("div:nth-child(1)"), 0);
+    assert_eq!(top("p:nth-child(2)"), 316, "below the head of 300 pixels: {areas:?}");
+}
+
 /// A page may write what it was given into its text, its title, its address and its console.
 #[test]
 fn a_secret_that_a_page_shows_is_blotted_out() {

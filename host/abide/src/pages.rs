@@ -30,7 +30,9 @@ pub(crate) struct Looked {
     pub(crate) unit: String,
     /// What it saw.
     pub(crate) album: Album,
-    /// The files of provenance that it proposed: their paths and texts.
+    /// What it says of what it did, in the worker's words; or why it did nothing.
+    pub(crate) says: Option<String>,
+    /// The files of provenance that it proposed, or that stand where it had nothing to change: their paths and texts.
     pub(crate) provenance: Vec<(String, String)>,
 }
 
@@ -100,6 +102,7 @@ fn task_part(desk: &Desk, task: &Looked) -> Result<Markup, Failure> {
         section {
             h2 { "Unit " (safe_text::line(&task.unit)) }
             p.faint { "Shown by " (safe_text::line(&task.album.browser)) ", " (counted(sights.len(), "look", "looks")) "." }
+            @if let Some(says) = &task.says { h3 { "What the worker says" } pre { (safe_text::block(says)) } }
             @for sight in sights { (sight) }
             @for (path, lines) in &files { (records(path, lines)) }
             (refused(&task.album))
@@ -114,12 +117,12 @@ fn task_part(desk: &Desk, task: &Looked) -> Result<Markup, Failure> {
 fn sight_part(desk: &Desk, sight: &Sight, files: &[(&String, Vec<Line>)]) -> Result<Markup, Failure> {
     let digest = sight.snapshot.to_string();
     let records = files.iter().flat_map(|(_, lines)| of_page(lines, &digest)).collect::<Vec<_>>();
-    let wanted: Vec<(&str, Wanted<'_>)> = records
+    let wanted: Vec<(String, Wanted<'_>)> = records
         .iter()
         .flat_map(|record| {
             record.values.iter().map(|(pointer, origin)| {
                 let wanted = Wanted { record: record.css.as_deref(), value: origin.css.as_deref() };
-                (pointer.as_str(), wanted)
+                (format!("{} {pointer}", shown(&record.key)), wanted)
             })
         })
         .take(ROWS_MAX.saturating_mul(10))
@@ -135,16 +138,26 @@ fn sight_part(desk: &Desk, sight: &Sight, files: &[(&String, Vec<Line>)]) -> Res
     let marks: Vec<(&str, [i64; 4])> = wanted
         .iter()
         .zip(&found)
-        .filter_map(|((pointer, _), path)| Some((*pointer, *areas.get(path.as_ref()?)?)))
+        .filter_map(|((name, _), path)| Some((name.as_str(), *areas.get(path.as_ref()?)?)))
         .collect();
+    let drawn = picture.as_deref().and_then(|picture| Some((picture, size(picture)?)));
+    let is_in =
+        |(_, [_, top, ..]): &(&str, [i64; 4])| drawn.is_some_and(|(_, (_, high))| *top < i64::from(high));
+    let (marks, below): (Vec<_>, Vec<_>) = marks.into_iter().partition(is_in);
     let title = if sight.title.is_empty() { "(no title)" } else { sight.title.as_str() };
     Ok(html! {
         article {
             h3 { (title) }
             p { code { (safe_text::line(&sight.url)) } }
             p.faint { "Document " code { (digest) } ", " (counted(marks.len(), "value", "values")) " of it outlined." }
-            @match picture.as_deref().and_then(|picture| Some((picture, size(picture)?))) {
-                Some((picture, (width, height))) => (drawn(picture, width, height, &marks)),
+            @if sight.screenshot.is_some() && sight.areas.is_none() {
+                p.faint { "The page moved while it was drawn, so nothing is outlined." }
+            }
+            @if !below.is_empty() && drawn.is_some() {
+                p.faint { (counted(below.len(), "value stands", "values stand")) " below the end of the picture." }
+            }
+            @match drawn {
+                Some((picture, size)) => (outlined(picture, size, &marks)),
                 None => p.faint { "There is no picture of it." },
             }
         }
@@ -169,12 +182,23 @@ fn read_areas(bytes: &[u8]) -> Areas {
     doc.areas.into_iter().map(|(path, left, top, width, height)| (path, [left, top, width, height])).collect()
 }
 
-/// The picture with outlines. Attributes alone: the page's policy lets no style stand in an element.
-fn drawn(picture: &[u8], width: u32, height: u32, marks: &[(&str, [i64; 4])]) -> Markup {
+/// Pixels that are shown above and below what is outlined.
+const AROUND: i64 = 120;
+
+/// The part of the picture in which something is outlined, or all of it. Attributes alone: the page's policy lets no style stand in an element.
+fn outlined(picture: &[u8], (width, height): (u32, u32), marks: &[(&str, [i64; 4])]) -> Markup {
     let data = format!("data:image/png;base64,{}", STANDARD.encode(picture));
+    let high = i64::from(height);
+    let first = marks.iter().map(|(_, [_, top, ..])| *top).min().unwrap_or(0);
+    let last = marks.iter().map(|(_, [_, top, _, down])| top.saturating_add(*down)).max().unwrap_or(high);
+    let first = first.saturating_sub(AROUND).clamp(0, high);
+    let last = last.saturating_add(AROUND).clamp(first.saturating_add(1), high.max(first.saturating_add(1)));
     html! {
+        @if first > 0 || last < high {
+            p.faint { "Pixels " (first) " to " (last) " of " (high) " from the top." }
+        }
         figure {
-            svg role="img" viewBox=(format!("0 0 {width} {height}")) xmlns="http://www.w3.org/2000/svg" {
+            svg role="img" viewBox=(format!("0 {first} {width} {}", last.saturating_sub(first))) xmlns="http://www.w3.org/2000/svg" {
                 image href=(data) width=(width) height=(height) {}
                 @for (name, [left, top, across, down]) in marks {
                     rect.mark x=(left) y=(top) width=(across) height=(down) { title { (safe_text::line(name)) } }
@@ -199,6 +223,7 @@ fn records(path: &str, lines: &[Line]) -> Markup {
             Line::Page { .. } => None,
         })
         .collect();
+    let pages = lines.len().saturating_sub(all.len());
     html! {
         h3 { "Records" }
         p.faint { code { (safe_text::line(path)) } ", " (counted(all.len(), "record", "records")) "." }
@@ -209,7 +234,10 @@ fn records(path: &str, lines: &[Line]) -> Markup {
                     @for (place, (pointer, origin)) in record.values.iter().enumerate() {
                         tr {
                             @if place == 0 {
-                                th rowspan=(record.values.len()) { (shown(&record.key)) br; span.faint { (safe_text::line(&record.strategy)) } }
+                                th rowspan=(record.values.len()) { (shown(&record.key)) br;
+                                    span.faint { (safe_text::line(&record.strategy)) @if pages > 1 { ", page " (record.page) } }
+                                    @if let Some(css) = &record.css { br; code.faint { (safe_text::line(css)) } }
+                                }
                             }
                             td { code { (safe_text::line(pointer)) } }
                             td { (safe_text::line(origin.raw.as_deref().unwrap_or_default())) }

@@ -43,6 +43,8 @@ const STIR: Duration = Duration::from_millis(120);
 /// LIMIT: pixels of a picture.
 const PICTURE_WIDE: f64 = 1_600.0;
 const PICTURE_HIGH: f64 = 10_000.0;
+/// How often a page that moves is drawn.
+const DRAWN_TIMES: usize = 3;
 
 /// Bounds of a task's browser, besides those of its lease and its limit set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +90,13 @@ impl Tabs {
     fn drop_page(&self, tab: &Tab) {
         lock(&self.0).retain(|_, one| one.target != tab.target);
     }
+}
+
+/// A page as it is drawn as a whole.
+struct Drawn {
+    png: Vec<u8>,
+    /// Where each element stands in the picture; none where they did not stand still.
+    areas: Option<Value>,
 }
 
 type Told<T> = Result<T, BrowseFailure>;
@@ -325,8 +334,8 @@ impl Chromium {
             PageAsk::Scroll => self.scroll(tab).await.map(Browsed::Scrolled),
             PageAsk::Snapshot => self.snapshot(tab).await.map(Browsed::Snapshot),
             PageAsk::Screenshot => {
-                let picture = self.picture(tab).await?;
-                let kept = self.desk.seen.keep("screenshot", picture);
+                let drawn = self.drawn(tab).await?;
+                let kept = self.desk.seen.keep("screenshot", drawn.png);
                 kept.map(|digest| Browsed::Text(digest.to_string())).ok_or_else(full)
             }
             PageAsk::Close => Ok(Browsed::Done),
@@ -436,9 +445,10 @@ impl Chromium {
         let found: Value = self.read(tab, "snapshot", json!({})).await?;
         let html = lock(&self.secrets).text(text(&found, "/html"));
         let url = lock(&self.secrets).text(text(&found, "/url"));
-        let areas = seen::areas(found.get("areas").unwrap_or(&Value::Null));
         // A page that cannot be drawn can still be read.
-        let picture = self.picture(tab).await.ok();
+        let drawn = self.drawn(tab).await.ok();
+        let back = json!({"left": found.get("left"), "top": found.get("top")});
+        self.read::<bool>(tab, "back", back).await?;
         let seen = &self.desk.seen;
         let snapshot = seen.keep("snapshot", html.clone().into_bytes()).ok_or_else(full)?;
         let digest = snapshot.to_string();
@@ -446,8 +456,8 @@ impl Chromium {
             url: self.desk.visits.session().shown(&url),
             title: abide_core::safe_text::line(&title),
             snapshot,
-            screenshot: picture.and_then(|picture| seen.keep("screenshot", picture)),
-            areas: seen.keep("areas", areas),
+            areas: drawn.as_ref().and_then(|one| seen.keep("areas", seen::areas(one.areas.as_ref()?))),
+            screenshot: drawn.and_then(|one| seen.keep("screenshot", one.png)),
         });
         Ok(Snapshot { url, digest, html })
     }
@@ -461,20 +471,54 @@ impl Chromium {
         Ok(lock(&self.secrets).text(html.clone()) != html)
     }
 
-    /// The whole page as a PNG; none of one that shows a secret, which could not be taken out of it.
-    async fn picture(&self, tab: &Tab) -> Told<Vec<u8>> {
+    /// The whole page; none of one that shows a secret, which could not be taken out of it.
+    ///
+    /// A page that is drawn as a whole has a window of that size, and may move: heads that stick, what appears when it comes into sight. So where things stand is
+    /// measured in that window, before and after, until it is the same.
+    async fn drawn(&self, tab: &Tab) -> Told<Drawn> {
         if self.shows_a_secret(tab).await? {
             return Err(BrowseFailure::Refused(
                 "the page shows a secret: no picture is taken [AB0863]".to_owned(),
             ));
         }
-        let metrics = self.cdp.call(Some(&tab.session), "Page.getLayoutMetrics", json!({}), CALL_MS).await?;
-        let size = |name: &str, most: f64| {
-            let found = metrics.pointer(&format!("/cssContentSize/{name}")).and_then(Value::as_f64);
-            found.unwrap_or(1.0).clamp(1.0, most)
-        };
-        let clip = json!({"x": 0, "y": 0, "width": size("width", PICTURE_WIDE), "height": size("height", PICTURE_HIGH), "scale": 1});
-        let params = json!({"format": "png", "captureBeyondViewport": true, "clip": clip});
+        let drawn = self.in_whole(tab).await;
+        let own =
+            self.cdp.call(Some(&tab.session), "Emulation.clearDeviceMetricsOverride", json!({}), CALL_MS);
+        own.await?;
+        drawn
+    }
+
+    async fn in_whole(&self, tab: &Tab) -> Told<Drawn> {
+        let mut last = None;
+        for _ in 0..DRAWN_TIMES {
+            let metrics =
+                self.cdp.call(Some(&tab.session), "Page.getLayoutMetrics", json!({}), CALL_MS).await?;
+            let size = |name: &str, most: f64| {
+                let found = metrics.pointer(&format!("/cssContentSize/{name}")).and_then(Value::as_f64);
+                found.unwrap_or(1.0).clamp(1.0, most).ceil()
+            };
+            let (width, height) = (size("width", PICTURE_WIDE), size("height", PICTURE_HIGH));
+            let window = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+            let method = "Emulation.setDeviceMetricsOverride";
+            self.cdp.call(Some(&tab.session), method, window, CALL_MS).await?;
+            sleep(LOOK.saturating_mul(4)).await;
+            let before: Value = self.read(tab, "areas", json!({})).await?;
+            let png = self.png(tab, (width, height)).await?;
+            let areas: Value = self.read(tab, "areas", json!({})).await?;
+            if before == areas {
+                return Ok(Drawn { png, areas: Some(areas) });
+            }
+            last = Some(png);
+        }
+        // It does not stand still: whatever was outlined would be something else.
+        let png =
+            last.ok_or_else(|| BrowseFailure::Failed("the browser drew no picture [AB0865]".to_owned()))?;
+        Ok(Drawn { png, areas: None })
+    }
+
+    async fn png(&self, tab: &Tab, (width, height): (f64, f64)) -> Told<Vec<u8>> {
+        let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
+        let params = json!({"format": "png", "captureBeyondViewport": false, "clip": clip});
         let taken = self.cdp.call(Some(&tab.session), "Page.captureScreenshot", params, CALL_MS).await?;
         let data = taken.get("data").and_then(Value::as_str).unwrap_or_default();
         STANDARD

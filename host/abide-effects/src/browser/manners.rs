@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::decode::{self, DecodeError};
 use crate::egress::refusal::{EgressError, Fault, Refusal};
-use crate::egress::target::{Origin, Target};
+use crate::egress::target::Origin;
 use crate::egress::vault::Secret;
 use crate::egress::{Outgoing, Own, Session, lock};
 
@@ -128,9 +128,8 @@ impl Visits {
         };
         let host = self.host(&target.origin);
         if purpose == Purpose::Document && self.manners.robots == Robots::Obey {
-            let site = host.site.get_or_init(|| self.site(&host, &outgoing.method, &target)).await;
-            if let Err(why) = site.allows(&target) {
-                let refusal = Refusal::Robots { origin: target.origin.to_string(), why };
+            let site = host.site.get_or_init(|| robots::fetch(self, &host, &outgoing.method, &target)).await;
+            if let Err(refusal) = site.allows(&target) {
                 return Err(self.session.refuse(&outgoing, refusal));
             }
             if let Err(refusal) = self.until_next_page(&host, site.delay()).await {
@@ -273,15 +272,6 @@ impl Visits {
         let said = answer.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
         (is_busy && [Method::GET, Method::HEAD].contains(method))
             .then(|| again::retry_after(said, self.session.now()))?
-    }
-
-    /// Reads `robots.txt` of the origin of `document`.
-    async fn site(&self, host: &Host, method: &Method, document: &Target) -> Site {
-        let asked = robots::fetch(self, host, method, document).await;
-        match asked {
-            Ok(site) => site,
-            Err(error) => Site::none(&error),
-        }
     }
 }
 

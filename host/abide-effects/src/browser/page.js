@@ -151,7 +151,12 @@ function (op, a, most) {
       scrollBy({ top: innerHeight, behavior: "instant" });
       return scrollY > before;
     },
-    snapshot: () => ({ url: take(location.href), html: html(), areas: areas() }),
+    snapshot: () => ({ url: take(location.href), html: html(), left: scrollX, top: scrollY }),
+    areas,
+    back: () => {
+      scrollTo({ left: a.left, top: a.top, behavior: "instant" });
+      return true;
+    },
   };
   try {
     return { is: ops[op]() };

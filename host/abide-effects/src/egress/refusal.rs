@@ -20,7 +20,7 @@ pub enum Refusal {
         target: String,
     },
     /// Its name leads where no rule reaches.
-    #[error("`{host}` is {address}, which is refused: {name}")]
+    #[error("`{host}` is {address}, which is refused: {name}, and no `networks` of the rule lead there")]
     Place {
         /// The name.
         host: String,
@@ -63,6 +63,14 @@ pub enum Refusal {
         /// The line, or what stands for one.
         why: String,
     },
+    /// What the site wants could not be found out.
+    #[error("nothing is asked of `{origin}` while its robots.txt cannot be read: {why}")]
+    RobotsUnread {
+        /// Whose.
+        origin: String,
+        /// Why not.
+        why: String,
+    },
     /// Its turn comes later than it may wait.
     #[error("it would have to wait {ms} ms, and waits {ms_max} ms at most: {why}")]
     Wait {
@@ -96,6 +104,7 @@ impl Refusal {
             Self::Over(_) => "AB0910",
             Self::Tunnel(_) => "AB0915",
             Self::Robots { .. } => "AB0990",
+            Self::RobotsUnread { .. } => "AB0994",
             Self::Wait { .. } => "AB0991",
             Self::NoManners => "AB0992",
             Self::Packed(error) => error.code(),

@@ -17,7 +17,7 @@ use abide_core::input::PolicyInput;
 use abide_core::safe_text;
 use abide_core::spine::Run;
 use abide_sandbox::message::Usage;
-use abide_sandbox::{CapabilityReceipt, RunOutcome};
+use abide_sandbox::{CapabilityReceipt, RunOutcome, RunResult};
 use serde_json::json;
 
 use super::Shell;
@@ -27,12 +27,16 @@ use super::printer::{Printer, Tone};
 use super::run::Bench;
 use crate::approvers;
 use crate::desk::Log;
-use crate::drive;
+use crate::drive::{self, work};
 use crate::layers;
 use crate::queue::{self, Item, ago};
 use crate::report::{Exit, Failure};
 use crate::story::{Story, summary};
 
+/// Lines of what a worker says that are on the card. Nothing else may be pushed out of sight by them.
+const SAID: usize = 12;
+/// How a task ended that has something to say for itself.
+const PROPOSED: &str = "proposed";
 /// With how many approved changes a new one is compared.
 const COMPARED: usize = 20;
 
@@ -60,7 +64,7 @@ pub(crate) fn run(shell: &Shell, args: &ShowArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// The ten-second card. Nothing on it is cut.
+/// The ten-second card. Nothing on it is cut but the worker's own words.
 fn card(shell: &Shell, bench: &Bench, item: &Item, args: &ShowArgs) -> Result<Exit, Failure> {
     let (printer, desk) = (&shell.printer, &bench.desk);
     let decision: Decision = desk.value(&item.record.digest)?;
@@ -97,6 +101,15 @@ fn card(shell: &Shell, bench: &Bench, item: &Item, args: &ShowArgs) -> Result<Ex
     let undo = if input.rollback.rehearsed { "rehearsed clean" } else { "not rehearsed" };
     row("undo", &format!("{}, {undo}", input.rollback.kind));
     row("by", &by(bench, item, &input)?);
+    if let Some(outcome) = proposed(bench, item)? {
+        let said = safe_text::block(&says(&outcome.result));
+        for (number, line) in said.lines().take(SAID).enumerate() {
+            row(if number == 0 { "says" } else { "" }, line);
+        }
+        if let Some(more @ 1..) = said.lines().count().checked_sub(SAID) {
+            row("", &format!("and {more} more lines: ab show {}", item.run.id));
+        }
+    }
     row("cost", &format!("0 tokens · risk {} ({})", input.risk.score, input.risk.band));
     row("digest", item.action.as_str());
     row("who may decide", &approvers::told(&decision, &input));
@@ -253,12 +266,8 @@ fn blast_radius(facts: &Facts, input: &PolicyInput) -> String {
     )
 }
 
-/// Who made it and what it used, from the capability receipt.
-fn by(bench: &Bench, item: &Item, input: &PolicyInput) -> Result<String, Failure> {
-    let who = input.subject.component.as_ref().map_or_else(
-        || input.subject.id.clone(),
-        |digest| format!("{}@{}", input.subject.id, digest.short()),
-    );
+/// What the worker of this unit proposed last, if one did.
+fn proposed(bench: &Bench, item: &Item) -> Result<Option<RunOutcome>, Failure> {
     let history = bench.desk.history(&item.run.id)?;
     let receipt = history.iter().rev().find_map(|(_, event)| match &event.body {
         Body::PatchProposed { unit, receipt, .. } if Some(unit) == item.unit.as_ref() => {
@@ -266,8 +275,24 @@ fn by(bench: &Bench, item: &Item, input: &PolicyInput) -> Result<String, Failure
         }
         _ => None,
     });
-    let Some(receipt) = receipt else { return Ok(who) };
-    let outcome: RunOutcome = bench.desk.value(&receipt)?;
+    receipt.map(|receipt| bench.desk.value(&receipt)).transpose()
+}
+
+/// What came of a task in the worker's own words, which nobody has checked.
+fn says(result: &RunResult) -> String {
+    match result {
+        RunResult::Proposed(proposal) => proposal.rationale.clone(),
+        other => work::told(other),
+    }
+}
+
+/// Who made it and what it used, from the capability receipt.
+fn by(bench: &Bench, item: &Item, input: &PolicyInput) -> Result<String, Failure> {
+    let who = input.subject.component.as_ref().map_or_else(
+        || input.subject.id.clone(),
+        |digest| format!("{}@{}", input.subject.id, digest.short()),
+    );
+    let Some(outcome) = proposed(bench, item)? else { return Ok(who) };
     let used: Vec<_> = outcome
         .receipt
         .used
@@ -357,6 +382,14 @@ fn story(shell: &Shell, bench: &Bench, what: &str) -> Result<Exit, Failure> {
             let is_decision = matches!(event.body, Body::DecisionRecorded(_));
             let place = if is_decision { format!("d{seq}") } else { seq.to_string() };
             shell.printer.line(&format!("{place:>6}  {text}"));
+        }
+        if let Body::TaskRan(ran) = &event.body
+            && ran.result == PROPOSED
+        {
+            let outcome: RunOutcome = bench.desk.value(&ran.receipt)?;
+            for line in safe_text::block(&says(&outcome.result)).lines() {
+                shell.printer.line(&format!("        │ {line}"));
+            }
         }
     }
     shell.printer.line(&format!("next: {}", next(bench, &run)?));

@@ -1,7 +1,7 @@
 //! `robots.txt` of one origin (RFC 9309), fetched through the lease on behalf of the page that was asked for.
 //!
 //! The lease need not list it: whoever may ask for a page may ask for what the site says about that. Where it leads on to is judged like
-//! any request. Whatever cannot be read forbids everything; that there is none (4xx) allows everything.
+//! any request. Where it cannot be read nothing is asked for, which is not the site's word and is told apart; that there is none (4xx) allows everything.
 
 use std::time::Duration;
 
@@ -37,8 +37,12 @@ pub(super) enum Site {
     },
     /// There is no such file.
     Anything,
-    /// It could not be read: nothing may be asked.
+    /// It asks for more care than is taken here.
     Nothing(String),
+    /// It could not be read.
+    Unread(String),
+    /// The lease does not lead to the site at all.
+    Barred(Refusal),
 }
 
 impl Site {
@@ -50,31 +54,38 @@ impl Site {
         Self::Rules { robots, text }
     }
 
-    /// It could not be had.
-    pub(super) fn none(error: &EgressError) -> Self {
-        Self::Nothing(format!("it cannot be read ({error}), so nothing is asked for"))
+    /// It could not be had. `is_first` says whether it is about the site itself, not about where its answer led.
+    pub(super) fn none(error: EgressError, is_first: bool) -> Self {
+        match error {
+            EgressError::Refused(refusal) if is_first => Self::Barred(refusal),
+            error => Self::Unread(error.to_string()),
+        }
     }
 
-    /// Whether the page may be asked for; if not, why.
-    pub(super) fn allows(&self, document: &Target) -> Result<(), String> {
-        match self {
-            Self::Anything => Ok(()),
-            Self::Nothing(why) => Err(why.clone()),
+    /// Whether the page may be asked for.
+    pub(super) fn allows(&self, document: &Target) -> Result<(), Refusal> {
+        let origin = || document.origin.to_string();
+        let why = match self {
+            Self::Anything => return Ok(()),
+            Self::Unread(why) => return Err(Refusal::RobotsUnread { origin: origin(), why: why.clone() }),
+            Self::Barred(refusal) => return Err(refusal.clone()),
+            Self::Nothing(why) => why.clone(),
             Self::Rules { robots, text } => {
                 let path = document.path_and_query();
                 if robots.is_allowed(&path) {
                     return Ok(());
                 }
-                Err(self::line(robots, text, &path))
+                line(robots, text, &path)
             }
-        }
+        };
+        Err(Refusal::Robots { origin: origin(), why })
     }
 
     /// The time between two pages.
     pub(super) fn delay(&self) -> Duration {
         match self {
             Self::Rules { robots, .. } => robots.crawl_delay().unwrap_or_default(),
-            Self::Anything | Self::Nothing(_) => Duration::ZERO,
+            Self::Anything | Self::Nothing(_) | Self::Unread(_) | Self::Barred(_) => Duration::ZERO,
         }
     }
 }
@@ -106,15 +117,22 @@ fn line(robots: &Robots, text: &[u8], path: &str) -> String {
 }
 
 /// Asks for it, in turn.
-pub(super) async fn fetch(
+pub(super) async fn fetch(visits: &Visits, host: &Host, method: &Method, document: &Target) -> Site {
+    let mut hops = 0;
+    let found = followed(visits, host, (method, document), &mut hops).await;
+    found.unwrap_or_else(|error| Site::none(error, hops == 0))
+}
+
+/// Follows it to where it is; `hops` counts the redirects so far.
+async fn followed(
     visits: &Visits,
     host: &Host,
-    method: &Method,
-    document: &Target,
+    (method, document): (&Method, &Target),
+    hops: &mut usize,
 ) -> Result<Site, EgressError> {
     let mut url = format!("{}/robots.txt", document.origin);
     let mut robots_for = Some((method.clone(), document.clone()));
-    for _ in 0..=HOPS_MAX {
+    while *hops <= HOPS_MAX {
         let _turn = visits.turn(host).await?;
         let own = Own { robots_for: robots_for.take(), ..Own::default() };
         let (head, mut body) = visits.session.send_with(Outgoing::get(&url), own).await?.into_parts();
@@ -137,6 +155,7 @@ pub(super) async fn fetch(
                     .map_err(|_| broken("it leads to no address"))?;
                 next.set_fragment(None);
                 url = next.into();
+                *hops = hops.saturating_add(1);
             }
             // Too many requests is no sign that there is none.
             StatusCode::TOO_MANY_REQUESTS => return Err(broken("it is answered with status 429")),

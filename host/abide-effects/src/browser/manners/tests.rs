@@ -105,7 +105,7 @@ async fn what_cannot_be_read_forbids_and_what_is_not_there_allows() {
         let answer = page(&visits, format!("{}/a", server.origin())).await;
         assert_eq!(answer.is_ok(), is_allowed, "{status}: {answer:?}");
         if let Err(error) = answer {
-            assert_eq!(error.code(), "AB0990");
+            assert_eq!(error.code(), "AB0994");
             assert!(error.to_string().contains(&status.to_string()), "{error}");
             assert_eq!(heard.take(), ["/robots.txt"]);
         }
@@ -185,11 +185,27 @@ async fn robots_lead_on_five_times_and_only_where_the_lease_leads() {
     assert!(stopped(&visits, url("/no")).await.1.contains("Disallow: /no"));
     hops.store(6, Ordering::SeqCst);
     let (code, why) = stopped(&over(setup().open(&rules)), url("/yes")).await;
-    assert!(code == "AB0990" && why.contains("more than five times"), "{why}");
+    assert!(code == "AB0994" && why.contains("more than five times"), "{why}");
     hops.store(1, Ordering::SeqCst);
     let narrow = json!([{"allow": "fetch", "origin": server.origin(), "exact": ["/yes"], "networks": ["127.0.0.0/8"]}]);
     let (code, why) = stopped(&over(setup().open(&narrow)), url("/yes")).await;
-    assert!(code == "AB0990" && why.contains("/hop/1"), "{why}");
+    assert!(code == "AB0994" && why.contains("/hop/1"), "{why}");
+}
+
+#[tokio::test]
+async fn what_bars_the_site_itself_is_told_as_that() {
+    let (server, heard) = site((200, "")).await;
+    let url = format!("{}/a", server.origin());
+    let no_networks = json!([{"allow": "fetch", "origin": server.origin(), "paths": ["/**"]}]);
+    let (code, why) = stopped(&over(setup().open(&no_networks)), url.clone()).await;
+    assert!(code == "AB0904" && why.contains("loopback, and no `networks`"), "{code} {why}");
+    assert_eq!(heard.take(), Vec::<String>::new());
+    // A port of which nobody listens any more.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let origin = format!("http://{gone}");
+    let rules = json!([anything(&origin)]);
+    let (code, why) = stopped(&over(setup().open(&rules)), format!("{origin}/a")).await;
+    assert!(code == "AB0994" && why.contains("cannot be reached"), "{code} {why}");
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ fn the_line_is_that_of_the_group_that_counts() {
     ] {
         assert_eq!(
             Site::of(text.as_bytes().to_vec()).allows(&target(path)),
-            Err(expected.to_owned()),
+            Err(Refusal::Robots { origin: target(path).origin.to_string(), why: expected.to_owned() }),
             "{text}"
         );
     }
@@ -42,8 +42,8 @@ fn what_a_line_says_cannot_speak_to_a_terminal() {
     let asked = target(&format!("/a%1B[31m{}", "x".repeat(500)).replace("%1B", "b"));
     assert_eq!(site.allows(&asked), Ok(()));
     let long = Site::of(format!("User-agent: *\nDisallow: /{}", "x".repeat(500)).into_bytes());
-    let why = long.allows(&target(&format!("/{}", "x".repeat(501)))).unwrap_err();
-    assert!(why.len() < 300, "{why}");
+    let why = long.allows(&target(&format!("/{}", "x".repeat(501)))).unwrap_err().to_string();
+    assert!(why.len() < 360, "{why}");
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn more_rules_than_are_held_against_a_page_forbid_it() {
     let site =
         |many: usize| Site::of(format!("User-agent: *\n{}", "Disallow: /x\n".repeat(many)).into_bytes());
     assert_eq!(site(RULES_MAX).allows(&target("/a")), Ok(()));
-    assert!(site(RULES_MAX + 1).allows(&target("/a")).unwrap_err().contains("10,000 rules"));
+    assert!(site(RULES_MAX + 1).allows(&target("/a")).unwrap_err().to_string().contains("10,000 rules"));
 }
 
 #[test]
