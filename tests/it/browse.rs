@@ -127,7 +127,8 @@ fn what_stands_where_is_measured_in_the_picture() {
     let album: Json = serde_json::from_slice(&blob(&house, &used["pages"]["album"])).unwrap();
     let areas: Json = serde_json::from_slice(&blob(&house, &album["sights"][0]["areas"])).unwrap();
     let areas = areas["areas"].as_array().unwrap();
-    let top = |end: &str| areas.iter().find(|area| area[0].as_str().unwrap().ends_with(end)).unwrap()[2].clone();
+    let top =
+        |end: &str| areas.iter().find(|area| area[0].as_str().unwrap().ends_with(end)).unwrap()[2].clone();
     assert_eq!(top("div:nth-child(1)"), 0);
     assert_eq!(top("p:nth-child(2)"), 316, "below the head of 300 pixels: {areas:?}");
 }

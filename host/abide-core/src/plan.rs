@@ -34,8 +34,37 @@ pub struct Recipe {
     pub what: &'static str,
     /// Parameters that must be given.
     pub required: &'static [&'static str],
+    /// Parameters that may be given.
+    pub optional: &'static [&'static str],
+    /// Of these, those that name a file of the repository without which nobody need be asked anything.
+    pub reads: &'static [&'static str],
     /// Lower-case phrases in a ticket's title that mean it.
     phrases: &'static [&'static str],
+}
+
+impl Recipe {
+    /// Whether these are parameters of it, and all that it needs.
+    fn takes(&self, params: &BTreeMap<String, String>) -> Result<(), PlanError> {
+        let recipe = || self.name.to_owned();
+        let all = || self.required.iter().chain(self.optional).copied();
+        // Of recipes without a worker the tickets are written here.
+        let unknown = params.keys().find(|name| !all().any(|one| one == name.as_str()));
+        if let Some(parameter) = unknown.filter(|_| !self.worker.is_empty()) {
+            let mut known = all().collect::<Vec<_>>().join(", ");
+            if known.is_empty() {
+                known.push_str("none");
+            }
+            return Err(PlanError::UnknownParameter {
+                recipe: recipe(),
+                parameter: one_line(parameter),
+                known,
+            });
+        }
+        match self.required.iter().find(|name| !params.contains_key(**name)) {
+            Some(parameter) => Err(PlanError::MissingParameter { recipe: recipe(), parameter }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Every recipe.
@@ -45,6 +74,8 @@ pub const RECIPES: &[Recipe] = &[
         worker: "codegen",
         what: "repair broken relative links in Markdown by finding the file that moved",
         required: &[],
+        optional: &[],
+        reads: &[],
         phrases: &[
             "repair link",
             "repair broken link",
@@ -59,6 +90,8 @@ pub const RECIPES: &[Recipe] = &[
         worker: "codegen",
         what: "add SPDX licence headers by language",
         required: &["license"],
+        optional: &["copyright", "include-data"],
+        reads: &[],
         phrases: &["spdx", "licence header", "license header"],
     },
     Recipe {
@@ -66,6 +99,8 @@ pub const RECIPES: &[Recipe] = &[
         worker: "codegen",
         what: "rename an identifier, whole words, across the repository",
         required: &["old", "new"],
+        optional: &["in-comments", "in-strings", "merge"],
+        reads: &[],
         phrases: &[],
     },
     Recipe {
@@ -73,6 +108,8 @@ pub const RECIPES: &[Recipe] = &[
         worker: "codegen",
         what: "replace one exact text in one file",
         required: &["path", "old", "new"],
+        optional: &["expect"],
+        reads: &[],
         phrases: &[],
     },
     Recipe {
@@ -80,6 +117,8 @@ pub const RECIPES: &[Recipe] = &[
         worker: "codegen",
         what: "write or delete one file",
         required: &["path"],
+        optional: &["text", "delete", "executable"],
+        reads: &[],
         phrases: &[],
     },
     Recipe {
@@ -87,6 +126,8 @@ pub const RECIPES: &[Recipe] = &[
         worker: "",
         what: "judge a commit that someone made (`ab propose` writes such tickets)",
         required: &["commit", "by"],
+        optional: &[],
+        reads: &[],
         phrases: &[],
     },
     Recipe {
@@ -94,6 +135,8 @@ pub const RECIPES: &[Recipe] = &[
         worker: "",
         what: "let a source come further (`ab source promote` writes such tickets)",
         required: &["source", "definition"],
+        optional: &[],
+        reads: &[],
         phrases: &[],
     },
     Recipe {
@@ -101,6 +144,8 @@ pub const RECIPES: &[Recipe] = &[
         worker: "testgen",
         what: "draft tests for public functions that have none",
         required: &[],
+        optional: &["path", "max"],
+        reads: &[],
         phrases: &["draft tests", "missing tests", "add tests", "write tests"],
     },
     Recipe {
@@ -108,6 +153,8 @@ pub const RECIPES: &[Recipe] = &[
         worker: "extract",
         what: "make a text file say what an address on the network says",
         required: &["path", "url"],
+        optional: &[],
+        reads: &[],
         phrases: &[],
     },
     Recipe {
@@ -115,6 +162,8 @@ pub const RECIPES: &[Recipe] = &[
         worker: "browse",
         what: "make records of what pages of the web show, as a JSON Schema asks for them",
         required: &["schema", "path"],
+        optional: &["urls", "source", "hints", "next", "pages_max", "login", "wait-for", "scroll"],
+        reads: &["schema", "source"],
         phrases: &[],
     },
     Recipe {
@@ -122,6 +171,8 @@ pub const RECIPES: &[Recipe] = &[
         worker: "browse",
         what: "look where a source leads to, and propose what has the same records (`ab source scout` writes such tickets)",
         required: &["from", "urls", "schema", "path", "folder"],
+        optional: &["hints", "next", "wait-for", "pages_max", "known"],
+        reads: &["schema"],
         phrases: &[],
     },
 ];
@@ -218,6 +269,16 @@ pub enum PlanError {
         /// The parameter.
         parameter: &'static str,
     },
+    /// A parameter that the recipe does not have.
+    #[error("recipe `{recipe}` has no parameter `{parameter}`; it takes {known}")]
+    UnknownParameter {
+        /// The recipe.
+        recipe: String,
+        /// The parameter.
+        parameter: String,
+        /// Those that it has.
+        known: String,
+    },
     /// Too many units.
     #[error("the ticket has {units} units, more than {UNITS_MAX}")]
     TooManyUnits {
@@ -239,7 +300,7 @@ impl PlanError {
             Self::Empty | Self::TooLarge { .. } => "AB0020",
             Self::FrontMatter { .. } | Self::Unclosed => "AB0021",
             Self::UnknownRecipe { .. } | Self::NoRecipe { .. } => "AB0022",
-            Self::MissingParameter { .. } => "AB0023",
+            Self::MissingParameter { .. } | Self::UnknownParameter { .. } => "AB0023",
             Self::TooManyUnits { .. } => "AB0024",
         }
     }
@@ -394,9 +455,8 @@ fn resolve(unit: RawUnit, number: u32, plan_title: &str) -> Result<UnitSpec, Pla
         }
     };
     // What another worker needs, it says itself.
-    let required = known.filter(|recipe| recipe.worker == worker).map_or(&[][..], |recipe| recipe.required);
-    if let Some(parameter) = required.iter().find(|name| !unit.params.contains_key(**name)) {
-        return Err(PlanError::MissingParameter { recipe: unit.recipe, parameter });
+    if let Some(recipe) = known.filter(|recipe| recipe.worker == worker) {
+        recipe.takes(&unit.params)?;
     }
     if unit.probe && unit.source.is_none() {
         let why = "`probe` tries a source, and the ticket names none".to_owned();

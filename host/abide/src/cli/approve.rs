@@ -101,13 +101,27 @@ fn out_of_date(shell: &Shell, bench: &Bench, item: &Item, to: Oid, wait: bool) -
 /// Says what is still missing where the same action waits on: another rule wants another look, or one look is not enough.
 fn still_waits(shell: &Shell, bench: &Bench, item: &Item, run: &Run) -> Result<(), Failure> {
     let Some(waiting) = run.waiting.values().find(|waiting| waiting.action == item.action) else {
-        return Ok(());
+        return changed(shell, bench, item, run);
     };
     let again = queue::find(&bench.desk, &waiting.item)?;
     let decision: Decision = bench.desk.value(&again.record.digest)?;
     let input: PolicyInput = bench.desk.value(&again.record.input)?;
     let told = approvers::told(&decision, &input);
     shell.printer.line(&format!("the approval counts, and more is asked for: {told}"));
+    Ok(())
+}
+
+/// Says so where the same question came up again about something else: what was approved is not what would be done now.
+fn changed(shell: &Shell, bench: &Bench, item: &Item, run: &Run) -> Result<(), Failure> {
+    for waiting in run.waiting.values() {
+        let again = queue::find(&bench.desk, &waiting.item)?;
+        if again.record.kind == item.record.kind && again.unit == item.unit {
+            shell.printer.line(&format!(
+                "what it is about has changed since {0} came up, so the approval does not fit any more: ab show {1}",
+                item.name, again.name
+            ));
+        }
+    }
     Ok(())
 }
 

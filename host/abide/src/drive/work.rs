@@ -13,10 +13,10 @@ use abide_core::action::{AdoptCommit, CommitPatch, OpenEgress, RunWorker};
 use abide_core::canonical;
 use abide_core::event::{Body, TaskRan};
 use abide_core::facts::Facts;
-use abide_core::id::{Digest, Oid, RefName};
+use abide_core::id::{Digest, Oid, RefName, RepoPath};
 use abide_core::input::{Subject, SubjectKind};
 use abide_core::patch::{PatchDoc, PatchLimits};
-use abide_core::plan::{PROMOTION, PROPOSAL, Plan, UnitSpec};
+use abide_core::plan::{PROMOTION, PROPOSAL, Plan, RECIPES, UnitSpec};
 use abide_core::source::SourceCase;
 use abide_core::spine::{Progress, Run, Unit};
 use abide_effects::forge::{Adopt, Commit, CommitText, Links, Repo, Scratch, Workspace, WorkspaceLimits};
@@ -64,8 +64,12 @@ impl Drive<'_> {
             return self.promote_source(run, &spec);
         }
         let reads = self.reads(&spec)?;
+        let missing = self.missing(&spec, &base)?;
         let planned = run.unit(unit).and_then(|unit| unit.plan.component.as_ref());
         let worker = &self.workshop.of_unit(&spec.worker, planned, &self.desk.ledger)?;
+        if let Some(why) = missing {
+            return self.worker_failed(run, unit, worker, "AB0888", &why);
+        }
         // While the gate is asked and the files of the base are laid out.
         self.workshop.prepare_for(worker);
         let Some(Leave { request, lease, seq }) = self.may_run(run, &spec, worker, &base)? else {
@@ -110,6 +114,24 @@ impl Drive<'_> {
             return Ok(());
         }
         self.take_answer(run, unit, worker, base, seq, &transcript.outcome)
+    }
+
+    /// What of the files that the task's parameters name is not there, before a person is asked for anything.
+    fn missing(&self, spec: &UnitSpec, base: &Oid) -> Result<Option<String>, Failure> {
+        let recipe = RECIPES.iter().find(|recipe| recipe.name == spec.recipe && recipe.worker == spec.worker);
+        for name in recipe.map_or(&[][..], |recipe| recipe.reads) {
+            let Some(path) = spec.params.get(*name) else { continue };
+            let at: Option<RepoPath> = path.parse().ok();
+            let file = at.map(|at| self.repo.read_blob_at(base, &at, WORKSPACE.file_bytes_max)).transpose();
+            if file.map_err(|error| Failure::of(error.code(), error))?.flatten().is_none() {
+                let path = abide_core::safe_text::line(path);
+                return Ok(Some(format!(
+                    "parameter `{name}`: there is no `{path}` at {}; commit it first",
+                    base.short()
+                )));
+            }
+        }
+        Ok(None)
     }
 
     /// Asks whether the worker may run, and with what. None where the answer is not yes; the log says which.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use abide_core::id::RepoPath;
 use abide_core::source::{SourceClaim, SourceTerms, TermsSay, is_name};
 use clap::Args as ClapArgs;
 use serde_json::json;
@@ -68,6 +69,16 @@ pub(super) fn run(shell: &Shell, args: &ProposeArgs) -> Result<Exit, Failure> {
     }
     if definitions(&bench)?.by_name.contains_key(&args.name) {
         return Err(bad(format!("source `{}` is defined already", args.name)));
+    }
+    for url in &args.url {
+        if !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) {
+            return Err(bad(format!("`{}` is no address of the web", abide_core::safe_text::line(url))));
+        }
+    }
+    for path in [&args.schema, &args.path] {
+        let shown = abide_core::safe_text::line(path);
+        path.parse::<RepoPath>()
+            .map_err(|error| bad(format!("`{shown}` is no path of the repository: {error}")))?;
     }
     let today = crate::sources::page::when(bench.desk.now().0);
     let today = today.get(..10).unwrap_or_default().to_owned();
