@@ -334,3 +334,99 @@ fn a_strict_rule_fails_no_shipped_test_and_its_own_tests_see_everything() {
     world.write("policies/a_cases.yaml", table.replace("deny", "allow").as_bytes());
     world.ab(&["policy", "test"]).exits(1).says("expected `allow`, is `deny`").says(" passed, 1 failed");
 }
+
+/// Data that no rule looks at, and that the host could not use: told before anybody signs, and not when a task fails.
+#[test]
+fn data_of_the_host_is_held_against_what_the_host_reads() {
+    let digest = "sha256:33a1723ba93bf5f0f1f14414788454444081b02fb3eeffd3b1d719439a8c7840";
+    let shipped = abide_tests::gate::shipped_files();
+    let text = |path: &str| String::from_utf8(shipped[path].clone()).unwrap();
+    let entry = format!(
+        "components:\n  \"{digest}\": {{capabilities: [browser, log], limits: worker-browser, egress: local}}"
+    );
+    let grants = text("data/grants.yaml").replace("components: {}", &entry);
+    let lease = "leases:
+  local:
+    rules:
+      - {allow: fetch, origin: \"http://127.0.0.1:8471\", paths: [\"/**\"], networks: [\"127.0.0.1/32\"]}
+    budgets: {requests_max: 500, per_second_max: 50, concurrent_max: 6, request_bytes_max: 65536, response_bytes_max: 8388608,
+              bytes_max: 67108864, request_ms_max: 15000, idle_ms_max: 10000, lease_ms_max: 60000}
+    manners: {purpose: tests, contact: \"mailto:a@example.org\", robots: obey, host_per_second_max: 5, host_concurrent_max: 2, wait_ms_max: 100}
+";
+    let egress = text("data/egress.yaml")
+        .replace("leases: {}", lease)
+        .replace("origins: []", "origins: [\"http://127.0.0.1:8471\"]");
+    let host = text("data/host.yaml");
+    let faults: &[(&str, &str, &str, &str, &str)] = &[
+        ("egress", "purpose: tests", "purpos: tests", "10", "unknown field `purpos`"),
+        ("egress", "paths: [", "path: [", "7", "unknown field `path`"),
+        ("egress", ", per_second_max: 50", "", "5", "missing field `per_second_max`"),
+        ("egress", "[\"127.0.0.1/32\"]", "[loopback]", "5", "`loopback` is no network"),
+        ("egress", ", networks: [\"127.0.0.1/32\"]", "", "5", "without `networks`"),
+        ("egress", "robots: obey", "robots: yes", "5", "invalid type: boolean"),
+        ("egress", "mailto:a@example.org", "a@example.org", "5", "`contact` is an address"),
+        ("egress", "origin: \"http://127.0.0.1:8471\"", "origin: \"http://127.0.0.1:8471/\"", "5", "no more"),
+        (
+            "egress",
+            "origin: \"http://127.0.0.1:8471\"",
+            "origin: \"http://127.0.0.1:8472\"",
+            "5",
+            "is not in `origins`",
+        ),
+        ("egress", "    manners: {", "    # manners: {", "14", "no `manners`"),
+        (
+            "grants",
+            "limits: worker-browser, egress",
+            "limits: worker-browsr, egress",
+            "14",
+            "no limit set `worker-browsr`",
+        ),
+        (
+            "grants",
+            "capabilities: [browser, log],",
+            "capabilities: [browsr, log],",
+            "14",
+            "\"browsr\" is no capability",
+        ),
+        ("grants", "egress: local}", "egress: locl}", "14", "no lease `locl`; there are: local"),
+        ("grants", ", egress: local}", "}", "14", "names no lease"),
+        ("grants", "33a1723", "33a172", "14", "64 lower-case hex digits"),
+        ("host", "processes_max: 512", "processes_max: many", "57", "invalid type: string"),
+    ];
+    let of = |path: &str| {
+        [("egress", &egress), ("grants", &grants), ("host", &host)]
+            .into_iter()
+            .find(|(name, _)| *name == path)
+            .unwrap()
+            .1
+            .clone()
+    };
+    let with = |changed: &str, text: &str| {
+        let mut files: Vec<(String, String)> =
+            ["egress", "grants", "host"].map(|name| (format!("data/{name}.yaml"), of(name))).into();
+        for (path, old) in &mut files {
+            if *path == format!("data/{changed}.yaml") {
+                text.clone_into(old);
+            }
+        }
+        let files: Vec<(&str, &str)> =
+            files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        whole(&files).ab(&["--json", "policy", "check", "--dir", "rules"])
+    };
+    with("", "").exits(0);
+    let mut missed = Vec::new();
+    for (file, from, to, line, says) in faults {
+        let text = of(file);
+        assert!(text.contains(from), "{file} has no `{from}`");
+        let said = with(file, &text.replace(from, to));
+        let found = said.json()["findings"].clone();
+        let is_told = found.as_array().unwrap().iter().any(|one| {
+            let told = one["message"].as_str().unwrap().contains(says);
+            told && one["code"] == "AB0150" && one["line"].to_string() == *line
+        });
+        if said.code != 1 || !is_told {
+            missed.push(format!("{file} `{to}`: {} {found}", said.code));
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}

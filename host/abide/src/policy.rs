@@ -219,6 +219,36 @@ fn egress(data: &Value) -> Result<EgressPolicy, Failure> {
     Ok(EgressPolicy { leases, host })
 }
 
+/// What of the data the host would not be able to read, leases apart: by its pointer, and why.
+pub(crate) fn unread(data: &Value) -> Vec<(&'static str, String)> {
+    type Read = fn(&Value, &str) -> Option<Failure>;
+    fn one<T: DeserializeOwned>(data: &Value, pointer: &str) -> Option<Failure> {
+        read::<T>(data, pointer).err()
+    }
+    let needed: [(&'static str, Read); 4] = [
+        ("/host/window_hours", one::<u64>),
+        ("/grants/limit_sets", one::<BTreeMap<String, Limits>>),
+        ("/host/engine", one::<EngineLimits>),
+        ("/host/workspace", one::<DirWorkspaceLimits>),
+    ];
+    let others: [(&'static str, Read); 7] = [
+        ("/host/require_walls", one::<Vec<String>>),
+        ("/host/execution", one::<Mode>),
+        ("/host/runners_ahead", one::<usize>),
+        ("/host/jail", one::<JailSettings>),
+        ("/host/browser", one::<BrowserSettings>),
+        ("/host/egress", one::<EgressHost>),
+        ("/host/judge", one::<JudgeKind>),
+    ];
+    let others = others.into_iter().filter(|(pointer, _)| data.pointer(pointer).is_some());
+    let why = |failure: Failure, pointer: &str| {
+        let start = format!("policy data `{pointer}`: ");
+        failure.what.strip_prefix(&start).unwrap_or(&failure.what).to_owned()
+    };
+    let all = needed.into_iter().chain(others);
+    all.filter_map(|(pointer, read)| Some((pointer, why(read(data, pointer)?, pointer)))).collect()
+}
+
 fn read<T: DeserializeOwned>(data: &Value, pointer: &str) -> Result<T, Failure> {
     let value = data.pointer(pointer).cloned().unwrap_or(Value::Null);
     serde_json::from_value(value).map_err(|error| {

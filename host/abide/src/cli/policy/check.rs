@@ -4,6 +4,7 @@
 
 mod beside;
 mod finding;
+mod host_data;
 mod machine;
 mod text;
 mod tightening;
@@ -77,6 +78,7 @@ fn look(shell: &Shell, args: &CheckArgs, files: &Files) -> Result<Vec<Finding>, 
     findings.extend(beside::ended_waivers(&sources, files, wiring::now()));
     findings.extend(beside::settings(shell, &args.which)?);
     if !files.is_layer {
+        findings.extend(host_data::faults(&sources.data, files));
         findings.extend(beside::idle_zones(shell, &args.which, &sources, files)?);
     }
     findings.sort();
