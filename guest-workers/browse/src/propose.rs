@@ -119,12 +119,9 @@ fn put(draft: &mut Draft, tree: &dyn Files, path: &str, new: String) -> Result<O
 
 /// What a person has to know who approves: a sentence on each line.
 fn rationale(found: &Extraction, visit: &Visit) -> Vec<String> {
-    let mut lines = vec![format!(
-        "{} records from {} pages, by {}.",
-        found.records.len(),
-        visit.pages.len(),
-        found.strategy.name()
-    )];
+    let many = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+    let (records, pages) = (many(found.records.len(), "record"), many(visit.pages.len(), "page"));
+    let mut lines = vec![format!("{records} from {pages}, by {}.", found.strategy.name())];
     lines.extend(found.tried.iter().map(|tried| format!("{tried}.")));
     if !found.rejected.is_empty() {
         lines.push(format!("{} were refused:", found.rejected.len()));

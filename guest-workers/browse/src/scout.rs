@@ -24,6 +24,8 @@ const PROPOSED_MAX: usize = 10;
 const LOCS_MAX: u32 = 500;
 /// What was passed over and is told one by one.
 const TOLD_MAX: usize = 20;
+/// A page has at least one record for so many of the source.
+const LIKE: usize = 10;
 
 /// The parameters of `scout-sources`.
 struct Ask {
@@ -87,7 +89,16 @@ pub(crate) fn propose(task: &Task, files: &dyn Files, browser: &dyn Browser) -> 
     let (seen, mut notes) = visit(browser, &candidates, ask.pages_max);
     // The workspace is read after the last page: a task that has read is allowed less.
     let wanted_here = wanted(files, &ask.schema, ask.hints.as_deref())?;
-    let known = extract(&own, &wanted_here).map(|found| found.records).unwrap_or_default();
+    let known = match extract(&own, &wanted_here) {
+        Ok(known) => known,
+        Err(Refusal::Page { .. } | Refusal::NoRecords(_)) => {
+            let told =
+                format!("`{}` itself has no such records now, and nothing else is held against it", ask.from);
+            return Err(failure(FailureKind::NothingToDo, told));
+        }
+        Err(refusal) => return Err(failure(FailureKind::BadParameter, refusal.to_string())),
+    };
+    let least = known.records.len().div_ceil(LIKE);
     let mut draft = Draft::default();
     let mut taken = BTreeSet::new();
     let mut sources = Vec::new();
@@ -110,8 +121,19 @@ pub(crate) fn propose(task: &Task, files: &dyn Files, browser: &dyn Browser) -> 
                 .map(|one| serde_json::Value::from(one.value.clone()).to_string())
                 .collect::<BTreeSet<_>>()
         };
-        if values(&found.records).is_subset(&values(&known)) {
+        if values(&found.records).is_subset(&values(&known.records)) {
             notes.push(format!("`{url}` has records that `{}` has too.", ask.from));
+            continue;
+        }
+        // What is found in another way is another thing that happens to have the same fields.
+        if found.strategy != known.strategy {
+            let (this, own) = (found.strategy.name(), known.strategy.name());
+            notes.push(format!("`{url}` has records by {this}, and `{}` by {own}.", ask.from));
+            continue;
+        }
+        if found.records.len() < least {
+            let (few, all) = (found.records.len(), known.records.len());
+            notes.push(format!("`{url}` has {few} such records, and `{}` has {all}.", ask.from));
             continue;
         }
         if sources.len() >= PROPOSED_MAX {

@@ -399,3 +399,34 @@ fn a_scout_that_finds_nothing_says_where_it_looked() {
     let few = scout(&beside(), &[], &[("pages_max", "1")]).unwrap_err();
     assert!(few.message.contains("3 more addresses were not looked at"), "{few:?}");
 }
+
+#[test]
+fn what_only_happens_to_have_the_same_fields_is_no_source() {
+    let row = |name: usize| format!("<tr><td>Bolt {name}<td>{name}.50");
+    let own: String = (1..=11).map(row).collect();
+    let own = format!("<table><tr><th>Name<th>Price{own}</table>");
+    let map =
+        "<loc>https://a.example/few</loc><loc>https://a.example/other</loc><loc>https://a.example/more</loc>";
+    let other =
+        "<ul><li><b class=name>Nut</b><i class=price>1</i><li><b class=name>Pin</b><i class=price>2</i></ul>";
+    let site = Site::of(&[
+        ("https://a.example/list", &own),
+        ("https://a.example/few", "<table><tr><th>Name<th>Price<tr><td>Nut<td>2</table>"),
+        ("https://a.example/other", other),
+        ("https://a.example/more", SECOND),
+        ("https://a.example/sitemap.xml", map),
+    ]);
+    let proposal = scout(&site, &[], &[]).unwrap();
+    assert_eq!(proposal.patch.files.len(), 1);
+    for told in [
+        "`https://a.example/few` has 1 such records, and `goods` has 11.",
+        "`https://a.example/other` has records by repeated, and `goods` by tables.",
+        "2 records by tables at `https://a.example/more`",
+    ] {
+        assert!(proposal.rationale.contains(told), "{told}\n{}", proposal.rationale);
+    }
+    let bare = Site::of(&[("https://a.example/list", "<p>gone</p>")]);
+    let told = scout(&bare, &[], &[]).unwrap_err();
+    assert_eq!(told.kind, FailureKind::NothingToDo);
+    assert!(told.message.contains("`goods` itself has no such records now"), "{told:?}");
+}

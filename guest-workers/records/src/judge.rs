@@ -13,6 +13,9 @@ use crate::strategy::{Candidate, Finding, Found, Group, groups};
 use crate::words::cut;
 use crate::{Ask, Extraction, Provenance, Record, Refusal, Rejected, Tried};
 
+/// What is told of a strategy that has no candidate.
+pub(crate) const NOTHING: &str = "nothing of the kind on the pages";
+
 /// Faults that are told of each group, and of each record.
 const FAULTS_MAX: usize = 3;
 /// Groups whose candidates are all read, those with the most fields first.
@@ -108,10 +111,12 @@ fn why_not(assessed: &Assessed, ask: &Ask) -> Option<String> {
     let (valid, refused) = (assessed.records.len(), assessed.rejected.len());
     let of = &assessed.name;
     if assessed.found == 0 {
-        return Some("nothing of the kind on the pages".to_owned());
+        return Some(NOTHING.to_owned());
     }
     if valid == 0 {
-        return Some(format!("none of {} in {of} is what the schema says", assessed.found));
+        let first = assessed.rejected.first().and_then(|rejected| rejected.faults.first());
+        let why = first.map(|fault| format!(": {fault}")).unwrap_or_default();
+        return Some(format!("none of {} in {of} is what the schema says{why}", assessed.found));
     }
     if refused > valid || ask.hints.rejected_max.is_some_and(|most| refused > most) {
         return Some(format!("{refused} of {} in {of} are not what the schema says", assessed.found));

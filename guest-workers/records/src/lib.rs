@@ -80,7 +80,10 @@ impl std::fmt::Display for Refusal {
             Self::Page { url, why } => write!(f, "`{url}` cannot be read: {why}"),
             Self::NoRecords(tried) => {
                 write!(f, "no strategy found records that the schema allows")?;
-                tried.iter().try_for_each(|tried| write!(f, "; {tried}"))
+                // What comes last may be cut off where this is shown, and that there was nothing at all says least.
+                let told = tried.iter().map(ToString::to_string);
+                let (nothing, found): (Vec<_>, Vec<_>) = told.partition(|told| told.contains(judge::NOTHING));
+                found.iter().chain(&nothing).try_for_each(|told| write!(f, "; {told}"))
             }
         }
     }
