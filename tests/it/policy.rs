@@ -357,41 +357,41 @@ fn data_of_the_host_is_held_against_what_the_host_reads() {
         .replace("leases: {}", lease)
         .replace("origins: []", "origins: [\"http://127.0.0.1:8471\"]");
     let host = text("data/host.yaml");
-    let faults: &[(&str, &str, &str, &str, &str)] = &[
-        ("egress", "purpose: tests", "purpos: tests", "10", "unknown field `purpos`"),
-        ("egress", "paths: [", "path: [", "7", "unknown field `path`"),
-        ("egress", ", per_second_max: 50", "", "5", "missing field `per_second_max`"),
-        ("egress", "[\"127.0.0.1/32\"]", "[loopback]", "5", "`loopback` is no network"),
-        ("egress", ", networks: [\"127.0.0.1/32\"]", "", "5", "without `networks`"),
-        ("egress", "robots: obey", "robots: yes", "5", "invalid type: boolean"),
-        ("egress", "mailto:a@example.org", "a@example.org", "5", "`contact` is an address"),
-        ("egress", "origin: \"http://127.0.0.1:8471\"", "origin: \"http://127.0.0.1:8471/\"", "5", "no more"),
+    let faults: &[(&str, &str, &str, u64, &str)] = &[
+        ("egress", "purpose: tests", "purpos: tests", 10, "unknown field `purpos`"),
+        ("egress", "paths: [", "path: [", 7, "unknown field `path`"),
+        ("egress", ", per_second_max: 50", "", 5, "missing field `per_second_max`"),
+        ("egress", "[\"127.0.0.1/32\"]", "[loopback]", 5, "`loopback` is no network"),
+        ("egress", ", networks: [\"127.0.0.1/32\"]", "", 5, "without `networks`"),
+        ("egress", "robots: obey", "robots: yes", 5, "invalid type: boolean"),
+        ("egress", "mailto:a@example.org", "a@example.org", 5, "`contact` is an address"),
+        ("egress", "origin: \"http://127.0.0.1:8471\"", "origin: \"http://127.0.0.1:8471/\"", 5, "no more"),
         (
             "egress",
             "origin: \"http://127.0.0.1:8471\"",
             "origin: \"http://127.0.0.1:8472\"",
-            "5",
+            5,
             "is not in `origins`",
         ),
-        ("egress", "    manners: {", "    # manners: {", "14", "no `manners`"),
+        ("egress", "    manners: {", "    # manners: {", 14, "no `manners`"),
         (
             "grants",
             "limits: worker-browser, egress",
             "limits: worker-browsr, egress",
-            "14",
+            14,
             "no limit set `worker-browsr`",
         ),
         (
             "grants",
             "capabilities: [browser, log],",
             "capabilities: [browsr, log],",
-            "14",
+            14,
             "\"browsr\" is no capability",
         ),
-        ("grants", "egress: local}", "egress: locl}", "14", "no lease `locl`; there are: local"),
-        ("grants", ", egress: local}", "}", "14", "names no lease"),
-        ("grants", "33a1723", "33a172", "14", "64 lower-case hex digits"),
-        ("host", "processes_max: 512", "processes_max: many", "57", "invalid type: string"),
+        ("grants", "egress: local}", "egress: locl}", 14, "no lease `locl`; there are: local"),
+        ("grants", ", egress: local}", "}", 14, "names no lease"),
+        ("grants", "33a1723", "33a172", 14, "64 lower-case hex digits"),
+        ("host", "processes_max: 512", "processes_max: many", 57, "invalid type: string"),
     ];
     let of = |path: &str| {
         [("egress", &egress), ("grants", &grants), ("host", &host)]
@@ -422,7 +422,7 @@ fn data_of_the_host_is_held_against_what_the_host_reads() {
         let found = said.json()["findings"].clone();
         let is_told = found.as_array().unwrap().iter().any(|one| {
             let told = one["message"].as_str().unwrap().contains(says);
-            told && one["code"] == "AB0150" && one["line"].to_string() == *line
+            told && one["code"] == "AB0150" && one["line"] == *line
         });
         if said.code != 1 || !is_told {
             missed.push(format!("{file} `{to}`: {} {found}", said.code));

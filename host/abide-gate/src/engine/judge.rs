@@ -103,9 +103,10 @@ impl NativeJudge {
     }
 
     /// A judge that answers by the modules as they were written, not joined into one. It gives the same answers, only later: tests hold the
-    /// one against the other.
+    /// one against the other, whatever it takes.
     pub fn as_written(bundle: Bundle) -> Self {
-        Self { joined: false, ..Self::over(bundle) }
+        let limits = JudgeLimits { interpreter_ms_max: 10_000, deadline_ms: 20_000, ..JudgeLimits::SHIPPED };
+        Self { joined: false, ..Self::new(Arc::new(Generations::new(bundle)), limits) }
     }
 
     /// A judge over one generation, with the limits that ship.

@@ -58,7 +58,7 @@ impl Site {
     pub(super) fn none(error: EgressError, is_first: bool) -> Self {
         match error {
             EgressError::Refused(refusal) if is_first => Self::Barred(refusal),
-            error => Self::Unread(error.to_string()),
+            EgressError::Refused(_) | EgressError::Failed(_) => Self::Unread(error.to_string()),
         }
     }
 

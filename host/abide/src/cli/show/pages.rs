@@ -82,13 +82,13 @@ fn stood(bench: &Bench, base: &Oid, at: &RepoPath) -> Result<Option<Vec<u8>>, Re
 fn proposed(bench: &Bench, base: &Oid, proposal: &Proposal) -> Vec<(String, String)> {
     let limits = &PatchLimits::CEILING;
     let Ok(patch) = proposal.patch.parse(limits) else { return Vec::new() };
-    let changed = patch.apply(limits, |at| {
+    let applied = patch.apply(limits, |at| {
         let bytes = stood(bench, base, at)?;
         Ok::<_, ReadError>(
             bytes.map_or(Before::Absent, |bytes| Before::File { mode: FileMode::Plain, bytes: bytes.into() }),
         )
     });
-    let Ok(Ok(changes)) = changed else { return Vec::new() };
+    let Ok(Ok(changes)) = applied else { return Vec::new() };
     let files = changes.into_iter().filter_map(|change| match change {
         FileChange::Write { path, bytes, .. } | FileChange::Rename { path, bytes, .. } => Some((path, bytes)),
         FileChange::Delete { .. } => None,
